@@ -1,0 +1,29 @@
+"""Fixtures every test shares."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+REPOSITORY = Path(__file__).parents[1]
+ORACLE_FOLDERS = [
+    Path(os.environ.get("ORACLES", os.devnull)),
+    REPOSITORY / "tests" / "data" / "oracles",
+    REPOSITORY.parent / "shared" / "oracles",
+]
+
+
+@pytest.fixture(scope="session")
+def oracle() -> Callable[[str], dict[str, np.ndarray]]:
+    """Recorded inputs and outputs of a paper's own code: `oracle("mind_ssc")["img"]`."""
+
+    def load(name: str) -> dict[str, np.ndarray]:
+        for folder in ORACLE_FOLDERS:
+            if (path := folder / f"{name}.npz").is_file():
+                with np.load(path, allow_pickle=False) as arrays:
+                    return dict(arrays)
+        pytest.skip(f"oracle {name}.npz is in none of the oracle folders (set ORACLES)")
+
+    return load
