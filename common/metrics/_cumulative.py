@@ -1,0 +1,31 @@
+"""What the metrics with a memory share: scores of cases are collected and averaged, missing ones left out."""
+
+from monai.metrics import CumulativeIterationMetric, do_metric_reduction
+from monai.utils import MetricReduction
+from torch import Tensor
+
+
+class MeanMetric(CumulativeIterationMetric):
+    """Collect a row of scores for every case, `(B, C)`, and reduce them over cases and columns.
+
+    Args:
+        reduction: of all scores, NaN left out; `"mean_batch"` keeps one number a column.
+    """
+
+    def __init__(self, reduction: MetricReduction | str = MetricReduction.MEAN) -> None:
+        super().__init__()
+        self.reduction = reduction
+
+    def aggregate(self, reduction: MetricReduction | str | None = None) -> Tensor:
+        """Reduce what was collected since the last reset.
+
+        Args:
+            reduction: in place of the one given at construction.
+
+        Raises:
+            ValueError: if nothing was collected.
+        """
+        scores = self.get_buffer()
+        if not isinstance(scores, Tensor):
+            raise ValueError(f"{type(self).__name__}.aggregate() expects at least one case before it, got none.")
+        return do_metric_reduction(scores, reduction or self.reduction)[0]

@@ -1,0 +1,56 @@
+"""Label maps as the metrics want them: plain tensors of whole numbers on one grid."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+def as_label_pair(function: str, fixed_label: Any, warped_label: Any) -> tuple[Tensor, Tensor]:
+    """Two integer tensors of the same shape; images of floats (as readers and warps give them) are converted.
+
+    Args:
+        function: name of the public function, for the message.
+        fixed_label: any shape; tensor, `MetaTensor` or array.
+        warped_label: the same shape.
+
+    Raises:
+        ValueError: if the shapes differ or a value is negative or not whole.
+    """
+    fixed = _as_labels(function, "fixed_label", fixed_label)
+    warped = _as_labels(function, "warped_label", warped_label)
+    if fixed.shape != warped.shape:
+        raise ValueError(
+            f"{function}() expects 'warped_label' of shape {tuple(fixed.shape)}, got {tuple(warped.shape)}. "
+            "Warp the moving label onto the fixed grid first."
+        )
+    return fixed, warped
+
+
+def present_labels(*label_maps: Tensor) -> list[int]:
+    """Labels that occur in any of the maps, ascending, without the background 0."""
+    counts = [torch.bincount(label_map.flatten()) for label_map in label_maps]
+    return sorted({int(label) for count in counts for label in count.nonzero()} - {0})
+
+
+def wanted_labels(labels: Sequence[int] | None, *label_maps: Tensor) -> list[int]:
+    """The labels asked for, else those present."""
+    return present_labels(*label_maps) if labels is None else [int(label) for label in labels]
+
+
+def _as_labels(function: str, argument: str, label_map: Any) -> Tensor:
+    labels = torch.as_tensor(label_map).as_subclass(Tensor)
+    if labels.is_floating_point():
+        whole = labels.round()
+        if not torch.equal(whole, labels):
+            raise ValueError(
+                f"{function}() expects '{argument}' of whole numbers, got values in between. "
+                "Warp label maps with mode='nearest'."
+            )
+        labels = whole.int()
+    if labels.dtype == torch.bool:
+        labels = labels.byte()
+    if labels.numel() and labels.min() < 0:
+        raise ValueError(f"{function}() expects '{argument}' without negative labels, got {int(labels.min())}.")
+    return labels

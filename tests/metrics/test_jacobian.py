@@ -1,0 +1,55 @@
+"""Folding and roughness, as metrics."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+
+from common.metrics import FoldingPercent, SDLogJ, jacobian_summary
+from common.spatial import identity_grid
+
+SHAPE = (6, 7, 8)
+
+
+def stretched(factor: float) -> torch.Tensor:
+    """A field that multiplies the first coordinate, `(1, 3, 6, 7, 8)`."""
+    field = torch.zeros(1, 3, *SHAPE)
+    field[:, 0] = (factor - 1) * identity_grid(SHAPE)[0]
+    return field
+
+
+@pytest.mark.parametrize(("factor", "folded"), [(1.0, 0.0), (0.5, 0.0), (-0.5, 100.0)])
+def test_jacobian_summary_of_a_stretch(factor: float, folded: float) -> None:
+    found = jacobian_summary(stretched(factor))
+    expected = {"folding_percent": folded, "sdlogj": 0.0, "jacobian_min": factor, "jacobian_max": factor}
+    assert found == pytest.approx(expected, abs=1e-5)
+
+
+def test_jacobian_summary_matches_the_released_code(oracle: Callable[[str], dict[str, np.ndarray]]) -> None:
+    recorded = oracle("003_metrics")
+    found = jacobian_summary(torch.from_numpy(recorded["disp_vox"]))
+    assert found["sdlogj"] == pytest.approx(float(recorded["sdlogj"]), abs=1e-4)
+    assert found["folding_percent"] == pytest.approx(float(recorded["folding_pct"]), abs=1e-4)
+    assert found["jacobian_min"] == pytest.approx(float(recorded["jacdet"].min()), abs=1e-4)
+
+
+def test_jacobian_summary_rejects_a_batch() -> None:
+    with pytest.raises(ValueError, match=r"'ddf' of shape \(1, d, \*spatial\), got \(2, 3, 6, 7, 8\)"):
+        jacobian_summary(torch.zeros(2, 3, *SHAPE))
+
+
+def test_metrics_average_over_cases() -> None:
+    batch = torch.cat([stretched(1.0), stretched(-0.5)])
+    folding, roughness = FoldingPercent(), SDLogJ()
+    assert folding(batch).tolist() == [[0.0], [100.0]]
+    assert folding.aggregate().item() == 50.0
+    roughness(batch)
+    assert roughness.aggregate().item() == pytest.approx(0.0, abs=1e-5)
+
+
+def test_metrics_take_planar_fields() -> None:
+    generator = torch.Generator().manual_seed(0)
+    field = 3 * torch.rand(1, 2, 20, 24, generator=generator)
+    assert 0 < FoldingPercent()(field).item() < 100
+    assert SDLogJ()(field).item() > 0.1

@@ -1,0 +1,98 @@
+"""Distances between surfaces, in mm, by label."""
+
+from collections.abc import Callable
+from time import perf_counter
+
+import numpy as np
+import pytest
+import torch
+from monai.metrics import compute_average_surface_distance, compute_hausdorff_distance
+from numpy.typing import NDArray
+
+from common.metrics import LabelHausdorffDistance95, average_surface_distance_per_label, hausdorff_distance_95_per_label
+
+SPACING = (1.0, 1.5, 2.0)
+MEASURES = [hausdorff_distance_95_per_label, average_surface_distance_per_label]
+
+
+def box(*corners: tuple[int, int], label: int = 1, shape: tuple[int, ...] = (14, 15, 16)) -> NDArray:
+    label_map = np.zeros(shape, np.uint8)
+    label_map[tuple(slice(*corner) for corner in corners)] = label
+    return label_map
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+@pytest.mark.parametrize(("axis", "expected"), [(0, 3.0), (1, 4.5), (2, 6.0)])
+def test_distance_of_a_shifted_point_is_in_mm(measure: Callable, axis: int, expected: float) -> None:
+    fixed = box((4, 5), (4, 5), (4, 5))
+    assert measure(fixed, np.roll(fixed, 3, axis), SPACING) == {1: pytest.approx(expected)}
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_distance_of_the_same_map_is_zero(measure: Callable) -> None:
+    fixed = box((2, 7), (3, 8), (4, 9)) + box((9, 12), (9, 12), (9, 12), label=4)
+    assert measure(fixed, fixed, SPACING) == {1: 0.0, 4: 0.0}
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_distance_is_symmetric(measure: Callable) -> None:
+    large, small = box((2, 9), (3, 9), (4, 9)), box((2, 5), (4, 7), (4, 9))
+    assert measure(large, small, SPACING) == pytest.approx(measure(small, large, SPACING))
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_distance_of_a_missing_label_is_nan(measure: Callable) -> None:
+    fixed, warped = box((2, 5), (2, 5), (2, 5)), box((2, 5), (2, 5), (2, 5), label=2)
+    found = measure(fixed, warped, SPACING, labels=[1, 2, 3])
+    assert list(found) == [1, 2, 3]
+    assert np.isnan(list(found.values())).all()
+    assert set(measure(fixed, warped, SPACING)) == {1, 2}
+
+
+@pytest.mark.filterwarnings("ignore:.*always_return_as_numpy:FutureWarning")  # MONAI's own
+def test_distance_matches_monai_on_the_whole_volume() -> None:
+    generator = np.random.default_rng(0)
+    fixed, warped = (generator.integers(0, 3, (9, 10, 11)) for _ in range(2))
+    masks = [torch.from_numpy(x == 2)[None, None] for x in (warped, fixed)]
+    arguments = {"include_background": True, "spacing": list(SPACING)}
+    hausdorff = compute_hausdorff_distance(*masks, percentile=95, **arguments)
+    average = compute_average_surface_distance(*masks, symmetric=True, **arguments)
+    assert hausdorff_distance_95_per_label(fixed, warped, SPACING)[2] == pytest.approx(hausdorff.item())
+    assert average_surface_distance_per_label(fixed, warped, SPACING)[2] == pytest.approx(average.item())
+
+
+def test_hausdorff_distance_is_near_the_area_weighted_one(oracle: Callable[[str], dict[str, np.ndarray]]) -> None:
+    recorded = oracle("001_metrics_hd95_dice30")
+    for case in range(3):
+        fixed, warped = recorded[f"A{case}"], recorded[f"B{case}"]
+        found = hausdorff_distance_95_per_label(fixed, warped, (1.0, 1.5, 2.0))[1]
+        assert found == pytest.approx(float(recorded[f"hd95_{case}_sp_aniso"]), abs=1.0)
+
+
+def test_hausdorff_distance_of_planar_contours() -> None:
+    fixed = box((3, 9), (4, 9), shape=(14, 15))
+    assert hausdorff_distance_95_per_label(fixed, np.roll(fixed, 2, 0), (1.25, 1.0)) == {1: 2.5}
+
+
+def test_hausdorff_distance_is_quick_on_large_volumes() -> None:
+    fixed = np.zeros((192, 160, 256), np.uint8)
+    for label in range(1, 14):
+        fixed[10 * label : 10 * label + 40, 20:60, 10 * label : 10 * label + 40] = label
+    start = perf_counter()
+    assert len(hausdorff_distance_95_per_label(fixed, np.roll(fixed, 3, 1), (1.0, 1.0, 1.0))) == 13
+    assert perf_counter() - start < 12
+
+
+@pytest.mark.parametrize("spacing", [(1.0, 1.0), (1.0, 0.0, 1.0)])
+def test_distance_rejects_spacing(spacing: tuple[float, ...]) -> None:
+    fixed = box((2, 5), (2, 5), (2, 5))
+    with pytest.raises(ValueError, match=r"average_surface_distance_per_label\(\) expects 'spacing' of 3 positive"):
+        average_surface_distance_per_label(fixed, fixed, spacing)
+
+
+def test_label_hausdorff_distance_collects_cases() -> None:
+    fixed = torch.from_numpy(box((4, 5), (4, 5), (4, 5)))[None]
+    metric = LabelHausdorffDistance95(labels=[1, 2], spacing=SPACING)
+    scores = metric(y_pred=torch.stack([fixed.roll(2, 3), fixed.roll(1, 1)]), y=torch.stack([fixed, fixed]))
+    assert scores[:, 0].tolist() == [4.0, 1.0]
+    assert metric.aggregate().item() == pytest.approx(2.5)
