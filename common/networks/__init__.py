@@ -1,0 +1,1 @@
+"""Networks as MONAI knows them: nets take one tensor `image` and return the displacement field."""

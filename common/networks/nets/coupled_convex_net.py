@@ -1,0 +1,180 @@
+"""Registration by features and optimization, as one network: paper 003's method, with any features.
+
+MONAI's registration networks regress a displacement; here the features are learned, or given, and it is solved for.
+"""
+
+from collections.abc import Sequence
+from math import lcm
+from typing import Protocol
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from common.features import MINDSSC
+from common.optimization import (
+    adam_instance_optimization,
+    correlation_volume,
+    coupled_convex,
+    enforce_consistency,
+    pull_back,
+    upsample_displacement,
+)
+from common.spatial._checks import check_image
+
+
+class FeatureExtractor(Protocol):
+    """What computes features: a module with the attribute `centered`, see `resample_lattice`."""
+
+    centered: bool
+
+    def __call__(self, image: Tensor, stride: int) -> Tensor:
+        """Turn `(B, 1, *spatial)` into `(B, C, *spatial / stride)`."""
+
+
+class CoupledConvexNet(nn.Module):
+    """Registers two images: features, correlation, coupled convex optimization, instance optimization.
+
+    Each warp registers the fixed image with the moving image as the warps before have left it; the fields compose to
+
+    .. math:: u(x) = u_1(x) + u_0(x + u_1(x))
+
+    In training mode only the first warp is computed, without consistency and instance optimization: the prediction
+    of the self-training, differentiable with respect to the features.
+
+    Args:
+        features: extractor of the features of one image; MIND-SSC without one.
+        warps: one pair for each warp: stride of the features, and largest displacement on their grid.
+        feature_scale: factor of all features; it sets the sharpness of the optimization.
+        consistency_iterations: of forward-backward consistency after each warp; 0 goes without and saves the
+            backward direction.
+        smoothing: mean filters after each doubling on the way to the grid of the images.
+        instance_iterations: steps of the instance optimization; 0 goes without.
+        instance_stride: stride of its features.
+        learning_rate: of its Adam, voxels of its features.
+        regularization: its weight of the roughness of the field.
+        tolerance: it stops when the loss changes by less than this share; None never stops early.
+        released: compose, sample and filter as the released code of the paper does; its composition, u_0(x) +
+            u_1(x + u_0(x)), is the wrong way round.
+
+    Raises:
+        ValueError: if there are no warps.
+
+    Reference:
+        Bigalke et al., "Unsupervised 3D Registration through Optimization-Guided Cyclical Self-training", MICCAI 2023,
+        https://doi.org/10.1007/978-3-031-43999-5_64 -- section 2.2.
+
+    Example:
+        >>> import torch
+        >>> net = CoupledConvexNet(warps=[(4, 2)], instance_iterations=0).eval()
+        >>> net(torch.rand(1, 2, 18, 20, 22)).shape
+        torch.Size([1, 3, 18, 20, 22])
+    """
+
+    def __init__(
+        self,
+        features: FeatureExtractor | None = None,
+        warps: Sequence[Sequence[int]] = ((8, 2), (8, 2)),
+        feature_scale: float = 5.0,
+        consistency_iterations: int = 15,
+        smoothing: int = 2,
+        instance_iterations: int = 50,
+        instance_stride: int = 2,
+        learning_rate: float = 1.0,
+        regularization: float = 10.0,
+        tolerance: float | None = None,
+        released: bool = False,
+    ) -> None:
+        super().__init__()
+        if not warps:
+            raise ValueError("CoupledConvexNet() expects 'warps' of one pair or more, got none.")
+        self.features = MINDSSC() if features is None else features
+        self.warps = [(stride, radius) for stride, radius in warps]
+        self.feature_scale = feature_scale
+        self.consistency_iterations = consistency_iterations
+        self.smoothing = smoothing
+        self.instance_iterations = instance_iterations
+        self.instance_stride = instance_stride
+        self.learning_rate = learning_rate
+        self.regularization = regularization
+        self.tolerance = tolerance
+        self.released = released
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Register the moving image to the fixed image.
+
+        Args:
+            image: fixed and moving image, `(B, 2, *spatial)`, 2-D or 3-D, in the unit the features expect. Sizes that
+                the strides do not divide are filled up and cut off again.
+
+        Returns:
+            Displacement on the fixed grid, `(B, d, *spatial)`, voxels, float32.
+
+        Raises:
+            TypeError: if the image is not a tensor.
+            ValueError: if its shape is wrong.
+        """
+        _check(image)
+        padded = self._pad(image)
+        fixed, moving = padded[:, :1], padded[:, 1:]
+        displacement = self._warp_and_solve(fixed, moving)
+        if self.instance_iterations and not self.training:
+            displacement = self._refine(fixed, moving, displacement)
+        for axis, size in enumerate(image.shape[2:], start=2):
+            displacement = displacement.narrow(axis, 0, size)
+        return displacement.contiguous()
+
+    def _warp_and_solve(self, fixed: Tensor, moving: Tensor) -> Tensor:
+        displacement = self._solve(fixed, moving, *self.warps[0])
+        for stride, radius in [] if self.training else self.warps[1:]:
+            warped = pull_back(moving, displacement, "nearest" if self.released else "bilinear", self.released)
+            step = self._solve(fixed, warped, stride, radius)
+            first, second = (displacement, step) if self.released else (step, displacement)
+            displacement = first + pull_back(second, first, released=self.released)
+        return displacement
+
+    def _solve(self, fixed: Tensor, moving: Tensor, stride: int, radius: int) -> Tensor:
+        """Displacement of one warp, `(B, d, *spatial)`, voxels of the image."""
+        fixed_features, moving_features = self._describe(fixed, stride), self._describe(moving, stride)
+        displacement = self._match(fixed_features, moving_features, radius)
+        if self.consistency_iterations and not self.training:
+            backward = self._match(moving_features, fixed_features, radius)
+            displacement, _ = enforce_consistency(displacement, backward, self.consistency_iterations, self.released)
+        centered = self.released or self.features.centered
+        return upsample_displacement(
+            displacement, fixed.shape[2:], stride, centered, repeats=self.smoothing, released=self.released
+        )
+
+    def _match(self, fixed_features: Tensor, moving_features: Tensor, radius: int) -> Tensor:
+        cost = correlation_volume(fixed_features, moving_features, radius)
+        return coupled_convex(cost, radius, released=self.released)
+
+    def _refine(self, fixed: Tensor, moving: Tensor, displacement: Tensor) -> Tensor:
+        return adam_instance_optimization(
+            self._describe(fixed, self.instance_stride),
+            self._describe(moving, self.instance_stride),
+            displacement,
+            iterations=self.instance_iterations,
+            learning_rate=self.learning_rate,
+            regularization=self.regularization,
+            stride=self.instance_stride,
+            centered=self.released or self.features.centered,
+            tolerance=self.tolerance,
+            released=self.released,
+        )
+
+    def _describe(self, image: Tensor, stride: int) -> Tensor:
+        return self.features(image, stride) * self.feature_scale
+
+    def _pad(self, image: Tensor) -> Tensor:
+        """Repeat the last voxels until every stride divides every size."""
+        multiple = lcm(self.instance_stride, *(stride for stride, _ in self.warps))
+        missing = [-size % multiple for size in image.shape[2:]]
+        return F.pad(image, [m for size in reversed(missing) for m in (0, size)], mode="replicate")
+
+
+def _check(image: Tensor) -> None:
+    check_image("CoupledConvexNet", "image", image)
+    if image.shape[1] != 2:
+        expected = (image.shape[0], 2, *image.shape[2:])
+        hint = "Concatenate the fixed and the moving image."
+        raise ValueError(f"CoupledConvexNet() expects 'image' of shape {expected}, got {tuple(image.shape)}. {hint}")

@@ -1,0 +1,12 @@
+"""Registration as optimization: cost volumes, coupled convex optimization, instance optimization, consistency."""
+
+from .consistency import enforce_consistency as enforce_consistency
+from .correlation import correlation_volume as correlation_volume
+from .correlation import displacement_candidates as displacement_candidates
+from .coupled_convex import coupled_convex as coupled_convex
+from .feature_distance import FeatureDistance as FeatureDistance
+from .instance_optimization import adam_instance_optimization as adam_instance_optimization
+from .released import pull_back as pull_back
+from .released import smooth as smooth
+from .upsample import resample_lattice as resample_lattice
+from .upsample import upsample_displacement as upsample_displacement

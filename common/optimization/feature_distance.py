@@ -1,0 +1,174 @@
+"""The distance of two feature maps under a displacement, with its gradient, fast on a CPU.
+
+`grid_sample` runs in parallel over the batch alone on a CPU and reads channels far apart; here the moving features
+are a table of rows, one a voxel, and linear interpolation is a weighted sum of a bag of rows.
+"""
+
+from itertools import product
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from common.spatial._checks import check_choice, check_ddf, check_image, check_same_space
+from common.spatial._precision import full_precision, lift
+
+from .released import displaced_places
+
+CHUNK = 1 << 17  # voxels; what is computed for so many stays in the cache
+PADDINGS = {"zeros": "constant", "border": "replicate"}
+
+
+class FeatureDistance:
+    """Mean squared distance of fixed and displaced moving features.
+
+    .. math:: E(u) = mean_{x, c} (M_c(x + u(x)) - F_c(x))^2
+
+    The gradient with respect to u is the analytic one of linear interpolation; the features get none.
+
+    Args:
+        fixed_features: F, `(B, C, *spatial)`, 2-D or 3-D, any unit.
+        moving_features: M, `(B, C, *spatial)`, same unit.
+        padding: beyond the grid M is `"zeros"` or continues as at the `"border"`.
+        released: look where the released code looks, see `displaced_places`.
+
+    Raises:
+        TypeError: if an argument is not a tensor.
+        ValueError: if the shapes differ or the padding is unknown.
+
+    Example:
+        >>> features = torch.rand(1, 4, 5, 6, 7)
+        >>> FeatureDistance(features, features)(torch.zeros(1, 3, 5, 6, 7))
+        tensor(0.)
+    """
+
+    def __init__(
+        self, fixed_features: Tensor, moving_features: Tensor, padding: str = "zeros", released: bool = False
+    ) -> None:
+        check_image("FeatureDistance", "fixed_features", fixed_features)
+        check_image("FeatureDistance", "moving_features", moving_features)
+        channels = fixed_features.shape[1]
+        check_same_space("FeatureDistance", "moving_features", moving_features, fixed_features, channels)
+        check_choice("FeatureDistance", "padding", padding, list(PADDINGS))
+        self.fixed_features = fixed_features
+        self.released = released
+        margin = (1,) * 2 * (fixed_features.ndim - 2)
+        padded = F.pad(lift(moving_features.detach()), margin, mode=PADDINGS[padding])
+        self.moving_rows = [_rows(image) for image in padded]
+        self.fixed_rows = [_rows(image) for image in lift(fixed_features.detach())]
+
+    def __call__(self, ddf: Tensor) -> Tensor:
+        """Return the distance, a scalar.
+
+        Args:
+            ddf: displacement u, `(B, d, *spatial)`, voxels.
+
+        Returns:
+            Mean over batch, voxels and channels, in the squared unit of the features.
+
+        Raises:
+            TypeError: if the field is not a tensor of floating point numbers.
+            ValueError: if its shape does not fit.
+        """
+        check_ddf("FeatureDistance", ddf)
+        check_same_space("FeatureDistance", "ddf", ddf, self.fixed_features, ddf.shape[1])
+        with full_precision(ddf):
+            distance: Tensor = _Distance.apply(lift(ddf), self)
+            return distance
+
+    def evaluate(self, ddf: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the distance and its gradient `(B, d, *spatial)`, per voxel of displacement."""
+        shape = ddf.shape[2:]
+        places = displaced_places(ddf, self.released).flatten(2)
+        total, gradient = ddf.new_zeros(()), torch.empty_like(places)
+        for sample, (fixed, moving) in enumerate(zip(self.fixed_rows, self.moving_rows, strict=True)):
+            fixed, moving = fixed.to(ddf.dtype), moving.to(ddf.dtype)
+            for start in range(0, places.shape[2], CHUNK):
+                part = slice(start, start + CHUNK)
+                squares, gradient[sample, :, part] = _compare(fixed[part], moving, places[sample, :, part], shape)
+                total += squares
+        count = self.fixed_features.numel()
+        gradient = gradient.view_as(ddf) * (2 / count)
+        if self.released:
+            stretch = [n / max(n - 1, 1) for n in shape]
+            gradient = gradient * ddf.new_tensor(stretch).view(-1, *[1] * len(shape))
+        return total / count, gradient
+
+
+class _Distance(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, ddf: Tensor, distance: FeatureDistance) -> Tensor:
+        value, gradient = distance.evaluate(ddf)
+        ctx.save_for_backward(gradient)
+        return value
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        return ctx.saved_tensors[0] * gradient, None
+
+
+def _rows(image: Tensor) -> Tensor:
+    return image.flatten(1).T.contiguous()  # (N, C)
+
+
+def _compare(fixed: Tensor, moving: Tensor, places: Tensor, shape: torch.Size) -> tuple[Tensor, Tensor]:
+    """Sum of squared differences at some places `(d, n)`, and half of its slope in each of them, `(d, n)`."""
+    first, fraction = _corner(places, shape)
+    weights = _corner_weights(fraction).requires_grad_()
+    with torch.enable_grad():
+        values = F.embedding_bag(_corner_rows(first, shape), moving, mode="sum", per_sample_weights=weights)
+    residual = values.detach() - fixed  # (n, C)
+    # What every corner would change: the dot products of the residual with the rows of the bag.
+    (influence,) = torch.autograd.grad(values, weights, residual)
+    slopes = _corner_slopes(influence, fraction)
+    return residual.square_().sum(), slopes * _is_near(places, shape)
+
+
+def _corner(places: Tensor, shape: torch.Size) -> tuple[Tensor, Tensor]:
+    """Lowest of the corners around each place, from -1, and the way from there, both `(d, n)`."""
+    end = _end(places, shape)
+    places = torch.minimum(places.clamp_min(-1), end)
+    first = torch.minimum(places.floor(), end - 1)
+    return first, places - first
+
+
+def _is_near(places: Tensor, shape: torch.Size) -> Tensor:
+    """Where a coordinate is so near the grid that it matters, `(d, n)`."""
+    return (places > -1) & (places < _end(places, shape))
+
+
+def _end(places: Tensor, shape: torch.Size) -> Tensor:
+    return torch.tensor(shape, dtype=places.dtype, device=places.device)[:, None]
+
+
+def _corner_rows(first: Tensor, shape: torch.Size) -> Tensor:
+    """Rows of the padded table at all corners, `(n, 2 ** d)`, the last axis fastest."""
+    row = torch.zeros_like(first[0], dtype=torch.int32)
+    steps = torch.zeros(2 ** len(shape), dtype=torch.int32, device=first.device)
+    corners = torch.tensor(list(product((0, 1), repeat=len(shape))), dtype=torch.int32, device=first.device)
+    for axis, size in enumerate(shape):
+        row = row * (size + 2) + (first[axis].int() + 1)
+        steps = steps * (size + 2) + corners[:, axis]
+    return row[:, None] + steps
+
+
+def _corner_weights(fraction: Tensor) -> Tensor:
+    weights = torch.ones_like(fraction[:1])
+    for way in fraction:
+        high = weights * way
+        weights = torch.stack([weights - high, high], dim=1).flatten(0, 1)
+    return weights.T.contiguous()  # (n, 2 ** d)
+
+
+def _corner_slopes(influence: Tensor, fraction: Tensor) -> Tensor:
+    """Derivative of the weighted sum of the corners along each axis, `(d, n)`, from the value of each corner."""
+    values = influence.T.contiguous()
+    slopes: list[Tensor] = []
+    for way in fraction.flip(0):  # the axes from the last, which alternates fastest
+        slope = values[1::2] - values[::2]
+        slopes = [torch.lerp(s[::2], s[1::2], way) for s in slopes] + [slope]
+        values = torch.lerp(values[::2], values[1::2], way)
+    return torch.cat(slopes[::-1])

@@ -1,0 +1,109 @@
+"""From the grid of the features to that of the images, smoothly.
+
+`resize_ddf` and MONAI's `Resize` know the size of a grid alone; where a voxel of a feature map lies in the image
+depends on how the features came about.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from common.spatial._checks import check_ddf, check_image, check_spatial_shape
+from common.spatial._precision import full_precision, lift
+
+from .released import smooth
+
+
+def upsample_displacement(
+    ddf: Tensor,
+    spatial_shape: Sequence[int],
+    stride: float,
+    centered: bool = True,
+    repeats: int = 2,
+    released: bool = False,
+) -> Tensor:
+    """Bring a displacement field of a feature map to the grid of the image.
+
+    Twice, the grid is doubled and the field smoothed; then it is resampled to the rest. The vectors grow by `stride`.
+
+    Args:
+        ddf: displacement, `(B, d, *spatial)`, voxels of the feature map.
+        spatial_shape: of the image.
+        stride: side of a voxel of the feature map, voxels of the image.
+        centered: where the voxels of the feature map lie, see `resample_lattice`.
+        repeats: of the mean filter after each doubling.
+        released: grow by `(n_out - 1) / (n_in - 1)` and let zeros in at the border, as the released code does.
+
+    Returns:
+        Displacement, `(B, d, *spatial_shape)`, voxels of the image, float32 or float64.
+
+    Raises:
+        TypeError: if the field is not a tensor of floating point numbers.
+        ValueError: if a shape is wrong or the stride less than 1.
+
+    Reference:
+        Bigalke et al., MICCAI 2023, https://doi.org/10.1007/978-3-031-43999-5_64 -- released code.
+    """
+    check_ddf("upsample_displacement", ddf)
+    check_spatial_shape("upsample_displacement", spatial_shape, ddf.ndim - 2)
+    if stride < 1:
+        raise ValueError(f"upsample_displacement() expects 'stride' of 1 or more, got {stride}.")
+    factors = [float(stride)] * len(spatial_shape)
+    if released:
+        factors = [(new - 1) / (old - 1) for new, old in zip(spatial_shape, ddf.shape[2:], strict=True)]
+    with full_precision(ddf):
+        field = lift(ddf)
+        field = field * field.new_tensor(factors).view(-1, *[1] * len(factors))
+        for _ in range(2):
+            if stride >= 2:
+                doubled = resample_lattice(field, [2 * n for n in field.shape[2:]], 2, centered)
+                field = smooth(doubled, repeats, released)
+                stride /= 2
+        return resample_lattice(field, spatial_shape, stride, centered)
+
+
+def resample_lattice(image: Tensor, spatial_shape: Sequence[int], ratio: float, centered: bool = True) -> Tensor:
+    """Resample to a grid that is finer by a ratio, or coarser by one below 1; linear, the border continued.
+
+    Convention:
+        `centered`: a voxel lies in the middle of those it stands for, as after pooling; the new voxel x is at
+        `(x + 1/2) / ratio - 1/2`. Otherwise it lies on the first of them, as after a strided convolution: `x / ratio`.
+
+    Args:
+        image: `(B, C, *spatial)`, 2-D or 3-D; values stay in their unit.
+        spatial_shape: of the result.
+        ratio: voxels of the new grid for one of the old.
+        centered: see above.
+
+    Returns:
+        `(B, C, *spatial_shape)`, float32 or float64.
+
+    Raises:
+        TypeError: if the image is not a tensor.
+        ValueError: if a shape is wrong.
+
+    Example:
+        >>> image = torch.tensor([[[[0.0, 1.0]]]])
+        >>> resample_lattice(image, (1, 4), 2)
+        tensor([[[[0.0000, 0.2500, 0.7500, 1.0000]]]])
+        >>> resample_lattice(image, (1, 4), 2, centered=False)
+        tensor([[[[0.0000, 0.5000, 1.0000, 1.0000]]]])
+    """
+    check_image("resample_lattice", "image", image)
+    check_spatial_shape("resample_lattice", spatial_shape, image.ndim - 2)
+    with full_precision(image):
+        image = lift(image)
+        if ratio == 1 and image.shape[2:] == tuple(spatial_shape):
+            return image
+        for new in spatial_shape:  # the axis in front moves to the back each time
+            weights = _linear_weights(image, new, ratio, 0.5 if centered else 0.0)
+            image = torch.tensordot(image, weights, dims=([2], [1]))
+        return image
+
+
+def _linear_weights(image: Tensor, new: int, ratio: float, center: float) -> Tensor:
+    """Weights of the voxels along the first spatial axis for each of the new ones, `(new, old)`."""
+    old = torch.arange(image.shape[2], dtype=image.dtype, device=image.device)
+    places = (torch.arange(new, dtype=image.dtype, device=image.device) + center) / ratio - center
+    return (1 - (places.clamp(0, image.shape[2] - 1)[:, None] - old).abs()).clamp_min(0)
