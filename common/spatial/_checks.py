@@ -1,0 +1,160 @@
+"""The error texts of this room: function, argument, rule, what came, and the likely cause."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+AXES = {2: "H, W", 3: "H, W, D"}
+
+
+def check_image(function: str, argument: str, tensor: Tensor, spatial_dims: int | None = None) -> None:
+    """Check that a tensor is a batch of images `(B, C, H, W)` or `(B, C, H, W, D)`.
+
+    Args:
+        function: name of the public function, for the message.
+        argument: name of its argument, for the message.
+        tensor: what the user gave.
+        spatial_dims: 2 or 3 when only one of them will do.
+
+    Raises:
+        TypeError: if it is not a tensor.
+        ValueError: if the number of axes is wrong.
+    """
+    _check_tensor(function, argument, tensor)
+    allowed = (2, 3) if spatial_dims is None else (spatial_dims,)
+    if tensor.ndim - 2 not in allowed:
+        shapes = " or ".join(f"(B, C, {AXES[d]})" for d in allowed)
+        hint = " Add the batch and channel axes." if tensor.ndim < min(allowed) + 2 else ""
+        raise ValueError(f"{function}() expects '{argument}' of shape {shapes}, got {tuple(tensor.shape)}.{hint}")
+
+
+def check_ddf(function: str, ddf: Tensor, argument: str = "ddf") -> None:
+    """Check that a tensor is a field `(B, d, *spatial)` of floating point numbers with d spatial axes, 2 or 3.
+
+    Args:
+        function: name of the public function, for the message.
+        ddf: what the user gave.
+        argument: name of its argument, for the message.
+
+    Raises:
+        TypeError: if it is not a tensor of floating point numbers.
+        ValueError: if the shape is wrong.
+    """
+    _check_tensor(function, argument, ddf)
+    _check_floating(function, argument, ddf)
+    axes = ddf.ndim - 2
+    if axes not in AXES:
+        hint = " Add the batch axis." if ddf.ndim == 3 else ""
+        raise ValueError(
+            f"{function}() expects '{argument}' of shape (B, 2, H, W) or (B, 3, H, W, D), got {tuple(ddf.shape)}.{hint}"
+        )
+    if not torch.jit.is_tracing() and ddf.shape[1] != axes:
+        expected = (ddf.shape[0], axes, *ddf.shape[2:])
+        last = ddf.shape[-1] == axes
+        hint = " Fields are channel-first: move the last axis to position 1." if last else ""
+        raise ValueError(f"{function}() expects '{argument}' of shape {expected}, got {tuple(ddf.shape)}.{hint}")
+
+
+def check_points(function: str, points: Tensor, dims: int, argument: str = "points") -> None:
+    """Check that a tensor is a batch of points `(B, N, d)`.
+
+    Args:
+        function: name of the public function, for the message.
+        points: what the user gave.
+        dims: number of coordinates d.
+        argument: name of its argument, for the message.
+
+    Raises:
+        TypeError: if it is not a tensor of floating point numbers.
+        ValueError: if the shape is wrong.
+    """
+    _check_tensor(function, argument, points)
+    _check_floating(function, argument, points)
+    if points.ndim != 3 or points.shape[2] != dims:
+        raise ValueError(f"{function}() expects '{argument}' of shape (B, N, {dims}), got {tuple(points.shape)}.")
+
+
+def check_same_space(
+    function: str, argument: str, tensor: Tensor, reference: Tensor, channels: int, hint: str = ""
+) -> None:
+    """Check that a tensor has the batch, spatial axes and device of another.
+
+    Args:
+        function: name of the public function, for the message.
+        argument: name of the argument that `tensor` came as, for the message.
+        tensor: `(B, channels, *spatial)`.
+        reference: `(B, C, *spatial)`.
+        channels: how many channels `tensor` has to have.
+        hint: the likely cause, for the message.
+
+    Raises:
+        ValueError: if shape or device differ.
+    """
+    if torch.jit.is_tracing():
+        return
+    expected = (reference.shape[0], channels, *reference.shape[2:])
+    if tensor.shape != expected:
+        hint = f" {hint}" if hint else ""
+        raise ValueError(f"{function}() expects '{argument}' of shape {expected}, got {tuple(tensor.shape)}.{hint}")
+    if tensor.device != reference.device:
+        raise ValueError(f"{function}() expects '{argument}' on {reference.device}, got {tensor.device}.")
+
+
+def check_spatial_shape(function: str, spatial_shape: Sequence[int], dims: int) -> None:
+    """Check that a shape has `dims` positive entries.
+
+    Args:
+        function: name of the public function, for the message.
+        spatial_shape: what the user gave.
+        dims: number of spatial axes.
+
+    Raises:
+        ValueError: if the number of entries is wrong or one is not positive.
+    """
+    if len(spatial_shape) != dims or min(spatial_shape) < 1:
+        raise ValueError(
+            f"{function}() expects 'spatial_shape' of {dims} positive integers, got {tuple(spatial_shape)}."
+        )
+
+
+def check_choice(function: str, argument: str, value: str, choices: Sequence[str]) -> None:
+    """Check that a word is one of the allowed ones.
+
+    Args:
+        function: name of the public function, for the message.
+        argument: name of its argument, for the message.
+        value: what the user gave.
+        choices: what is allowed.
+
+    Raises:
+        ValueError: if it is none of them.
+    """
+    if value not in choices:
+        raise ValueError(f"{function}() expects '{argument}' to be one of {list(choices)}, got {value!r}.")
+
+
+def check_count(function: str, argument: str, value: int, least: int = 1) -> None:
+    """Check that a number of repetitions is at least `least`.
+
+    Args:
+        function: name of the public function, for the message.
+        argument: name of its argument, for the message.
+        value: what the user gave.
+        least: smallest allowed value.
+
+    Raises:
+        ValueError: if it is smaller.
+    """
+    if value < least:
+        raise ValueError(f"{function}() expects '{argument}' of {least} or more, got {value}.")
+
+
+def _check_tensor(function: str, argument: str, value: object) -> None:
+    if not isinstance(value, Tensor):
+        raise TypeError(f"{function}() expects '{argument}' to be a tensor, got {type(value).__name__}.")
+
+
+def _check_floating(function: str, argument: str, tensor: Tensor) -> None:
+    if not tensor.is_floating_point():
+        raise TypeError(f"{function}() expects '{argument}' of floating point numbers, got {tensor.dtype}.")

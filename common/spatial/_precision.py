@@ -1,0 +1,14 @@
+"""Coordinates need float32: at 160 voxels half precision is wrong by up to half a voxel, so autocast stays out."""
+
+import torch
+from torch import Tensor
+
+
+def full_precision(tensor: Tensor) -> torch.autocast:
+    """Context without autocast on the device of a tensor."""
+    return torch.autocast(device_type=tensor.device.type, enabled=False)
+
+
+def lift(tensor: Tensor) -> Tensor:
+    """Bring half precision and integers to float32; float32 and float64 pass unchanged."""
+    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))

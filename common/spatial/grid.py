@@ -1,0 +1,82 @@
+"""Voxel coordinates, and the one place where `grid_sample`'s normalized ones are known.
+
+MONAI's `create_grid` counts from the center of the volume; its `Warp` rebuilds a grid on every call.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+
+def identity_grid(
+    spatial_shape: Sequence[int], dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu"
+) -> Tensor:
+    """Return the voxel coordinates of a grid.
+
+    The tensor is shared between callers and must not be modified in place.
+
+    Args:
+        spatial_shape: `(H, W)` or `(H, W, D)`.
+        dtype: floating point type of the coordinates.
+        device: where the tensor lies.
+
+    Returns:
+        Voxel coordinates, `(d, *spatial)`; channel c counts along spatial axis c.
+
+    Example:
+        >>> identity_grid((2, 3))[1]
+        tensor([[0., 1., 2.],
+                [0., 1., 2.]])
+    """
+    if torch.jit.is_tracing():  # the cache would turn the grid of the example input into a constant
+        return _build(spatial_shape, dtype, torch.device(device))
+    return _cached(tuple(spatial_shape), dtype, torch.device(device))
+
+
+def to_normalized(coordinates: Tensor, spatial_shape: Sequence[int]) -> Tensor:
+    """Turn voxel coordinates into those of `grid_sample(align_corners=True)`.
+
+    An axis of one voxel has a single place: every coordinate along it means this voxel.
+
+    Args:
+        coordinates: `(B, d, *out)`, voxels of the grid that is sampled.
+        spatial_shape: shape of that grid.
+
+    Returns:
+        `(B, *out, d)`, -1 at the first and 1 at the last voxel center, axes in reversed order.
+    """
+    axes = [coordinates[:, c] * (2 / _extent(n)) - 1 for c, n in enumerate(spatial_shape)]
+    return torch.stack(axes[::-1], dim=-1)
+
+
+def from_normalized(coordinates: Tensor, spatial_shape: Sequence[int]) -> Tensor:
+    """Undo `to_normalized`.
+
+    Args:
+        coordinates: `(B, *out, d)`, -1 at the first and 1 at the last voxel center, axes in reversed order.
+        spatial_shape: shape of the grid that is sampled.
+
+    Returns:
+        `(B, d, *out)`, voxels of that grid.
+    """
+    axes = coordinates.flip(-1).unbind(-1)
+    return torch.stack([(axis + 1) * (_extent(n) / 2) for axis, n in zip(axes, spatial_shape, strict=True)], dim=1)
+
+
+def _extent(size: int) -> int:
+    """Voxel steps from end to end, 1 for a single voxel; without a branch, so that a trace holds at any size."""
+    return size - 1 + (size == 1)
+
+
+@lru_cache(maxsize=16)
+def _cached(spatial_shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    # An inference tensor in the cache would break the next training step.
+    with torch.inference_mode(False):
+        return _build(spatial_shape, dtype, device)
+
+
+def _build(spatial_shape: Sequence[int], dtype: torch.dtype, device: torch.device) -> Tensor:
+    axes = [torch.arange(n, dtype=dtype, device=device) for n in spatial_shape]
+    return torch.stack(torch.meshgrid(*axes, indexing="ij"))

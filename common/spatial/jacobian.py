@@ -1,0 +1,105 @@
+"""How a field stretches, shrinks and folds space.
+
+MONAI has no Jacobian of a displacement field.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from ._checks import check_ddf
+from ._precision import full_precision, lift
+
+
+def jacobian_determinant(ddf: Tensor, spacing: Sequence[float] | None = None, crop: int = 2) -> Tensor:
+    r"""Compute the Jacobian determinant of the transformation of a field.
+
+    .. math:: J(x) = \det(I + \nabla u(x))
+
+    Central differences; one-sided ones on the outermost voxels, which the default crop leaves out.
+
+    Args:
+        ddf: displacement, `(B, d, *spatial)`, voxels, or mm along the array's axes when `spacing` is given.
+        spacing: voxel size in mm along each spatial axis. A field in voxels needs none: the determinant has no unit.
+        crop: number of voxels left out on every side.
+
+    Returns:
+        Determinant, `(B, 1, *spatial)` less `2 * crop` along each axis, float32 or float64; not above 0 where the
+        field folds.
+
+    Raises:
+        TypeError: if the field is not a tensor of floating point numbers.
+        ValueError: if its shape is wrong, nothing is left after the crop, or `spacing` has another length.
+    """
+    check_ddf("jacobian_determinant", ddf)
+    dims = ddf.ndim - 2
+    least = max(2 * crop + 1, 2)
+    if crop < 0 or min(ddf.shape[2:]) < least:
+        rule = f"of {least} or more voxels along each axis for crop={crop}"
+        raise ValueError(f"jacobian_determinant() expects 'ddf' {rule}, got {tuple(ddf.shape)}.")
+    if spacing is not None and len(spacing) != dims:
+        raise ValueError(f"jacobian_determinant() expects 'spacing' of {dims} numbers, got {len(spacing)}.")
+    inside = tuple(slice(crop, n - crop) for n in ddf.shape[2:])
+    with full_precision(ddf):
+        ddf = lift(ddf)
+        columns = [_column(ddf, axis, step, inside) for axis, step in enumerate(spacing or [1.0] * dims)]
+        return determinant_of_columns(columns)[:, None]
+
+
+def folding_percent(determinant: Tensor) -> Tensor:
+    """Percentage of voxels where the determinant is not above 0.
+
+    Args:
+        determinant: `(B, 1, *spatial)`, from `jacobian_determinant`.
+
+    Returns:
+        `(B,)`, percent.
+    """
+    return 100 * (determinant <= 0).flatten(1).to(lift(determinant).dtype).mean(dim=1)
+
+
+def sdlogj(determinant: Tensor) -> Tensor:
+    r"""Standard deviation of the logarithm of the Jacobian determinant, a measure of roughness.
+
+    .. math:: \mathrm{std}(\log(\mathrm{clip}(J + 3, 10^{-9}, 10^9)))
+
+    The determinant is shifted by 3, as in the Learn2Reg challenge, so that folded voxels count with a finite value.
+
+    Args:
+        determinant: `(B, 1, *spatial)`, from `jacobian_determinant`.
+
+    Returns:
+        `(B,)`, without unit; unbiased over voxels.
+
+    Reference:
+        Hering et al., "Learn2Reg: Comprehensive Multi-Task Medical Image Registration Challenge", TMI 2022,
+        https://doi.org/10.1109/TMI.2022.3213983.
+    """
+    return (lift(determinant) + 3).clamp(1e-9, 1e9).log().flatten(1).std(dim=1)
+
+
+def determinant_of_columns(columns: Sequence[Tensor]) -> Tensor:
+    """Compute determinants of 2 x 2 or 3 x 3 matrices far quicker than `torch.linalg.det`.
+
+    Args:
+        columns: d tensors `(d, *shape)`, the columns of the matrices.
+
+    Returns:
+        `(*shape)`.
+    """
+    if len(columns) == 2:
+        (a, c), (b, d) = columns
+        return a * d - b * c
+    (a, d, g), (b, e, h), (c, f, i) = columns
+    return a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g)
+
+
+def _column(ddf: Tensor, axis: int, step: float, inside: tuple[slice, ...]) -> Tensor:
+    """Column of `I + grad u` that belongs to one axis, `(d, B, *inside)`."""
+    along, whole = inside[axis], slice(None)
+    across = tuple(whole if i == axis else s for i, s in enumerate(inside))
+    slopes = torch.gradient(ddf[(whole, whole, *across)], spacing=step, dim=axis + 2)[0]
+    slopes = slopes[(whole, whole, *(along if i == axis else whole for i in range(len(inside))))]
+    unit = torch.eye(len(inside), dtype=ddf.dtype, device=ddf.device)[axis]
+    return (slopes + unit.view(-1, *[1] * len(inside))).transpose(0, 1)

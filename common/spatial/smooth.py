@@ -1,0 +1,62 @@
+"""Box filter, the workhorse of descriptors, cost volumes and regularization.
+
+MONAI's `MeanFilter` is a dense convolution and `avg_pool3d` is little better; this one adds shifted slices.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ._checks import check_count, check_image
+from ._precision import lift
+
+
+def mean_filter(image: Tensor, repeats: int = 1) -> Tensor:
+    """Average each voxel with its neighbors in a box of three voxels a side.
+
+    Zeros surround the image, and the sum is divided by `3**d` at the border as well: the values of
+    `avg_pool3d(image, 3, stride=1, padding=1)`. The operator is its own adjoint, so its gradient costs what it costs.
+
+    Args:
+        image: `(B, C, *spatial)`, 2-D or 3-D, floating point. Half precision is summed in float32.
+        repeats: how often the filter is applied.
+
+    Returns:
+        Smoothed image, like `image` in shape and type.
+
+    Raises:
+        TypeError: if the image is not a tensor of floating point numbers.
+        ValueError: if its shape is wrong or `repeats` is negative.
+    """
+    check_image("mean_filter", "image", image)
+    check_count("mean_filter", "repeats", repeats, 0)
+    if not image.is_floating_point():
+        raise TypeError(f"mean_filter() expects 'image' of floating point numbers, got {image.dtype}.")
+    if repeats == 0:
+        return image
+    smoothed: Tensor = _MeanFilter.apply(lift(image), repeats)
+    return smoothed.to(image.dtype)
+
+
+class _MeanFilter(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, image: Tensor, repeats: int) -> Tensor:
+        ctx.repeats = repeats
+        for _ in range(repeats):
+            for axis in range(2, image.ndim):
+                image = _sum_of_three(image, axis)
+            image.div_(3 ** (image.ndim - 2))
+        return image
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        return _MeanFilter.apply(gradient, ctx.repeats), None
+
+
+def _sum_of_three(tensor: Tensor, axis: int) -> Tensor:
+    steps = tensor.shape[axis] - 1
+    total = tensor.clone(memory_format=torch.contiguous_format)
+    total.narrow(axis, 1, steps).add_(tensor.narrow(axis, 0, steps))
+    total.narrow(axis, 0, steps).add_(tensor.narrow(axis, 1, steps))
+    return total
