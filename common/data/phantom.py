@@ -172,7 +172,7 @@ def _centered(velocity: Waves, points: NDArray) -> Waves:
     mean = velocity(points[:, ::97]).mean(axis=1, keepdims=True)
     return Waves(
         np.vstack([velocity.frequencies, np.zeros((1, len(points)))]),
-        np.hstack([velocity.phases, np.zeros_like(mean)]),
+        np.vstack([velocity.phases, np.zeros((1, 1))]),
         np.hstack([velocity.amplitudes, -mean]),
     )
 

@@ -8,6 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
+from common.data._waves import flow, random_waves
 from common.data.phantom import LABEL_NAMES, PhantomPair, torso_phantom, write_phantom
 
 SHAPE, SPACING, LARGEST = (64, 56, 72), (3.0, 2.5, 4.0), 9.0
@@ -58,6 +59,16 @@ def smallest_jacobian(pair: PhantomPair) -> float:
     return float(np.linalg.det(slopes + np.eye(len(spacing))).min())
 
 
+def test_flow_backwards_is_the_inverse_and_steps_suffice() -> None:
+    generator = np.random.default_rng(0)
+    velocity = random_waves(generator, (0.7, 2.0), np.array([200.0, 160.0, 280.0]), components=3, count=10)
+    points = generator.uniform(-100, 100, (3, 500))
+    moved = flow(velocity, points, 16.0)
+    assert np.linalg.norm(moved - points, axis=0).max() > 20
+    assert np.abs(flow(velocity, moved, -16.0) - points).max() < 1e-2
+    assert np.abs(moved - flow(velocity, points, 16.0, steps=40)).max() < 1e-2
+
+
 @pytest.mark.parametrize("name", ["pair", "flat_pair"])
 def test_displacement_carries_fixed_keypoints_to_moving_keypoints(name: str, request: pytest.FixtureRequest) -> None:
     pair: PhantomPair = request.getfixturevalue(name)
@@ -93,7 +104,7 @@ def test_displacement_aligns_the_images(pair: PhantomPair) -> None:
         np.corrcoef(pair.fixed_image[inside], on_fixed_grid(pair, pair.moving_image, displaced)[inside])[0, 1]
         for displaced in (False, True)
     )
-    assert before < 0.7
+    assert before < 0.8
     assert 0.85 < after < 0.99  # contrast, bias and noise differ
 
 
