@@ -6,6 +6,7 @@ from .correlation import displacement_candidates as displacement_candidates
 from .coupled_convex import coupled_convex as coupled_convex
 from .feature_distance import FeatureDistance as FeatureDistance
 from .instance_optimization import adam_instance_optimization as adam_instance_optimization
+from .released import displaced_places as displaced_places
 from .released import pull_back as pull_back
 from .released import smooth as smooth
 from .upsample import resample_lattice as resample_lattice

@@ -41,6 +41,7 @@ class SelfTrainingFeatureNet(nn.Sequential):
     """
 
     centered = False  # a strided convolution looks at the first voxel of those it stands for
+    projection: Tensor
 
     def __init__(
         self,

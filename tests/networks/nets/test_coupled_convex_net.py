@@ -1,0 +1,212 @@
+"""Registration as one network: parity with the released pipeline of paper 003, and what it promises as a network."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from common.features import MINDSSC
+from common.networks.nets import CoupledConvexNet, SelfTrainingFeatureNet
+from common.optimization import pull_back
+from common.spatial import compose, folding_percent, jacobian_determinant, warp
+
+Recorded = dict[str, np.ndarray]
+
+
+def texture(*shape: int, seed: int = 0) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    noise = torch.randn(1, 1, *shape, generator=generator)
+    coarse = F.interpolate(noise[(..., *[slice(None, None, 3)] * len(shape))], size=shape)
+    return coarse + 0.3 * noise
+
+
+def small_net(**arguments: Any) -> CoupledConvexNet:
+    defaults = {"warps": [(4, 2)], "instance_iterations": 5, "learning_rate": 0.3}
+    return CoupledConvexNet(**{**defaults, **arguments}).eval()
+
+
+class Released:
+    """The recorded pipeline: its images, labels, network and fields in our convention."""
+
+    def __init__(self, recorded: Recorded) -> None:
+        self.recorded = recorded
+        images = (torch.tensor(recorded["images"]).float() / 1000).clamp(-0.4, 0.6)
+        self.image = images.transpose(0, 1)  # (1, 2, *spatial)
+        self.labels = torch.tensor(recorded["segs"]).long()[:, None]
+        self.features = self._load_features()
+
+    def _load_features(self) -> SelfTrainingFeatureNet:
+        weights = {
+            key.removeprefix("w_").replace("__", "."): torch.tensor(value)
+            for key, value in self.recorded.items()
+            if key.startswith("w_")
+        }
+        widths = [len(weights[f"{index}.bias"]) for index in (0, 3, 6, 9, 12)]
+        net = SelfTrainingFeatureNet(widths, out_channels=len(weights["15.bias"]))
+        net.load_state_dict(weights, strict=False)
+        net.projection = torch.tensor(self.recorded["proj_weight"]).flatten(1)
+        return net
+
+    def register(self, image: Tensor | None = None, **arguments: Any) -> Tensor:
+        net = CoupledConvexNet(self.features, released=True, **arguments).eval()
+        with torch.no_grad():
+            return net(self.image if image is None else image)
+
+    def errors(self, ddf: Tensor, key: str) -> np.ndarray:
+        """Differences to a recorded field, stored at half resolution in normalized coordinates x, y, z."""
+        extents = torch.tensor([(n - 1) / 2 for n in ddf.shape[2:]]).view(-1, 1, 1, 1)
+        half = F.interpolate((ddf / extents).flip(1), scale_factor=0.5, mode="trilinear")
+        return np.abs(half.numpy() - self.recorded[key].astype(np.float32))
+
+    def dice(self, moving_labels: Tensor) -> list[float]:
+        fixed_labels = self.labels[:1]
+        scores = []
+        for label in range(1, self.recorded["dice_before"].size + 1):
+            first, second = fixed_labels == label, moving_labels == label
+            total = int(first.sum() + second.sum())
+            scores.append(2 * int((first & second).sum()) / total if total else 0.0)
+        return scores
+
+
+@pytest.fixture(scope="module")
+def released(oracle: Callable[[str], Recorded]) -> Released:
+    return Released(oracle("003_pipeline_two_warps_adam"))
+
+
+def test_one_warp_equals_released_pipeline(released: Released) -> None:
+    ddf = released.register(warps=[(8, 2)], consistency_iterations=0, instance_iterations=0)
+    assert released.errors(ddf, "field_half_1warp_noice").max() < 2e-3
+
+
+def test_two_warps_equal_released_pipeline(released: Released) -> None:
+    ddf = released.register(instance_iterations=0)
+    errors = released.errors(ddf, "field_half_noadam")
+    # The warp between the two is nearest: a place in the middle of two voxels may go to either.
+    assert (errors < 2e-3).mean() > 0.995
+    assert errors.mean() < 2e-4
+
+
+def test_instance_optimization_equals_released_pipeline(released: Released) -> None:
+    ddf = released.register()
+    errors = released.errors(ddf, "field_half_adam")
+    # What rounding does to gradient descent is told in tests/optimization/test_instance_optimization.py.
+    assert (errors < 2e-3).mean() > 0.99
+    assert errors.mean() < 5e-4
+    warped = pull_back(released.labels[1:], ddf, "nearest", released=True)
+    np.testing.assert_allclose(released.dice(warped), released.recorded["dice_adam"].ravel(), atol=0.01)
+
+
+def test_dice_of_two_warps_equals_released_pipeline(released: Released) -> None:
+    """The released code warps the labels twice here, so that its wrong composition does not show."""
+    np.testing.assert_allclose(released.dice(released.labels[1:]), released.recorded["dice_before"].ravel(), atol=1e-4)
+    image, labels = released.image, released.labels[1:]
+    for _ in range(2):
+        ddf = released.register(image, warps=[(8, 2)], instance_iterations=0)
+        moving = pull_back(image[:, 1:], ddf, "nearest", released=True)
+        image = torch.cat([image[:, :1], moving], dim=1)
+        labels = pull_back(labels, ddf, "nearest", released=True)
+    for key in ("dice_net_noadam", "dice_net_adam"):
+        np.testing.assert_allclose(released.dice(labels), released.recorded[key].ravel(), atol=0.01)
+
+
+@pytest.mark.parametrize("shape", [(17, 18, 21), (21, 30)])
+@pytest.mark.parametrize("learned", [False, True])
+def test_net_returns_field_of_any_size(shape: tuple[int, ...], learned: bool) -> None:
+    dims = len(shape)
+    features = SelfTrainingFeatureNet((2, 3, 4, 4, 4), 5, 6, spatial_dims=dims) if learned else MINDSSC()
+    net = small_net(features=features, warps=[(8, 1)] if learned else [(4, 1), (3, 1)], instance_iterations=2)
+    with torch.no_grad():
+        ddf = net(torch.rand(2, 2, *shape))
+    assert ddf.shape == (2, dims, *shape)
+    assert ddf.dtype == torch.float32
+    assert ddf.is_contiguous()
+
+
+@pytest.mark.parametrize(("shape", "shift"), [((32, 28, 36), (4, -2, 3)), ((48, 40), (-3, 5))])
+@pytest.mark.parametrize("warps", [[(4, 2)], [(4, 2), (2, 2)]])
+def test_net_recovers_shift(shape: tuple[int, ...], shift: tuple[int, ...], warps: list[tuple[int, int]]) -> None:
+    moving = texture(*shape)
+    fixed = moving.roll([-s for s in shift], tuple(range(2, len(shape) + 2)))
+    net = small_net(warps=warps, instance_iterations=30, regularization=1.0)
+    with torch.no_grad():
+        ddf = net(torch.cat([fixed, 3 - 2 * moving], dim=1))  # another contrast
+    interior = ddf[(..., *[slice(8, -8)] * len(shape))]
+    expected = torch.tensor(shift).view(-1, *[1] * len(shape))
+    assert (interior - expected).abs().mean() < 0.5
+
+
+def test_second_warp_composes_in_the_right_order() -> None:
+    """The field of two warps is that of the first, reached by way of the second."""
+    image = torch.cat([texture(24, 20, 28), texture(24, 20, 28, seed=1)], dim=1)
+    arguments = {"instance_iterations": 0, "feature_scale": 1.0}
+    with torch.no_grad():
+        total = small_net(warps=[(4, 2), (2, 2)], **arguments)(image)
+        first = small_net(warps=[(4, 2)], **arguments)(image)
+        warped = torch.cat([image[:, :1], warp(image[:, 1:], first)], dim=1)
+        second = small_net(warps=[(2, 2)], **arguments)(warped)
+    torch.testing.assert_close(total, compose(second, first))
+
+
+def test_net_of_equal_images_stays_near_zero() -> None:
+    image = texture(24, 20, 28)
+    with torch.no_grad():
+        ddf = small_net(warps=[(4, 2), (2, 2)])(torch.cat([image, image], dim=1))
+    assert ddf.abs().max() < 0.1
+
+
+def test_net_of_flat_images_is_zero() -> None:
+    with torch.no_grad():
+        ddf = small_net()(torch.ones(1, 2, 16, 12, 20))
+    torch.testing.assert_close(ddf, torch.zeros_like(ddf), atol=1e-4, rtol=0)
+
+
+def test_net_without_instance_optimization_does_not_fold() -> None:
+    image = torch.cat([texture(24, 20, 28), texture(24, 20, 28, seed=1)], dim=1)
+    with torch.no_grad():
+        ddf = small_net(instance_iterations=0)(image)
+    assert folding_percent(jacobian_determinant(ddf)) == 0
+
+
+def test_net_in_training_mode_is_differentiable() -> None:
+    """One warp, neither consistency nor instance optimization, as the self-training wants it."""
+    features = SelfTrainingFeatureNet((2, 3, 4, 4, 4))
+    net = CoupledConvexNet(features, warps=[(8, 1), (8, 1)]).train()
+    ddf = net(torch.cat([texture(16, 24, 16), texture(16, 24, 16, seed=1)], dim=1))
+    ddf.square().mean().backward()
+    assert ddf.shape == (1, 3, 16, 24, 16)
+    gradient = features[0].weight.grad
+    assert gradient is not None
+    assert gradient.abs().max() > 0
+
+
+def test_net_in_inference_mode_equals_no_grad() -> None:
+    image = torch.cat([texture(16, 12, 20), texture(16, 12, 20, seed=1)], dim=1)
+    net = small_net()
+    with torch.no_grad():
+        expected = net(image)
+    with torch.inference_mode():
+        torch.testing.assert_close(net(image.clone()), expected)
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")  # MONAI's export is TorchScript
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")  # sizes become constants, as the docstring says
+def test_net_traces_without_instance_optimization() -> None:
+    """A trace holds for the size of its example."""
+    image = torch.cat([texture(16, 12, 20), texture(16, 12, 20, seed=1)], dim=1)
+    net = small_net(instance_iterations=0, warps=[(4, 1), (2, 1)])
+    with torch.no_grad():
+        traced = torch.jit.trace(net, torch.rand(1, 2, 16, 12, 20))
+        torch.testing.assert_close(traced(image), net(image))
+
+
+def test_net_raises() -> None:
+    with pytest.raises(
+        ValueError, match=r"CoupledConvexNet\(\) expects 'image' of shape \(1, 2, 8, 8\), got \(1, 1, 8, 8\)"
+    ):
+        small_net()(torch.zeros(1, 1, 8, 8))
+    with pytest.raises(ValueError, match=r"CoupledConvexNet\(\) expects 'warps' of one pair or more, got none"):
+        CoupledConvexNet(warps=[])
