@@ -1,5 +1,10 @@
-"""Pictures and tables of registrations."""
+"""Pictures, tables and files of registrations."""
 
 from .figure import registration_report as registration_report
+from .report import write_report as write_report
+from .save import SaveRegistrationd as SaveRegistrationd
+from .save import points_suffix as points_suffix
+from .save import save_scan as save_scan
+from .save import save_text as save_text
 from .table import comparison_table as comparison_table
 from .table import write_summary as write_summary

@@ -114,7 +114,7 @@ class CoupledConvexNet(nn.Module):
             ValueError: if its shape is wrong.
         """
         _check(image)
-        padded = self._pad(image)
+        padded = self._pad(image.as_subclass(Tensor))  # MONAI's MetaTensor knows fewer operations
         fixed, moving = padded[:, :1], padded[:, 1:]
         displacement = self._warp_and_solve(fixed, moving)
         if self.instance_iterations and not self.training:

@@ -1,0 +1,8 @@
+"""Pairs to register, and phantoms with known ground truth."""
+
+from .built_in import pairs_or_built_in as pairs_or_built_in
+from .pairs import PAIR_KEYS as PAIR_KEYS
+from .pairs import read_pairs as read_pairs
+from .phantom import PhantomPair as PhantomPair
+from .phantom import torso_phantom as torso_phantom
+from .phantom import write_phantom as write_phantom

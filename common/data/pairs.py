@@ -1,0 +1,116 @@
+"""Lists of pairs: from the command line, a CSV or JSON file, or a Learn2Reg data-set description."""
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+PAIR_KEYS = (
+    "fixed_image",
+    "moving_image",
+    "fixed_label",
+    "moving_label",
+    "fixed_mask",
+    "moving_mask",
+    "fixed_keypoints",
+    "moving_keypoints",
+)
+REQUIRED = ("fixed_image", "moving_image")
+
+
+def read_pairs(datalist: str | Path | Sequence[Mapping[str, Any]] | None = None, **pair: Any) -> list[dict[str, Any]]:
+    """Collect the pairs to register.
+
+    Args:
+        datalist: ``.csv`` with the columns of `PAIR_KEYS` (those of the two images are needed), ``.json`` with a list of
+            such records, or Learn2Reg's dataset JSON; paths are relative to the file. Or the records themselves.
+        pair: one pair, given key by key; None is as good as absent.
+
+    Returns:
+        Dictionaries from keys to paths; those of a list also name the pair: ``pair``.
+
+    Raises:
+        FileNotFoundError: if the list is not there.
+        ValueError: if both ways or half a pair are given, the list cannot be read, or lacks a column.
+    """
+    single = {key: str(value) for key, value in pair.items() if value is not None}
+    if datalist is None:
+        return [_checked(single, "the command line")]
+    if single:
+        raise ValueError(f"Give either datalist or single files, got datalist and {', '.join(single)}.")
+    if not isinstance(datalist, str | Path):
+        return _named([_checked(_known(record), "datalist") for record in datalist])
+    path = Path(datalist)
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no file {path}.")
+    records = _read_json(path) if path.suffix == ".json" else _read_csv(path)
+    if not records:
+        raise ValueError(f"{path} lists no pairs.")
+    return _named([_checked(_resolved(record, path.parent), str(path)) for record in records])
+
+
+def _known(record: Mapping[str, Any]) -> dict[str, str]:
+    return {key: str(record[key]) for key in PAIR_KEYS if record.get(key)}
+
+
+def _resolved(record: Mapping[str, Any], folder: Path) -> dict[str, str]:
+    return {key: str(folder / value) for key, value in _known(record).items()}  # an absolute path stays as it is
+
+
+def _checked(record: dict[str, str], source: str) -> dict[str, str]:
+    if missing := [key for key in REQUIRED if key not in record]:
+        raise ValueError(f"A pair needs {' and '.join(REQUIRED)}, but {source} gives no {' and no '.join(missing)}.")
+    return record
+
+
+def _named(records: list[dict[str, str]]) -> list[dict[str, str]]:
+    """Name each pair by its place and its files, so that names are unique and say what they are."""
+    digits = len(str(len(records)))
+    for number, record in enumerate(records, start=1):
+        stems = "_".join(Path(record[key]).name.split(".")[0] for key in REQUIRED)
+        record["pair"] = f"{number:0{digits}d}_{stems}"
+    return records
+
+
+def _read_csv(path: Path) -> list[dict[str, Any]]:
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        reader = csv.DictReader(file, skipinitialspace=True)
+        if unknown := [name for name in reader.fieldnames or [] if name not in (*PAIR_KEYS, "pair")]:
+            raise ValueError(f"{path} has the unknown column {', '.join(unknown)}: known are {', '.join(PAIR_KEYS)}.")
+        return list(reader)
+
+
+def _read_json(path: Path) -> list[dict[str, Any]]:
+    try:
+        content = json.loads(path.read_text())
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is not JSON: {error}.") from error
+    if isinstance(content, dict):
+        return _from_learn2reg(content, path)
+    if not isinstance(content, list) or not all(isinstance(record, dict) for record in content):
+        raise ValueError(f"{path} is expected to hold a list of records with the keys {', '.join(PAIR_KEYS)}.")
+    return content
+
+
+def _from_learn2reg(content: dict[str, Any], path: Path) -> list[dict[str, Any]]:
+    """Pairs of the validation (else the training) part, with the label maps and masks that lie beside the images.
+
+    Learn2Reg's key points are left out: they are in voxels and without a header.
+    """
+    for part in ("registration_val", "registration_test", "training_paired_images"):
+        if content.get(part):
+            return [_learn2reg_pair(pair, path.parent) for pair in content[part]]
+    raise ValueError(f"{path} is no dataset JSON of Learn2Reg with paired images: it has {', '.join(content)}.")
+
+
+def _learn2reg_pair(pair: Mapping[str, str], folder: Path) -> dict[str, str]:
+    record: dict[str, str] = {}
+    for side in ("fixed", "moving"):
+        image = Path(pair[side])
+        record[f"{side}_image"] = str(image)
+        for kind in ("label", "mask"):  # imagesTr -> labelsTr, masksTr
+            beside = image.parent.with_name(image.parent.name.replace("images", f"{kind}s")) / image.name
+            if beside != image and (folder / beside).is_file():
+                record[f"{side}_{kind}"] = str(beside)
+    return record

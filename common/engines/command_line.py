@@ -1,0 +1,122 @@
+"""What a bundle's command line is checked for before any work, and how a mistake is told: in one sentence."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from difflib import get_close_matches
+from itertools import zip_longest
+from pathlib import Path
+
+import torch
+from monai.bundle import ConfigParser
+
+RUN_OPTIONS = {
+    "run_id",
+    "init_id",
+    "final_id",
+    "meta_file",
+    "config_file",
+    "logging_file",
+    "tracking",
+    "args_file",
+    "workflow_type",
+    "properties_path",
+    "help",
+}
+
+
+@contextmanager
+def one_sentence() -> Iterator[None]:
+    """Turn a user's mistake into its sentence on stderr and exit code 1, without a traceback."""
+    try:
+        yield
+    except (ValueError, TypeError, OSError, RuntimeError, MemoryError) as error:
+        raise SystemExit(f"Error: {sentence(error)}") from None
+
+
+def sentence(error: BaseException) -> str:
+    """The message of the mistake at the bottom of a chain of errors, on one line."""
+    while error.__cause__ is not None and not isinstance(error, OSError | ValueError | TypeError):
+        error = error.__cause__
+    if isinstance(error, MemoryError):
+        return "There is not enough memory for this pair: choose a coarser spacing."
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename}: {error.strerror}."
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def check_options(output_dir: str | Path, device: str | torch.device, **choices: tuple[str, Sequence[str]]) -> None:
+    """Check what was given on the command line, before anything is read or computed.
+
+    Args:
+        output_dir: folder of the results; made if it is not there.
+        device: where to compute.
+        choices: for each option that is a word, the word given and those allowed.
+
+    Raises:
+        SystemExit: with one sentence, if an option is unknown, a word is not allowed, the device is not there or the
+            folder cannot be written.
+    """
+    with one_sentence():
+        _check_names(sys.argv)
+        for name, (word, allowed) in choices.items():
+            if word not in allowed:
+                raise ValueError(f"--{name} is expected to be one of {', '.join(allowed)}, got {word}.")
+        check_device(device)
+        _check_folder(Path(output_dir))
+
+
+def check_device(device: str | torch.device) -> torch.device:
+    """Make sure that a device is there.
+
+    Raises:
+        ValueError: if it is not.
+    """
+    try:
+        device = torch.device(device)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"--device {device} is not available on this machine: use --device cpu.") from error
+    return device
+
+
+def _check_folder(folder: Path) -> None:
+    """Find out by writing: permission bits say nothing to an administrator."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise OSError(f"--output_dir {folder} cannot be written: {error.strerror}.") from error
+
+
+def _check_names(arguments: Sequence[str]) -> None:
+    """Compare the options of a `monai.bundle run` with the ids of its config files."""
+    if "monai" not in arguments[0] or "run" not in arguments[1:2]:
+        return
+    names = [argument[2:].split("=")[0] for argument in arguments[2:] if argument.startswith("--")]
+    files = config_files(arguments)
+    if not files:
+        return
+    known = set(ConfigParser.load_config_files(files)) | RUN_OPTIONS
+    for name in names:
+        if name.split("#")[0].split("::")[0] not in known:
+            close = get_close_matches(name, known, n=1)
+            hint = f" Did you mean --{close[0]}?" if close else ""
+            raise ValueError(f"--{name} is not an option of this bundle.{hint}")
+
+
+def config_files(arguments: Sequence[str]) -> list[str]:
+    """The config files named on a `monai.bundle` command line."""
+    for option, value in zip_longest(arguments, arguments[1:], fillvalue=""):
+        name, _, joined = option.partition("=")
+        if name == "--config_file":
+            return [file.strip(" '\"") for file in (joined or value).strip("[]").split(",")]
+    return []
+
+
+def bundle_root() -> str:
+    """Folder of the bundle that is run from the command line, so that it works from any directory; else "."."""
+    files = config_files(sys.argv)
+    return str(Path(files[0]).parent.parent) if files else "."

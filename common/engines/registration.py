@@ -1,0 +1,76 @@
+"""Registers pair after pair with one MONAI evaluator: skips what is done, goes on after a bad pair, sums up.
+
+MONAI's evaluator stops at the first item that fails; here each pair is a run of its own.
+"""
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+from monai.data import DataLoader, Dataset
+from monai.engines import Evaluator
+
+from common.engines.command_line import one_sentence, sentence
+from common.reports import write_summary
+
+logger = logging.getLogger("common")
+RESULT = "metrics.json"
+
+
+def register_pairs(evaluator: Evaluator, dataset: Dataset, output_dir: str | Path) -> None:
+    """Register every pair of a data set.
+
+    Args:
+        evaluator: network, inferer and postprocessing; the latter writes the results, ``metrics.json`` last.
+        dataset: one dictionary a pair; where it names the ``pair``, the results lie in a folder of this name, and a
+            complete one is not done again.
+        output_dir: folder of the results. Several pairs are summed up in ``summary.csv``.
+
+    Raises:
+        SystemExit: with one sentence, if a pair failed. The others are done all the same.
+    """
+    with one_sentence():
+        if len(dataset) == 1 and "pair" not in dataset.data[0]:
+            _register(evaluator, dataset, 0)
+            logger.info("Results: %s", Path(output_dir))
+            return
+        failures = _register_list(evaluator, dataset, Path(output_dir))
+    if failures:
+        raise SystemExit(f"Error: {len(failures)} of {len(dataset)} pairs failed: {', '.join(failures)}.")
+
+
+def _register(evaluator: Evaluator, dataset: Dataset, index: int) -> None:
+    evaluator.data_loader = DataLoader(Dataset(dataset.data[index : index + 1], dataset.transform), batch_size=1)
+    evaluator.state.epoch_length = 1
+    evaluator.run()
+
+
+def _register_list(evaluator: Evaluator, dataset: Dataset, output_dir: Path) -> list[str]:
+    rows: list[dict[str, Any]] = []
+    for index, record in enumerate(dataset.data):
+        name = record["pair"]
+        row: dict[str, Any] = {"pair": name, "error": ""}
+        result = output_dir / name / RESULT
+        if result.is_file():
+            logger.info("[%d/%d] %s is complete", index + 1, len(dataset), name)
+        else:
+            logger.info("[%d/%d] %s", index + 1, len(dataset), name)
+            try:
+                _register(evaluator, dataset, index)
+            except (ValueError, TypeError, OSError, RuntimeError, MemoryError) as error:
+                row["error"] = sentence(error)
+                logger.error("  failed: %s", row["error"])
+        rows.append(row | (_summarize(json.loads(result.read_text())) if result.is_file() else {}))
+        write_summary(output_dir / "summary.csv", rows)
+    return [row["pair"] for row in rows if row["error"]]
+
+
+def _summarize(metrics: dict[str, Any]) -> dict[str, Any]:
+    """One line of the summary: means before and after, deformation, seconds."""
+    row: dict[str, Any] = {}
+    for name in ("dice", "hd95_mm", "tre_mm", "similarity"):
+        for moment in ("before", "after"):
+            row[f"{name}_{moment}"] = metrics.get(name, {}).get(moment)
+    row |= {name: metrics[name] for name in ("folding_percent", "sdlogj")}
+    return row | {"seconds": metrics["seconds"]["total"]}

@@ -1,0 +1,80 @@
+"""The picture of one registered pair, seen as radiologists see it."""
+
+from collections.abc import Hashable, Mapping
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+from monai.data import MetaTensor
+from numpy.typing import NDArray
+
+from common.transforms import grid_of
+
+from .figure import registration_report
+
+LABEL_NAMES = {"fixed": "fixed_label", "before": "unaligned_label", "warped": "warped_label"}
+
+
+def write_report(path: str | Path, data: Mapping[Hashable, Any]) -> None:
+    """Draw a pair after `common.transforms.MeasureRegistrationd`.
+
+    Args:
+        path: PNG file to write.
+        data: ``fixed_image unaligned_image warped_image``, ``pred`` (ddf on the fixed grid), ``metrics``; label maps of
+            these names where given.
+
+    Raises:
+        OSError: if the file cannot be written.
+    """
+    fixed = data["fixed_image"]
+    images = [to_canonical(data[key]) for key in ("fixed_image", "unaligned_image", "warped_image")]
+    labels = {name: to_canonical(data[key]) for name, key in LABEL_NAMES.items() if key in data}
+    _, order = _orientation(fixed)
+    registration_report(
+        path,
+        *images,
+        field_to_canonical(data["pred"]),
+        [float(grid_of(fixed).spacing[axis]) for axis in order],
+        labels=labels if "warped" in labels and "fixed" in labels else None,
+        title_lines=[str(data.get("pair", "Registration"))],
+        figures=_figures(data["metrics"]),
+    )
+
+
+def to_canonical(image: MetaTensor) -> NDArray:
+    """Reorder and flip the voxels of a scan ``(1, *spatial)`` so that its axes run along R, A (and S)."""
+    orientation, _ = _orientation(image)
+    return np.asarray(nib.orientations.apply_orientation(image.as_tensor()[0].numpy(), orientation))
+
+
+def field_to_canonical(ddf: MetaTensor) -> NDArray:
+    """Reorder and flip a ddf ``(d, *spatial)``, components with their axes."""
+    orientation, order = _orientation(ddf)
+    components = ddf.as_tensor().numpy()
+    return np.stack(
+        [
+            nib.orientations.apply_orientation(components[axis], orientation) * orientation[axis, 1]
+            for axis in order
+        ]
+    )
+
+
+def _orientation(image: MetaTensor) -> tuple[NDArray, list[int]]:
+    """nibabel's orientation of the voxel axes, and the voxel axis that runs along R, A, S."""
+    dims = image.ndim - 1
+    affine = np.eye(4)
+    matrix = grid_of(image).affine.numpy()
+    affine[:dims, :dims] = matrix[:-1, :-1]
+    orientation = nib.orientations.io_orientation(affine)[:dims]
+    return orientation, np.argsort(orientation[:, 0]).astype(int).tolist()
+
+
+def _figures(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    names = {"dice": "Dice", "hd95_mm": "HD95 (mm)", "tre_mm": "TRE (mm)"}
+    figures: dict[str, Any] = {
+        text: (metrics[name]["before"], metrics[name]["after"]) for name, text in names.items() if name in metrics
+    }
+    similarity = metrics["similarity"]
+    figures["NMI"] = (similarity["before"], similarity["after"])
+    return figures | {"folding (%)": metrics["folding_percent"], "SDlogJ": metrics["sdlogj"]}

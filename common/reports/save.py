@@ -1,0 +1,79 @@
+"""The files of one registered pair."""
+
+import json
+from collections.abc import Hashable, Mapping
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import torch
+from monai.data import MetaTensor
+from monai.transforms import Transform
+
+from common.transforms import field_of, format_points, restore_dtype, write_atomically, write_field
+
+from .report import write_report
+
+
+def save_scan(path: str | Path, image: MetaTensor) -> None:
+    """Write a scan or label map ``(1, *spatial)`` as NIfTI, in the type its file had, atomically."""
+    array = restore_dtype(image.as_tensor()[0].numpy(), image.meta["stored_dtype"])
+    affine = image.affine.double().numpy()
+    nifti = nib.Nifti1Image(array, affine)
+    nifti.header.set_xyzt_units("mm")
+    nifti.set_qform(affine, code=1)
+    nifti.set_sform(affine, code=1)
+    write_atomically(path, lambda name: nib.save(nifti, name))
+
+
+def save_text(path: str | Path, text: str) -> None:
+    """Write a text file atomically."""
+    write_atomically(path, lambda name: Path(name).write_text(text, encoding="utf-8"))
+
+
+class SaveRegistrationd(Transform):
+    """Write what a registration gives, in the fixed scan's grid: the contract of every bundle.
+
+    ``displacement_field.nii.gz``, ``warped_image.nii.gz``, ``warped_label.nii.gz`` and ``warped_keypoints`` (where
+    given, in the format of the moving ones), ``report.png`` and, last, ``metrics.json``.
+
+    Args:
+        output_dir: folder of the results; a pair with a name (``pair``) gets a folder in it.
+        provenance: written to ``metrics.json`` as it is: bundle, version, device, settings.
+    """
+
+    def __init__(self, output_dir: str | Path, provenance: Mapping[str, Any]) -> None:
+        self.output_dir = Path(output_dir)
+        self.provenance = dict(provenance)
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """Write the files.
+
+        Raises:
+            OSError: if one cannot be written; none is left half-written.
+        """
+        folder = self.output_dir / str(data.get("pair", ""))
+        write_field(folder / "displacement_field.nii.gz", field_of(data["pred"]))
+        for key in ("warped_image", "warped_label"):
+            if key in data:
+                save_scan(folder / f"{key}.nii.gz", data[key])
+        if "warped_keypoints" in data:
+            points = torch.as_tensor(data["warped_keypoints"])
+            suffix = points_suffix(str(data["moving_keypoints_file"]))
+            save_text(folder / f"warped_keypoints{suffix}", format_points(f"points{suffix}", points))
+        write_report(folder / "report.png", data)
+        seconds = {name: float(value) for name, value in data["seconds"].items()}
+        record = {**data["metrics"], "seconds": {"total": sum(seconds.values()), **seconds}, **self.provenance}
+        save_text(folder / "metrics.json", json.dumps(record, indent=2, default=_plain) + "\n")
+        return dict(data)
+
+
+def points_suffix(name: str) -> str:
+    """The ending of a points file: ``.mrk.json``, ``.fcsv`` or ``.csv``."""
+    return next((suffix for suffix in (".mrk.json", ".fcsv") if name.endswith(suffix)), ".csv")
+
+
+def _plain(value: Any) -> Any:
+    """What JSON does not know: arrays and numpy numbers as they are, everything else by its name."""
+    return value.tolist() if isinstance(value, np.ndarray | np.generic | torch.Tensor) else str(value)

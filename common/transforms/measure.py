@@ -1,0 +1,93 @@
+"""All that can be measured of a registration from what was given."""
+
+import math
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import torch
+from monai.data import MetaTensor
+from monai.transforms import Transform
+
+from common.metrics import (
+    dice_per_label,
+    hausdorff_distance_95_per_label,
+    jacobian_summary,
+    normalized_mutual_information,
+    target_registration_error,
+)
+from common.transforms.field_file import Field
+from common.transforms.warp import field_of, move_points, warp_scan
+from common.transforms.working_grid import grid_of
+
+
+class MeasureRegistrationd(Transform):
+    """Measure a registered pair before (as the headers have it) and after.
+
+    Adds ``metrics``: ``similarity``, ``folding_percent``, ``sdlogj``; with both label maps ``dice`` and ``hd95_mm``
+    over the labels that both scans have, with both sets of key points ``tre_mm``; and ``unaligned_image`` and
+    ``unaligned_label``, the moving scan on the fixed grid without any registration. What cannot be computed is None.
+    """
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """Measure."""
+        field = field_of(data["pred"])
+        still = Field(torch.zeros_like(field.displacement), field.grid)
+        done = {**data, "unaligned_image": warp_scan(data["moving_image"], still)}
+        fixed_image = data["fixed_image"].as_tensor()
+        metrics: dict[str, Any] = {}
+        if "fixed_label" in data and "moving_label" in data:
+            done["unaligned_label"] = warp_scan(data["moving_label"], still, "nearest")
+            metrics |= _measure_labels(done)
+        if "fixed_keypoints" in data and "moving_keypoints" in data:
+            metrics["tre_mm"] = _measure_points(data, field)
+        moments = {"before": done["unaligned_image"], "after": data["warped_image"]}
+        metrics["similarity"] = {
+            moment: _number(normalized_mutual_information(fixed_image, image.as_tensor()))
+            for moment, image in moments.items()
+        } | {"name": "normalized mutual information"}
+        summary = jacobian_summary(data["pred"].as_tensor()[None].float())
+        metrics |= {name: _number(summary[name]) for name in ("folding_percent", "sdlogj")}
+        return {**done, "metrics": metrics}
+
+
+def _measure_labels(data: Mapping[Hashable, Any]) -> dict[str, Any]:
+    fixed, moving = data["fixed_label"].as_tensor(), data["moving_label"].as_tensor()
+    labels = sorted((set(fixed.unique().tolist()) & set(moving.unique().tolist())) - {0})
+    spacing = grid_of(data["fixed_label"]).spacing.tolist()
+    moments: dict[str, MetaTensor] = {"before": data["unaligned_label"], "after": data["warped_label"]}
+    dice, distance = {}, {}
+    for moment, label in moments.items():
+        dice[moment] = dice_per_label(fixed[0], label.as_tensor()[0], labels)
+        distance[moment] = hausdorff_distance_95_per_label(fixed[0], label.as_tensor()[0], spacing, labels)
+    return {"dice": _table(dice), "hd95_mm": _table(distance)}
+
+
+def _table(moments: Mapping[str, Mapping[int, float]]) -> dict[str, Any]:
+    means = {moment: _mean(list(values.values())) for moment, values in moments.items()}
+    labels = moments["after"]
+    return means | {
+        "per_label": {
+            str(label): {moment: _number(values[label]) for moment, values in moments.items()} for label in labels
+        }
+    }
+
+
+def _measure_points(data: Mapping[Hashable, Any], field: Field) -> dict[str, Any]:
+    fixed, moving = (torch.as_tensor(data[f"{side}_keypoints"]).double() for side in ("fixed", "moving"))
+    before = target_registration_error(fixed, moving)
+    after = target_registration_error(move_points(fixed, field), moving)
+    pairs = zip(before.tolist(), after.tolist(), strict=True)
+    return {
+        "before": float(before.mean()),
+        "after": float(after.mean()),
+        "per_point": [{"before": first, "after": second} for first, second in pairs],
+    }
+
+
+def _mean(values: list[float]) -> float | None:
+    known = [value for value in values if math.isfinite(value)]
+    return sum(known) / len(known) if known else None
+
+
+def _number(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None

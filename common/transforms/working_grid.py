@@ -1,0 +1,162 @@
+"""From two scans anywhere in the world to one network input on one grid."""
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import torch
+from monai.config import KeysCollection
+from monai.data import MetaTensor
+from monai.transforms import MapTransform
+
+from common.spatial import ras_to_lps
+from common.transforms.initial_transform import initial_transform
+from common.transforms.resample import Grid, center_of, place_centered, resample
+
+MINIMUM_OVERLAP = 0.05  # share of the fixed field of view the moving scan must cover
+
+
+def grid_of(image: MetaTensor) -> Grid:
+    """The grid of a channel-first scan, 2-D or 3-D; affine RAS."""
+    dims = image.ndim - 1
+    keep = [*range(dims), 3]
+    return Grid(tuple(image.shape[1:]), image.affine.double().cpu()[keep][:, keep])
+
+
+class InitialTransformd(MapTransform):
+    """Find the linear pre-alignment of a pair; see `common.transforms.initial_transform`.
+
+    Args:
+        keys: the fixed and the moving scan, in this order.
+        transform: "none", "center", "moments", "rigid", "affine" or the path of an ITK transform file.
+
+    Adds ``initial_transform``: fixed to moving world points, LPS mm, ``(d + 1, d + 1)``, float64.
+    """
+
+    def __init__(self, keys: KeysCollection, transform: str = "affine") -> None:
+        super().__init__(keys)
+        self.transform = transform
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """Estimate or read the transform.
+
+        Raises:
+            ValueError: if the scans do not overlap in space, unless "center" or "moments" brings them together.
+        """
+        fixed, moving = (data[key] for key in self.keys)
+        if self.transform not in ("center", "moments"):
+            matrix = torch.eye(fixed.ndim, dtype=torch.float64)
+            if self.transform not in ("none", "rigid", "affine"):
+                matrix = self._estimate(data)
+            if overlap(grid_of(fixed), grid_of(moving), matrix) < MINIMUM_OVERLAP:
+                raise ValueError(
+                    "The scans do not overlap in space as their headers and initial_transform have it: "
+                    "choose initial_transform center or moments to bring them together."
+                )
+        return {**data, "initial_transform": self._estimate(data)}
+
+    def _estimate(self, data: Mapping[Hashable, Any]) -> torch.Tensor:
+        fixed, moving = (data[key] for key in self.keys)
+        masks = [data.get(str(key).replace("_image", "_mask")) for key in self.keys]
+        return initial_transform(
+            fixed.as_tensor()[None],
+            grid_of(fixed).affine,
+            moving.as_tensor()[None],
+            grid_of(moving).affine,
+            self.transform,
+            *[None if mask is None else mask.as_tensor()[None] for mask in masks],
+        )
+
+
+def overlap(fixed: Grid, moving: Grid, matrix: torch.Tensor) -> float:
+    """Share of a fixed field of view that a moving one covers.
+
+    Args:
+        fixed: grid, affine RAS.
+        moving: grid, affine RAS.
+        matrix: fixed to moving world points, LPS mm.
+    """
+    steps = [torch.linspace(0, size - 1, min(size, 16)).double() for size in fixed.shape]
+    points = torch.cartesian_prod(*steps)
+    to_moving = torch.linalg.solve(ras_to_lps(moving.affine), matrix @ ras_to_lps(fixed.affine))
+    index = points @ to_moving[:-1, :-1].T + to_moving[:-1, -1]
+    inside = (index >= -0.5) & (index <= torch.tensor(moving.shape) - 0.5)
+    return float(inside.all(dim=1).double().mean())
+
+
+def working_grid(fixed: Grid, spacing: Sequence[float] | float | None, maximum_voxels: int) -> Grid:
+    """The grid a pair is registered on: the fixed field of view, axes nearest to R, A, S, one spacing.
+
+    Args:
+        fixed: grid of the fixed scan, affine RAS.
+        spacing: mm, one number or one per axis; None takes the geometric mean of the fixed spacing.
+        maximum_voxels: without a given spacing, the grid is coarsened until it has no more voxels than this.
+
+    Raises:
+        ValueError: if the spacing is not positive.
+    """
+    dims = len(fixed.shape)
+    affine = np.eye(4)
+    affine[:dims, :dims] = fixed.affine[:-1, :-1].numpy()
+    axes = nib.orientations.io_orientation(affine)[:dims]
+    order = np.argsort(axes[:, 0])  # fixed axis that runs along R, A, S
+    directions = fixed.affine[:-1, :-1] / fixed.spacing
+    directions = directions[:, order.tolist()] * torch.from_numpy(axes[order, 1])
+    extent = torch.tensor(fixed.shape).double()[order.tolist()] * fixed.spacing[order.tolist()]
+    if spacing is None:
+        coarsest_allowed = float((extent.prod() / maximum_voxels) ** (1 / dims))
+        spacing = max(float(fixed.spacing.prod() ** (1 / dims)), coarsest_allowed)
+    steps = torch.as_tensor(spacing, dtype=torch.float64).flatten()
+    if len(steps) not in (1, dims) or not bool((steps > 0).all()):
+        raise ValueError(f"spacing is expected to be one or {dims} positive numbers in mm, got {spacing}.")
+    steps = steps.expand(dims) if len(steps) == 1 else steps
+    shape = tuple(max(1, round(float(e / s))) for e, s in zip(extent, steps, strict=True))
+    return place_centered(shape, directions * steps, center_of(fixed))
+
+
+class WorkingGridd(MapTransform):
+    """Bring both scans onto the working grid and stack them: the network's ``image``.
+
+    The pre-alignment changes no voxel: it moves the header of the moving scan into the fixed world, so that each scan
+    is interpolated once.
+
+    Args:
+        keys: the fixed and the moving scan, in this order.
+        spacing: mm; see `working_grid`.
+        maximum_voxels: see `working_grid`.
+
+    Adds ``image``: MetaTensor ``(2, *working)``, float32, affine of the working grid. Voxels outside a scan or its mask
+    (``fixed_mask``, ``moving_mask``) hold the scan's minimum.
+    """
+
+    def __init__(
+        self, keys: KeysCollection, spacing: Sequence[float] | float | None = None, maximum_voxels: int = 2**23
+    ) -> None:
+        super().__init__(keys)
+        self.spacing = spacing
+        self.maximum_voxels = maximum_voxels
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """Resample and stack."""
+        fixed, moving = (data[key] for key in self.keys)
+        grid = working_grid(grid_of(fixed), self.spacing, self.maximum_voxels)
+        stay = torch.eye(len(grid.affine), dtype=torch.float64)
+        channels = [
+            _on_grid(fixed, data.get("fixed_mask"), grid, stay),
+            _on_grid(moving, data.get("moving_mask"), grid, torch.linalg.inv(data["initial_transform"])),
+        ]
+        affine = torch.eye(4, dtype=torch.float64)
+        dims = len(grid.shape)
+        affine[:dims, :dims] = grid.affine[:-1, :-1]
+        affine[:dims, 3] = grid.affine[:-1, -1]
+        return {**data, "image": MetaTensor(torch.cat(channels), affine=affine)}
+
+
+def _on_grid(image: MetaTensor, mask: MetaTensor | None, grid: Grid, to_fixed: torch.Tensor) -> torch.Tensor:
+    """Resample a scan whose world is taken to the fixed world by a matrix (LPS)."""
+    values = image.as_tensor()
+    if mask is not None:
+        values = torch.where(mask.as_tensor() > 0, values, values.min())
+    affine = to_fixed @ ras_to_lps(grid_of(image).affine)
+    return resample(values[None], affine, Grid(grid.shape, ras_to_lps(grid.affine)), fill=float(values.min()))[0]
