@@ -50,20 +50,21 @@ def check_ddf(function: str, ddf: Tensor, argument: str = "ddf") -> None:
             f"{function}() expects '{argument}' of shape (B, 2, H, W) or (B, 3, H, W, D), got {tuple(ddf.shape)}.{hint}"
         )
     if not torch.jit.is_tracing() and ddf.shape[1] != axes:
-        expected = (ddf.shape[0], axes, *ddf.shape[2:])
         last = ddf.shape[-1] == axes
+        expected = (ddf.shape[0], axes, *(ddf.shape[1:-1] if last else ddf.shape[2:]))
         hint = " Fields are channel-first: move the last axis to position 1." if last else ""
         raise ValueError(f"{function}() expects '{argument}' of shape {expected}, got {tuple(ddf.shape)}.{hint}")
 
 
-def check_points(function: str, points: Tensor, dims: int, argument: str = "points") -> None:
+def check_points(function: str, argument: str, points: Tensor, batch: int, dims: int) -> None:
     """Check that a tensor is a batch of points `(B, N, d)`.
 
     Args:
         function: name of the public function, for the message.
-        points: what the user gave.
-        dims: number of coordinates d.
         argument: name of its argument, for the message.
+        points: what the user gave.
+        batch: number B of items.
+        dims: number d of coordinates.
 
     Raises:
         TypeError: if it is not a tensor of floating point numbers.
@@ -71,8 +72,10 @@ def check_points(function: str, points: Tensor, dims: int, argument: str = "poin
     """
     _check_tensor(function, argument, points)
     _check_floating(function, argument, points)
-    if points.ndim != 3 or points.shape[2] != dims:
-        raise ValueError(f"{function}() expects '{argument}' of shape (B, N, {dims}), got {tuple(points.shape)}.")
+    if torch.jit.is_tracing():
+        return
+    if points.ndim != 3 or (points.shape[0], points.shape[2]) != (batch, dims):
+        raise ValueError(f"{function}() expects '{argument}' of shape ({batch}, N, {dims}), got {tuple(points.shape)}.")
 
 
 def check_same_space(

@@ -24,7 +24,7 @@ def grid_sample(image: Tensor, grid: Tensor, padding: str) -> Tensor:
         `(B, C, *out)`.
     """
     slabs = min(torch.get_num_threads(), MOST_SLABS)
-    if image.ndim < 5 or len(image) > 1 or image.device.type != "cpu" or slabs == 1 or torch.jit.is_tracing():
+    if torch.jit.is_tracing() or image.ndim < 5 or len(image) > 1 or image.device.type != "cpu" or slabs == 1:
         return _sample(image, grid, padding)
     size = grid.shape[1]
     if size % slabs:

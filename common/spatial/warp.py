@@ -67,7 +67,7 @@ def warp_points(points: Tensor, ddf: Tensor) -> Tensor:
         ValueError: if the shapes do not fit.
     """
     check_ddf("warp_points", ddf)
-    check_points("warp_points", points, ddf.shape[1])
+    check_points("warp_points", "points", points, ddf.shape[0], ddf.shape[1])
     with full_precision(ddf):
         points = lift(points)
         return points + sample(lift(ddf), points.transpose(1, 2)).transpose(1, 2)
