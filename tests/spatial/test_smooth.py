@@ -1,0 +1,72 @@
+import pytest
+import torch
+import torch.nn.functional as F
+
+from common.spatial import mean_filter
+
+AVERAGE = {2: F.avg_pool2d, 3: F.avg_pool3d}
+
+
+@pytest.mark.parametrize("repeats", [1, 2, 3])
+def test_mean_filter_is_average_pooling(shape: tuple[int, ...], repeats: int) -> None:
+    image = torch.randn(2, 3, *shape)
+    expected = image
+    for _ in range(repeats):
+        expected = AVERAGE[len(shape)](expected, 3, stride=1, padding=1)
+    torch.testing.assert_close(mean_filter(image, repeats), expected, rtol=0, atol=1e-6)
+
+
+def test_mean_filter_spreads_a_voxel() -> None:
+    image = torch.zeros(1, 1, 5, 6, 7)
+    image[..., 0, 3, 4] = 27
+    box = torch.zeros(5, 6, 7)
+    box[:2, 2:5, 3:6] = 1
+    torch.testing.assert_close(mean_filter(image)[0, 0], box)
+
+
+def test_mean_filter_leaves_its_input_alone(shape: tuple[int, ...]) -> None:
+    image = torch.randn(1, 1, *shape)
+    before = image.clone()
+    mean_filter(image, 2)
+    assert torch.equal(image, before)
+    assert mean_filter(image, 0) is image
+
+
+@pytest.mark.parametrize("size", [1, 2])
+def test_mean_filter_of_a_thin_image(size: int) -> None:
+    image = torch.randn(1, 2, size, 4, 5)
+    among_zeros = F.pad(image, (0, 0, 0, 0, 0, 2))
+    expected = F.avg_pool3d(among_zeros, 3, stride=1, padding=1)[:, :, :size]
+    torch.testing.assert_close(mean_filter(image), expected)
+
+
+def test_mean_filter_takes_any_memory_order() -> None:
+    image = torch.randn(1, 4, 5, 6, 7)
+    strange = image.to(memory_format=torch.channels_last_3d).flip(2)
+    torch.testing.assert_close(mean_filter(strange), mean_filter(image.flip(2)))
+
+
+def test_mean_filter_is_its_own_adjoint(shape: tuple[int, ...]) -> None:
+    first, second = torch.randn(2, 1, 2, *shape, dtype=torch.float64)
+    torch.testing.assert_close((mean_filter(first) * second).sum(), (first * mean_filter(second)).sum())
+
+
+def test_mean_filter_gradient(shape: tuple[int, ...]) -> None:
+    image = torch.randn(1, 2, *shape, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda i: mean_filter(i, 2), image, fast_mode=True)
+    assert torch.autograd.gradgradcheck(lambda i: mean_filter(i, 2).square(), image, fast_mode=True)
+
+
+def test_mean_filter_sums_half_precision_in_float32() -> None:
+    image = torch.full((1, 1, 3, 3), 30000.0, dtype=torch.float16)  # three of them overflow
+    assert mean_filter(image)[0, 0, 1, 1] == 30000
+    assert mean_filter(image).dtype == torch.float16
+
+
+def test_mean_filter_rejects_wrong_input() -> None:
+    with pytest.raises(ValueError, match=r"mean_filter\(\) expects 'image' of shape .*got \(5, 6, 7\)\."):
+        mean_filter(torch.zeros(5, 6, 7))
+    with pytest.raises(TypeError, match=r"mean_filter\(\) expects 'image' of floating point numbers, got torch.uint8"):
+        mean_filter(torch.zeros(1, 1, 5, 6, dtype=torch.uint8))
+    with pytest.raises(ValueError, match=r"mean_filter\(\) expects 'repeats' of 0 or more, got -1\."):
+        mean_filter(torch.zeros(1, 1, 5, 6), -1)
