@@ -56,7 +56,9 @@ class _MeanFilter(torch.autograd.Function):
 
 def _sum_of_three(tensor: Tensor, axis: int) -> Tensor:
     steps = tensor.shape[axis] - 1
-    total = tensor.clone(memory_format=torch.contiguous_format)
-    total.narrow(axis, 1, steps).add_(tensor.narrow(axis, 0, steps))
-    total.narrow(axis, 0, steps).add_(tensor.narrow(axis, 1, steps))
+    before, after = tensor.narrow(axis, 0, steps), tensor.narrow(axis, 1, steps)
+    total = torch.empty_like(tensor, memory_format=torch.contiguous_format)
+    total.select(axis, 0).copy_(tensor.select(axis, 0))
+    torch.add(before, after, out=total.narrow(axis, 1, steps))
+    total.narrow(axis, 0, steps).add_(after)
     return total
