@@ -1,5 +1,6 @@
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -14,6 +15,12 @@ def monai_warp() -> Warp:
     with warnings.catch_warnings():  # MONAI says at every construction that it runs without its extension
         warnings.simplefilter("ignore")
         return Warp(mode="bilinear", padding_mode="border")
+
+
+def trace(function: Callable[..., Tensor], *arguments: Tensor) -> Any:
+    with warnings.catch_warnings():  # but for a TracerWarning, which would tell of a size that was frozen
+        warnings.filterwarnings("ignore", "`torch.jit.trace` is deprecated")
+        return torch.jit.trace(function, arguments)
 
 
 def test_warp_agrees_with_monai(shape: tuple[int, ...], monai_warp: Warp) -> None:
@@ -60,9 +67,7 @@ def test_warp_gradient(shape: tuple[int, ...]) -> None:
 
 def test_warp_traced_at_one_size_holds_at_another(shape: tuple[int, ...]) -> None:
     image, ddf = torch.rand(1, 1, *shape), torch.randn(1, len(shape), *shape)
-    with warnings.catch_warnings():  # but for a TracerWarning, which would tell of a size that was frozen
-        warnings.filterwarnings("ignore", "`torch.jit.trace` is deprecated")
-        traced = torch.jit.trace(warp, (image, ddf))
+    traced = trace(warp, image, ddf)
     larger = [n + 3 for n in shape]
     image, ddf = torch.rand(2, 3, *larger), torch.randn(2, len(shape), *larger)
     torch.testing.assert_close(traced(image, ddf), warp(image, ddf))
@@ -100,6 +105,12 @@ def test_warp_points_finds_where_the_image_came_from(smooth_noise: Callable[...,
     ddf = smooth_noise((15, 16, 17), 2.0)
     point = torch.tensor([[[5.0, 7.0, 9.0]]])
     assert torch.allclose(warp_points(point, ddf)[0, 0], warp(ramp, ddf)[0, :, 5, 7, 9], atol=1e-4)
+
+
+def test_warp_points_traced_at_one_size_holds_at_another() -> None:
+    traced = trace(warp_points, torch.rand(1, 4, 3), torch.rand(1, 3, 5, 6, 7))
+    points, ddf = 5 * torch.rand(2, 9, 3), torch.rand(2, 3, 8, 7, 6)
+    torch.testing.assert_close(traced(points, ddf), warp_points(points, ddf))
 
 
 def test_warp_points_gradient(shape: tuple[int, ...]) -> None:
