@@ -13,11 +13,12 @@ import torch
 
 HISTOGRAM_BINS = 32
 SHRINK_FACTORS = (4, 2, 1)
+FEWEST_VOXELS = 1000  # that shrinking may leave: fewer do not fill the joint histogram
 SAMPLING = (1.0, 0.5, 0.2)  # share of the voxels the metric looks at
 ITERATIONS = (100, 60, 30)
 SEED = 1
 RANDOM_SAMPLES = 2  # ITK's number of this sampling strategy
-WORK_UNITS = 2  # fixed, so that sums are added in the same order on every machine
+WORK_UNITS = 1  # several add their sums in the order in which they finish, and no two runs are the same
 
 
 class Coarse(NamedTuple):
@@ -116,21 +117,27 @@ def _descend(fixed: Coarse, moving: Coarse, transform: Any, level: int) -> None:
     """Optimize a transform in place at one resolution."""
     dims = fixed.values.ndim
     metric = _metric(fixed, moving)
+    shrink_factor = _shrink_factor(fixed, level)
     method = _wrapped("itkImageRegistrationMethodv4", f"itkImageRegistrationMethodv4REGv4F{dims}F{dims}").New()
     method.SetFixedImage(_to_itk(fixed.values, fixed))
     method.SetMovingImage(_to_itk(moving.values, moving))
     method.SetInitialTransform(transform)
     method.InPlaceOn()
     method.SetMetric(metric)
-    method.SetOptimizer(_optimizer(metric, fixed.spacing * SHRINK_FACTORS[level], ITERATIONS[level], dims))
+    method.SetOptimizer(_optimizer(metric, fixed.spacing * shrink_factor, ITERATIONS[level], dims))
     method.SetNumberOfLevels(1)
-    method.SetShrinkFactorsPerLevel([SHRINK_FACTORS[level]])
-    method.SetSmoothingSigmasPerLevel([SHRINK_FACTORS[level] / 2])
+    method.SetShrinkFactorsPerLevel([shrink_factor])
+    method.SetSmoothingSigmasPerLevel([shrink_factor / 2])
     method.SetSmoothingSigmasAreSpecifiedInPhysicalUnits(False)
     method.SetMetricSamplingStrategy(RANDOM_SAMPLES)
     method.SetMetricSamplingPercentage(SAMPLING[level])
     method.MetricSamplingReinitializeSeed(SEED)
     method.Update()
+
+
+def _shrink_factor(scan: Coarse, level: int) -> int:
+    largest = int((scan.values.numel() / FEWEST_VOXELS) ** (1 / scan.values.ndim))
+    return max(1, min(SHRINK_FACTORS[level], largest))
 
 
 def _metric(fixed: Coarse, moving: Coarse) -> Any:
@@ -158,8 +165,7 @@ def _optimizer(metric: Any, step_mm: float, iterations: int, dims: int) -> Any:
     scales.SetMetric(metric)
     optimizer = _wrapped("itkRegularStepGradientDescentOptimizerv4", "itkRegularStepGradientDescentOptimizerv4D").New()
     optimizer.SetScalesEstimator(scales)
-    optimizer.SetDoEstimateLearningRateOnce(False)
-    optimizer.SetLearningRate(1.0)
+    optimizer.SetDoEstimateLearningRateOnce(True)  # so that the first step moves no voxel by more than step_mm
     optimizer.SetMaximumStepSizeInPhysicalUnits(step_mm)
     optimizer.SetMinimumStepLength(0.01)
     optimizer.SetNumberOfIterations(iterations)
