@@ -1,0 +1,92 @@
+"""The network's field and the pre-alignment become one field on the fixed grid."""
+
+import numpy as np
+import torch
+from monai.data import MetaTensor
+
+from common.spatial import ras_to_lps, voxel_to_world
+from common.transforms import Grid, NativeFieldd, native_displacement
+
+FIXED = Grid((5, 6, 7), torch.tensor([[0.0, -3, 0.4, 10], [2, 0.5, 0, 20], [0.3, 0, 1.5, -30], [0, 0, 0, 1]]).double())
+WORKING = Grid((3, 4, 3), torch.tensor([[5.0, 0, 0, -15], [0, 5, 0, 15], [0, 0, 5, -30], [0, 0, 0, 1]]).double())
+T = torch.tensor([[0.9, 0.2, 0, 30], [-0.1, 1.1, 0.1, -20], [0, 0.05, 1.2, 10], [0, 0, 0, 1]]).double()
+
+
+def world(grid: Grid) -> torch.Tensor:
+    """Voxel centers, LPS mm, ``(d, *shape)``, float64."""
+    points = torch.cartesian_prod(*[torch.arange(n).double() for n in grid.shape])
+    return voxel_to_world(points, ras_to_lps(grid.affine)).T.reshape(-1, *grid.shape)
+
+
+def apply(matrix: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
+    dims = len(points)
+    shift = matrix[:-1, -1].view(dims, *[1] * dims)
+    return torch.einsum("ij,j...->i...", matrix[:-1, :-1], points) + shift
+
+
+def close(actual: torch.Tensor, expected: torch.Tensor) -> None:
+    assert actual.dtype == torch.float32
+    torch.testing.assert_close(actual[0].double(), expected, atol=1e-4, rtol=0)
+
+
+def test_native_displacement_of_nothing_is_nothing() -> None:
+    zero = native_displacement(torch.zeros(1, 3, *WORKING.shape), WORKING, FIXED, torch.eye(4).double())
+    assert zero.shape == (1, 3, *FIXED.shape)
+    assert (zero == 0).all()
+
+
+def test_native_displacement_of_a_zero_ddf_is_the_pre_alignment() -> None:
+    p = world(FIXED)
+    close(native_displacement(torch.zeros(1, 3, *WORKING.shape), WORKING, FIXED, T), apply(T, p) - p)
+
+
+def test_native_displacement_of_a_constant_ddf() -> None:
+    """One working voxel along each axis is w = (-5, -5, 5) mm in LPS; u = T(p + w) - p, not T(p) + w - p."""
+    w = torch.tensor([-5.0, -5, 5]).double().view(3, 1, 1, 1)
+    p = world(FIXED)
+    close(native_displacement(torch.ones(1, 3, *WORKING.shape), WORKING, FIXED, T), apply(T, p + w) - p)
+
+
+def test_native_displacement_of_a_linear_ddf_is_exact() -> None:
+    """Resampling a linear field to finer voxels changes nothing but their number."""
+    fine = Grid((5, 7, 5), WORKING.affine @ torch.diag(torch.tensor([0.5, 0.5, 0.5, 1])).double())
+    slope = torch.tensor([[0.1, 0.2, 0], [0, -0.1, 0.1], [0.05, 0, 0.2]]).double()
+    voxels = torch.from_numpy(np.indices(WORKING.shape)).double()
+    ddf = torch.einsum("ij,j...->i...", slope, voxels).float()[None]
+    axes = ras_to_lps(WORKING.affine)[:-1, :-1]
+    p = world(fine)
+    from_first = p - ras_to_lps(WORKING.affine)[:-1, -1].view(3, 1, 1, 1)
+    w = torch.einsum("ij,j...->i...", axes @ slope @ torch.linalg.inv(axes), from_first)
+    close(native_displacement(ddf, WORKING, fine, T), apply(T, p + w) - p)
+
+
+def test_native_displacement_in_2d() -> None:
+    fixed = Grid((5, 6), torch.tensor([[0.0, -3, 10], [2, 0.5, 20], [0, 0, 1]]).double())
+    working = Grid((3, 4), torch.tensor([[5.0, 0, -15], [0, 5, 15], [0, 0, 1]]).double())
+    matrix = torch.tensor([[0.9, 0.2, 30], [-0.1, 1.1, -20], [0, 0, 1]]).double()
+    p = world(fixed)
+    w = torch.tensor([-5.0, -5]).double().view(2, 1, 1)
+    close(native_displacement(torch.ones(1, 2, 3, 4), working, fixed, matrix), apply(matrix, p + w) - p)
+
+
+def test_native_displacement_reads_half_precision() -> None:
+    ddf = torch.rand(1, 3, *WORKING.shape).half()
+    half = native_displacement(ddf, WORKING, FIXED, T)
+    torch.testing.assert_close(half, native_displacement(ddf.float(), WORKING, FIXED, T))
+
+
+def test_native_fieldd_is_in_voxels_of_the_fixed_grid() -> None:
+    data = {
+        "fixed_image": MetaTensor(torch.zeros(1, *FIXED.shape), affine=FIXED.affine),
+        "image": MetaTensor(torch.zeros(2, *WORKING.shape), affine=WORKING.affine),
+        "initial_transform": T.tolist(),
+        "pred": torch.ones(3, *WORKING.shape, requires_grad=True),
+    }
+    pred = NativeFieldd()(data)["pred"]
+    assert pred.shape == (3, *FIXED.shape)
+    assert not pred.requires_grad
+    assert torch.equal(pred.affine, FIXED.affine)
+    axes = ras_to_lps(FIXED.affine)[:-1, :-1].float()
+    displacement = native_displacement(torch.ones(1, 3, *WORKING.shape), WORKING, FIXED, T)[0]
+    torch.testing.assert_close(torch.einsum("ij,j...->i...", axes, pred.as_tensor()), displacement, atol=1e-4, rtol=0)
+    assert data["pred"].shape == (3, *WORKING.shape), "the input stays as it was"
