@@ -1,6 +1,7 @@
 """From two scans anywhere in the world to one network input on one grid."""
 
-from collections.abc import Hashable, Mapping, Sequence
+import math
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 import nibabel as nib
@@ -105,14 +106,18 @@ def working_grid(fixed: Grid, spacing: Sequence[float] | float | None, maximum_v
     directions = directions[:, order.tolist()] * torch.from_numpy(axes[order, 1])
     extent = torch.tensor(fixed.shape).double()[order.tolist()] * fixed.spacing[order.tolist()]
     if spacing is None:
-        coarsest_allowed = float((extent.prod() / maximum_voxels) ** (1 / dims))
-        spacing = max(float(fixed.spacing.prod() ** (1 / dims)), coarsest_allowed)
+        spacing = float(fixed.spacing.prod() ** (1 / dims))
+        while math.prod(_voxels(extent, [spacing] * dims)) > maximum_voxels:
+            spacing *= 1.005
     steps = torch.as_tensor(spacing, dtype=torch.float64).flatten()
     if len(steps) not in (1, dims) or not bool((steps > 0).all()):
         raise ValueError(f"spacing is expected to be one or {dims} positive numbers in mm, got {spacing}.")
     steps = steps.expand(dims) if len(steps) == 1 else steps
-    shape = tuple(max(1, round(float(e / s))) for e, s in zip(extent, steps, strict=True))
-    return place_centered(shape, directions * steps, center_of(fixed))
+    return place_centered(_voxels(extent, steps), directions * steps, center_of(fixed))
+
+
+def _voxels(extent: Iterable[Any], steps: Iterable[Any]) -> tuple[int, ...]:
+    return tuple(max(1, round(float(e / s))) for e, s in zip(extent, steps, strict=True))
 
 
 class WorkingGridd(MapTransform):

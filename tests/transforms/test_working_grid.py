@@ -1,0 +1,243 @@
+"""One grid for both scans: RAS axes, one spacing, the fixed field of view."""
+
+import itertools
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+import torch
+from monai.data import MetaTensor
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
+from scipy.spatial.transform import Rotation
+
+from common.transforms import Grid, InitialTransformd, WorkingGridd, grid_of
+from common.transforms.field_file import Field
+from common.transforms.resample import center_of
+from common.transforms.working_grid import overlap, working_grid
+
+SHAPE, SPACING = (5, 6, 7), (2.0, 3.0, 4.0)
+KEYS = ("fixed_image", "moving_image")
+ORIENTATIONS = [
+    (axes, signs) for axes in itertools.permutations(range(3)) for signs in itertools.product((-1, 1), repeat=3)
+]
+
+
+def tilted(axes: tuple[int, ...], signs: tuple[int, ...], degrees: float = 12.0) -> torch.Tensor:
+    """RAS affine whose axis n runs near the world axis ``axes[n]``, forwards or backwards."""
+    rotation = Rotation.from_euler("zyx", [degrees, -degrees / 2, degrees], degrees=True).as_matrix()
+    affine = np.eye(4)
+    affine[:3, :3] = rotation @ np.eye(3)[:, list(axes)] @ np.diag(np.multiply(signs, SPACING))
+    affine[:3, 3] = (10, -20, 30)
+    return torch.from_numpy(affine)
+
+
+def scan(values: NDArray, affine: NDArray | torch.Tensor) -> MetaTensor:
+    return MetaTensor(torch.from_numpy(values.astype(np.float32))[None], affine=torch.as_tensor(affine).double())
+
+
+RANDOM = gaussian_filter(np.random.default_rng(0).normal(size=(16, 14, 18)), 1) * 100
+OBLIQUE = tilted((0, 1, 2), (1, 1, 1))
+
+
+def test_grid_of_leaves_out_the_channel() -> None:
+    grid = grid_of(scan(np.zeros(SHAPE), OBLIQUE))
+    assert grid.shape == SHAPE
+    assert torch.equal(grid.affine, OBLIQUE)
+
+
+def test_grid_of_in_2d_leaves_out_the_third_axis() -> None:
+    affine = np.array([[0.0, -3, 0, 10], [2, 0, 0, 20], [0, 0, 1, 30], [0, 0, 0, 1]])
+    grid = grid_of(scan(np.zeros((5, 6)), affine))
+    assert grid.shape == (5, 6)
+    assert grid.affine.tolist() == [[0, -3, 10], [2, 0, 20], [0, 0, 1]]
+
+
+@pytest.mark.parametrize(("axes", "signs"), ORIENTATIONS)
+def test_convention_working_grid_is_ras_whatever_the_fixed_orientation(
+    axes: tuple[int, ...], signs: tuple[int, ...]
+) -> None:
+    fixed = Grid(SHAPE, tilted(axes, signs))
+    grid = working_grid(fixed, 2.0, 10**6)
+    assert nib.aff2axcodes(grid.affine.numpy()) == ("R", "A", "S")
+    extent = [SHAPE[axes.index(axis)] * SPACING[axes.index(axis)] for axis in range(3)]
+    assert grid.shape == tuple(round(e / 2) for e in extent)
+    torch.testing.assert_close(grid.spacing, torch.full((3,), 2.0).double())
+    torch.testing.assert_close(center_of(grid), center_of(fixed))
+
+
+def test_working_grid_stays_oblique() -> None:
+    grid = working_grid(Grid(SHAPE, OBLIQUE), SPACING, 10**6)
+    assert grid.shape == SHAPE
+    torch.testing.assert_close(grid.affine, OBLIQUE)
+
+
+def test_working_grid_chooses_the_geometric_mean_of_the_spacing() -> None:
+    grid = working_grid(Grid((20, 20, 20), OBLIQUE), None, 10**6)
+    torch.testing.assert_close(grid.spacing, torch.full((3,), 24 ** (1 / 3)).double())
+
+
+@pytest.mark.parametrize("shape", [(20, 20, 20), (5, 6, 7), (50, 30, 2), (33, 47, 21)])
+@pytest.mark.parametrize("maximum", [40, 500, 4096])
+def test_working_grid_has_no_more_voxels_than_allowed(shape: tuple[int, ...], maximum: int) -> None:
+    grid = working_grid(Grid(shape, OBLIQUE), None, maximum)
+    assert np.prod(grid.shape) <= maximum
+    assert np.prod(grid.shape) > 0.4 * min(maximum, np.prod(shape))
+    assert grid.spacing.max() / grid.spacing.min() == pytest.approx(1)
+
+
+def test_working_grid_with_a_given_spacing_heeds_no_maximum() -> None:
+    assert working_grid(Grid((20, 20, 20), OBLIQUE), 1.0, 8).shape == (40, 60, 80)
+
+
+def test_working_grid_in_2d() -> None:
+    affine = torch.tensor([[0.0, -3, 10], [2, 0, 20], [0, 0, 1]]).double()  # axes to the front and to the left
+    grid = working_grid(Grid((5, 6), affine), (3.0, 2.0), 10**6)
+    assert grid.shape == (6, 5)
+    assert grid.affine.tolist() == [[3, 0, -5], [0, 2, 20], [0, 0, 1]]
+
+
+@pytest.mark.parametrize("spacing", [0.0, -1.0, (1.0, 1.0), (1.0, 0.0, 1.0), (1.0, 1.0, 1.0, 1.0)])
+def test_working_grid_rejects_other_spacings(spacing: float | tuple[float, ...]) -> None:
+    with pytest.raises(ValueError, match="spacing is expected to be one or 3 positive numbers in mm, got"):
+        working_grid(Grid(SHAPE, OBLIQUE), spacing, 10**6)
+
+
+@pytest.mark.parametrize(
+    ("offset", "expected"), [((0, 0, 0), 1.0), ((8, 0, 0), 0.5), ((-8, 8, 0), 0.25), ((100, 0, 0), 0.0)]
+)
+def test_overlap_by_hand(offset: tuple[float, ...], expected: float) -> None:
+    grid = Grid((16, 16, 16), torch.eye(4).double())
+    matrix = torch.eye(4).double()
+    matrix[:-1, -1] = torch.tensor(offset)
+    assert overlap(grid, grid, matrix) == expected
+
+
+def test_overlap_is_a_share_of_the_fixed_scan() -> None:
+    small = Grid((8, 16, 16), torch.eye(4).double())
+    large = Grid((16, 16, 16), torch.eye(4).double())
+    assert overlap(large, small, torch.eye(4).double()) == 0.5
+    assert overlap(small, large, torch.eye(4).double()) == 1
+
+
+FAR = OBLIQUE.clone()
+FAR[0, 3] += 500
+
+
+@pytest.mark.parametrize("kind", ["none", "rigid", "affine"])
+def test_initial_transformd_rejects_scans_that_do_not_overlap(kind: str) -> None:
+    data = {"fixed_image": scan(RANDOM, OBLIQUE), "moving_image": scan(RANDOM, FAR)}
+    with pytest.raises(ValueError, match=r"do not overlap in space .* choose initial_transform center or moments"):
+        InitialTransformd(KEYS, kind)(data)
+
+
+@pytest.mark.parametrize("kind", ["center", "moments"])
+def test_initial_transformd_brings_scans_together(kind: str) -> None:
+    """500 mm to the right in RAS are -500 mm in LPS."""
+    data = {"fixed_image": scan(RANDOM, OBLIQUE), "moving_image": scan(RANDOM, FAR), "pair": "kept"}
+    done = InitialTransformd(KEYS, kind)(data)
+    expected = torch.eye(4).double()
+    expected[0, 3] = -500
+    torch.testing.assert_close(done["initial_transform"], expected)
+    assert done["pair"] == "kept"
+
+
+def test_initial_transformd_reads_a_file(tmp_path: Path) -> None:
+    """A file brings scans together that their headers keep apart; one that does not is refused."""
+    path = tmp_path / "a.tfm"
+    data = {"fixed_image": scan(RANDOM, OBLIQUE), "moving_image": scan(RANDOM, FAR)}
+    text = "#Insight Transform File V1.0\nTransform: TranslationTransform_double_3_3\nParameters: {} 0 0\nFixedParameters: \n"
+    path.write_text(text.format(-498))
+    assert InitialTransformd(KEYS, str(path))(data)["initial_transform"][:, 3].tolist() == [-498, 0, 0, 1]
+    path.write_text(text.format(498))
+    with pytest.raises(ValueError, match="do not overlap in space"):
+        InitialTransformd(KEYS, str(path))(data)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_initial_transformd_hands_over_the_masks(masked: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = []
+    monkeypatch.setattr(
+        "common.transforms.working_grid.initial_transform", lambda *arguments: given.append(arguments) or torch.eye(4)
+    )
+    data = {"fixed_image": scan(RANDOM, OBLIQUE), "moving_image": scan(RANDOM, OBLIQUE)}
+    if masked:
+        data["moving_mask"] = scan(RANDOM > 0, OBLIQUE)
+    InitialTransformd(KEYS, "rigid")(data)
+    kind, fixed_mask, moving_mask = given[0][4:]
+    assert kind == "rigid"
+    assert fixed_mask is None
+    assert (moving_mask is not None) == masked
+    assert not masked or torch.equal(moving_mask[0, 0], torch.from_numpy(RANDOM > 0).float())
+
+
+def stacked(spacing: float | tuple[float, ...] | None = None, **data: MetaTensor | torch.Tensor) -> MetaTensor:
+    return WorkingGridd(KEYS, spacing)({"initial_transform": torch.eye(4).double(), **data})["image"]
+
+
+def test_working_gridd_on_the_fixed_grid_itself_is_a_stack() -> None:
+    moving = scan(RANDOM + 1000, OBLIQUE)
+    image = stacked(SPACING, fixed_image=scan(RANDOM, OBLIQUE), moving_image=moving)
+    assert image.shape == (2, 16, 14, 18)
+    assert image.dtype == torch.float32
+    torch.testing.assert_close(image.affine, OBLIQUE)
+    np.testing.assert_allclose(image[0].numpy(), RANDOM, atol=1e-2)
+    np.testing.assert_allclose(image[1].numpy(), RANDOM + 1000, atol=2e-2)
+
+
+@pytest.mark.parametrize(("axes", "signs"), ORIENTATIONS[::7])
+def test_convention_working_gridd_sees_one_scan_however_it_is_stored(
+    axes: tuple[int, ...], signs: tuple[int, ...]
+) -> None:
+    """The same voxels in another order of axes, fixed or moving, give the same two channels."""
+    plain = nib.Nifti1Image(RANDOM, OBLIQUE.numpy())
+    orientation = np.column_stack([axes, signs])
+    turned = plain.as_reoriented(orientation)
+    other = scan(np.asarray(turned.dataobj), turned.affine)
+    expected = stacked(3.0, fixed_image=scan(RANDOM, OBLIQUE), moving_image=scan(RANDOM, OBLIQUE))
+    image = stacked(3.0, fixed_image=other, moving_image=scan(RANDOM, OBLIQUE))
+    torch.testing.assert_close(image.affine, expected.affine)
+    torch.testing.assert_close(image[1].as_tensor(), expected[1].as_tensor(), atol=1e-2, rtol=0)
+    inside = (slice(1, -1),) * 3  # blocks are counted from the first voxel: what is left over lies at the other end
+    torch.testing.assert_close(image[0].as_tensor()[inside], image[1].as_tensor()[inside], atol=1e-2, rtol=0)
+
+
+def test_working_gridd_applies_the_initial_transform() -> None:
+    """Where the moving world is the fixed one turned and shifted, both channels agree."""
+    matrix = torch.eye(4).double()
+    matrix[:3, :3] = torch.from_numpy(Rotation.from_euler("zyx", (30, 20, -10), degrees=True).as_matrix())
+    matrix[:3, 3] = torch.tensor([100.0, -50, 20])
+    flip = torch.diag(torch.tensor([-1.0, -1, 1, 1]).double())
+    moving = scan(RANDOM, flip @ matrix @ flip @ OBLIQUE)
+    image = stacked(4.0, fixed_image=scan(RANDOM, OBLIQUE), moving_image=moving, initial_transform=matrix)
+    torch.testing.assert_close(image[1].as_tensor(), image[0].as_tensor(), atol=1e-2, rtol=0)
+
+
+@pytest.mark.parametrize("side", ["fixed", "moving"])
+def test_working_gridd_blanks_what_lies_outside_the_mask(side: str) -> None:
+    mask = np.zeros_like(RANDOM)
+    mask[4:9] = 2
+    data = {f"{name}_image": scan(RANDOM, OBLIQUE) for name in ("fixed", "moving")}
+    image = stacked(SPACING, **data, **{f"{side}_mask": scan(mask, OBLIQUE)})
+    masked, whole = image if side == "fixed" else reversed(image)
+    expected = np.where(mask > 0, RANDOM, RANDOM.min())
+    np.testing.assert_allclose(masked.numpy(), expected, atol=2e-2)
+    np.testing.assert_allclose(whole.numpy(), RANDOM, atol=2e-2)
+
+
+def test_working_gridd_continues_a_scan_beyond_its_border() -> None:
+    """The edge of a field of view is no edge of the body."""
+    short = scan(RANDOM[:8], OBLIQUE)
+    image = stacked(SPACING, fixed_image=scan(RANDOM, OBLIQUE), moving_image=short)
+    np.testing.assert_allclose(image[1, 8:].numpy(), np.broadcast_to(RANDOM[7], (8, 14, 18)), atol=2e-2)
+
+
+def test_working_gridd_in_2d() -> None:
+    affine = torch.tensor([[0.0, -3, 0, 10], [2, 0, 0, 20], [0, 0, 1, 0], [0, 0, 0, 1]]).double()
+    data = {key: scan(RANDOM[0], affine) for key in KEYS}
+    image = stacked((3.0, 2.0), **data, initial_transform=torch.eye(3).double())
+    assert image.shape == (2, 18, 14)
+    np.testing.assert_allclose(image[0].numpy(), RANDOM[0].T[::-1], atol=1e-2)
+    field = Field(torch.zeros(1, 2, 18, 14), grid_of(image))
+    assert field.grid.affine.tolist() == [[3, 0, 10 - 17 * 3], [0, 2, 20], [0, 0, 1]]
