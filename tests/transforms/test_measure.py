@@ -1,0 +1,128 @@
+"""What is measured of a pair, by hand."""
+
+from typing import Any
+
+import pytest
+import torch
+from monai.data import MetaTensor
+
+from common.transforms import MeasureRegistrationd, WarpToFixedd
+
+AFFINE = torch.diag(torch.tensor([-1.0, -1.0, 2.0, 1.0])).double()  # LPS axes
+SHAPE = (9, 8, 10)
+SHIFT = 2  # voxels along the first axis: the moving scan is the fixed one, two voxels further on
+
+
+def meta(tensor: torch.Tensor) -> MetaTensor:
+    return MetaTensor(tensor, affine=AFFINE)
+
+
+def block(first: int) -> torch.Tensor:
+    """Label 1 in two layers, label 2 in one behind them."""
+    label = torch.zeros(1, *SHAPE, dtype=torch.int32)
+    label[:, first : first + 2, 2:6, 2:6] = 1
+    label[:, first + 2, 2:6, 2:6] = 2
+    return label
+
+
+def pair(shift: float = SHIFT) -> dict[str, Any]:
+    generator = torch.Generator().manual_seed(0)
+    moving = torch.rand(1, *SHAPE, generator=generator)
+    ddf = torch.zeros(3, *SHAPE)
+    ddf[0] = shift
+    return {
+        "fixed_image": meta(torch.cat([moving[:, SHIFT:], moving[:, -1:].expand(-1, SHIFT, -1, -1)], dim=1)),
+        "moving_image": meta(moving),
+        "fixed_label": meta(block(2)),
+        "moving_label": meta(block(2 + SHIFT)),
+        "fixed_keypoints": torch.tensor([[2.0, 3, 4], [3.0, 3, 8]]).double(),
+        "moving_keypoints": torch.tensor([[4.0, 3, 4], [5.0, 3, 9]]).double(),
+        "pred": meta(ddf),
+    }
+
+
+def measure(data: dict[str, Any]) -> dict[str, Any]:
+    warped = WarpToFixedd(("moving_image", "moving_label"))(data)
+    return MeasureRegistrationd()(warped)
+
+
+def test_measure_registration_of_labels_by_hand() -> None:
+    metrics = measure(pair())["metrics"]
+    assert metrics["dice"]["before"] == pytest.approx((0 + 0) / 2)
+    assert metrics["dice"]["after"] == 1
+    assert metrics["dice"]["per_label"] == {"1": {"before": 0, "after": 1}, "2": {"before": 0, "after": 1}}
+    assert metrics["hd95_mm"]["before"] == pytest.approx(SHIFT, abs=0.01)
+    assert metrics["hd95_mm"]["after"] == 0
+
+
+def test_measure_registration_of_points_by_hand() -> None:
+    tre = measure(pair())["metrics"]["tre_mm"]
+    assert tre["before"] == pytest.approx((2 + 5**0.5) / 2)
+    assert tre["after"] == pytest.approx((0 + 1) / 2, abs=1e-6)
+    assert [round(point["after"], 5) for point in tre["per_point"]] == [0, 1]
+
+
+def test_measure_registration_of_images() -> None:
+    similarity = measure(pair())["metrics"]["similarity"]
+    assert similarity["name"] == "normalized mutual information"
+    assert similarity["before"] < 1.2
+    assert similarity["after"] > similarity["before"] + 0.2
+
+
+def test_measure_registration_of_a_constant_field_is_regular() -> None:
+    metrics = measure(pair())["metrics"]
+    assert metrics["folding_percent"] == 0
+    assert metrics["sdlogj"] == pytest.approx(0, abs=1e-6)
+
+
+def test_measure_registration_sees_folding() -> None:
+    data = pair()
+    data["pred"] = meta(-2.0 * torch.arange(9.0).view(1, 9, 1, 1).expand(3, *SHAPE).clone())
+    assert measure(data)["metrics"]["folding_percent"] == 100
+
+
+def test_measure_registration_of_the_identity_changes_nothing() -> None:
+    done = measure(pair(shift=0))
+    for name in ("dice", "hd95_mm", "tre_mm", "similarity"):
+        assert done["metrics"][name]["before"] == pytest.approx(done["metrics"][name]["after"])
+    assert torch.equal(done["unaligned_image"].as_tensor(), done["warped_image"].as_tensor())
+    assert torch.equal(done["unaligned_label"].as_tensor(), done["warped_label"].as_tensor())
+
+
+def test_measure_registration_measures_only_what_was_given() -> None:
+    data = pair()
+    for key in ("fixed_label", "moving_keypoints"):
+        del data[key]
+    done = measure(data)
+    assert set(done["metrics"]) == {"similarity", "folding_percent", "sdlogj"}
+    assert "unaligned_label" not in done
+
+
+def test_measure_registration_leaves_out_labels_of_one_scan_alone() -> None:
+    data = pair()
+    data["moving_label"][data["moving_label"] == 2] = 7
+    metrics = measure(data)["metrics"]
+    assert list(metrics["dice"]["per_label"]) == list(metrics["hd95_mm"]["per_label"]) == ["1"]
+
+
+def test_measure_registration_without_a_common_label_has_no_mean() -> None:
+    data = pair()
+    data["moving_label"] = data["moving_label"] * 10
+    metrics = measure(data)["metrics"]
+    assert metrics["dice"] == metrics["hd95_mm"] == {"before": None, "after": None, "per_label": {}}
+
+
+def test_measure_registration_has_none_where_nothing_can_be_computed() -> None:
+    """Far apart before: the unaligned scan is constant and its label map empty."""
+    data = pair()
+    far = AFFINE.clone()
+    far[0, 3] = 500
+    for key in ("moving_image", "moving_label"):
+        data[key] = MetaTensor(data[key].as_tensor(), affine=far)
+    data["pred"] = meta(torch.cat([data["pred"][:1].as_tensor() - 500, data["pred"][1:].as_tensor()]))
+    metrics = measure(data)["metrics"]
+    assert metrics["similarity"]["before"] is None
+    assert metrics["similarity"]["after"] > 1.2
+    assert metrics["hd95_mm"]["before"] is None
+    assert metrics["dice"]["before"] == 0
+    assert metrics["dice"]["after"] == 1
