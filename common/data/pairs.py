@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +23,8 @@ def read_pairs(datalist: str | Path | Sequence[Mapping[str, Any]] | None = None,
     """Collect the pairs to register.
 
     Args:
-        datalist: ``.csv`` with the columns of `PAIR_KEYS` (those of the two images are needed), ``.json`` with a list of
-            such records, or Learn2Reg's dataset JSON; paths are relative to the file. Or the records themselves.
+        datalist: ``.csv`` with the columns of `PAIR_KEYS` (those of the two images are needed), ``.json`` with a list
+            of such records, or Learn2Reg's dataset JSON; paths are relative to the file. Or the records themselves.
         pair: one pair, given key by key; None is as good as absent.
 
     Returns:
@@ -74,11 +74,18 @@ def _named(records: list[dict[str, str]]) -> list[dict[str, str]]:
 
 
 def _read_csv(path: Path) -> list[dict[str, Any]]:
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file, skipinitialspace=True)
-        if unknown := [name for name in reader.fieldnames or [] if name not in (*PAIR_KEYS, "pair")]:
-            raise ValueError(f"{path} has the unknown column {', '.join(unknown)}: known are {', '.join(PAIR_KEYS)}.")
-        return list(reader)
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is not a text file.") from error
+    reader = csv.DictReader(text.splitlines(), skipinitialspace=True)
+    _check_names(reader.fieldnames or [], path)
+    return list(reader)
+
+
+def _check_names(names: Iterable[str], path: Path) -> None:
+    if unknown := [name for name in names if name not in (*PAIR_KEYS, "pair")]:
+        raise ValueError(f"{path} has the unknown column {', '.join(unknown)}: known are {', '.join(PAIR_KEYS)}.")
 
 
 def _read_json(path: Path) -> list[dict[str, Any]]:
@@ -90,6 +97,8 @@ def _read_json(path: Path) -> list[dict[str, Any]]:
         return _from_learn2reg(content, path)
     if not isinstance(content, list) or not all(isinstance(record, dict) for record in content):
         raise ValueError(f"{path} is expected to hold a list of records with the keys {', '.join(PAIR_KEYS)}.")
+    for record in content:
+        _check_names(record, path)
     return content
 
 
@@ -100,7 +109,10 @@ def _from_learn2reg(content: dict[str, Any], path: Path) -> list[dict[str, Any]]
     """
     for part in ("registration_val", "registration_test", "training_paired_images"):
         if content.get(part):
-            return [_learn2reg_pair(pair, path.parent) for pair in content[part]]
+            try:
+                return [_learn2reg_pair(pair, path.parent) for pair in content[part]]
+            except (KeyError, TypeError) as error:
+                raise ValueError(f"{path} is expected to name a fixed and a moving image in each {part}.") from error
     raise ValueError(f"{path} is no dataset JSON of Learn2Reg with paired images: it has {', '.join(content)}.")
 
 
@@ -110,7 +122,7 @@ def _learn2reg_pair(pair: Mapping[str, str], folder: Path) -> dict[str, str]:
         image = Path(pair[side])
         record[f"{side}_image"] = str(image)
         for kind in ("label", "mask"):  # imagesTr -> labelsTr, masksTr
-            beside = image.parent.with_name(image.parent.name.replace("images", f"{kind}s")) / image.name
+            beside = image.parent.parent / image.parent.name.replace("images", f"{kind}s") / image.name
             if beside != image and (folder / beside).is_file():
                 record[f"{side}_{kind}"] = str(beside)
     return record

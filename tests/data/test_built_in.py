@@ -1,0 +1,29 @@
+"""Without arguments a phantom is registered."""
+
+from pathlib import Path
+
+import pytest
+
+from common.data import built_in, pairs_or_built_in, torso_phantom
+
+
+def test_pairs_or_built_in_reads_what_is_given(tmp_path: Path) -> None:
+    one = {"fixed_image": "a.nii", "moving_image": "b.nii"}
+    assert pairs_or_built_in(tmp_path, **one) == [one]
+    assert pairs_or_built_in(tmp_path, [one]) == [{**one, "pair": "1_a_b"}]
+    assert not list(tmp_path.iterdir())
+
+
+def test_pairs_or_built_in_writes_the_phantom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(built_in, "torso_phantom", lambda: torso_phantom((20, 18, 22), (8.0, 8.0, 8.0), 2.0))
+    (pair,) = pairs_or_built_in(str(tmp_path / "out"), None, fixed_image=None, moving_image=None)
+    kinds = ("image", "label", "keypoints")
+    assert set(pair) == {f"{side}_{kind}" for side in ("fixed", "moving") for kind in kinds}
+    for path in pair.values():
+        assert Path(path).parent == tmp_path / "out" / "phantom"
+        assert Path(path).is_file()
+
+
+def test_pairs_or_built_in_wants_both_scans(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="the command line gives no moving_image"):
+        pairs_or_built_in(tmp_path, None, fixed_image="a.nii")
