@@ -12,9 +12,13 @@ from ._checks import check_count, check_ddf
 from ._precision import full_precision, lift
 from .grid import identity_grid
 from .sample import sample
+from .smooth import mean_filter
 
 # Voxels solved at a time: bounds the memory, and what is worked on stays in the processor's cache.
 PORTION = 2**18
+# A voxel that gets stuck starts again from what its neighbors found, this often at most.
+RESTARTS = 3
+LEAST_DAMPING = 0.1
 
 
 class Inverse(NamedTuple):
@@ -40,11 +44,12 @@ def invert(ddf: Tensor, iterations: int = 50, tolerance: float = 1e-3) -> Invers
 
     With s = 1 and H = I this is the paper's `v <- -u(x + v)`, which converges only where u changes slowly. Here every
     voxel learns its own matrix H from the steps it made (Broyden's update) and halves s when the residual grew, so
-    that large smooth fields converge as well, in fewer steps. There is no gradient.
+    that large smooth fields converge as well, in fewer steps; the few that get stuck start again from the mean of
+    their neighbors. There is no gradient.
 
     Args:
         ddf: displacement u, `(B, d, *spatial)`, voxels.
-        iterations: most iterations of a voxel.
+        iterations: most iterations of a voxel from one start.
         tolerance: residual at which a voxel is done, voxels.
 
     Returns:
@@ -68,21 +73,41 @@ def invert(ddf: Tensor, iterations: int = 50, tolerance: float = 1e-3) -> Invers
     check_count("invert", "iterations", iterations)
     with full_precision(ddf):
         ddf = lift(ddf)
-        grid = identity_grid(ddf.shape[2:], ddf.dtype, ddf.device)
-        portions = grid.flatten(1).split(PORTION, dim=1)
-        items = [torch.cat([_solve(item[None], p, iterations, tolerance) for p in portions], dim=1) for item in ddf]
-        solved = torch.stack(items).unflatten(2, ddf.shape[2:])  # (B, d + 1, *spatial)
+        solved = torch.stack([_invert(item[None], iterations, tolerance) for item in ddf])  # (B, d + 1, *spatial)
         inverse = solved[:, :-1].contiguous()
-        return Inverse(inverse, solved[:, -1], _inside(grid + inverse))
+        places = inverse + identity_grid(ddf.shape[2:], ddf.dtype, ddf.device)
+        return Inverse(inverse, solved[:, -1], _inside(places))
 
 
-def _solve(ddf: Tensor, places: Tensor, iterations: int, tolerance: float) -> Tensor:
-    """Solve `v + u(x + v) = 0` at places `(d, N)`; return v with its residual appended, `(d + 1, N)`."""
+def _invert(ddf: Tensor, iterations: int, tolerance: float) -> Tensor:
+    """Invert one field `(1, d, *spatial)`; return the inverse with its residual appended, `(d + 1, *spatial)`."""
+    places = identity_grid(ddf.shape[2:], ddf.dtype, ddf.device).flatten(1)
+    solved = torch.zeros_like(places[:1]).repeat(len(places) + 1, 1)
+    solved[-1] = torch.inf
+    for _ in range(1 + RESTARTS):
+        todo = (solved[-1] > tolerance).nonzero()[:, 0]
+        if len(todo) == 0:
+            break
+        start = _mean_of_the_solved(solved.view(-1, *ddf.shape[2:]), tolerance).flatten(1)
+        for portion in todo.split(PORTION):
+            again = _solve(ddf, places[:, portion], start[:, portion], iterations, tolerance)
+            solved[:, portion] = torch.where(again[-1] < solved[-1, portion], again, solved[:, portion])
+    return solved.view(-1, *ddf.shape[2:])
+
+
+def _mean_of_the_solved(solved: Tensor, tolerance: float) -> Tensor:
+    """Mean of the solutions around each voxel, `(d, *spatial)`, 0 where there are none."""
+    known = (solved[-1:] <= tolerance).to(solved)
+    return mean_filter((solved[:-1] * known)[None])[0] / mean_filter(known[None])[0].clamp(min=1e-3)
+
+
+def _solve(ddf: Tensor, places: Tensor, v: Tensor, iterations: int, tolerance: float) -> Tensor:
+    """Solve `v + u(x + v) = 0` at places `(d, N)` from a first v; return v with its residual appended, `(d + 1, N)`."""
     longest = _length(ddf[0].flatten(1)).max()
     unit = torch.eye(len(places), dtype=ddf.dtype, device=ddf.device)
     h = unit[..., None].repeat(1, 1, places.shape[1])  # (d, d, N)
-    v, damping = torch.zeros_like(places), torch.ones_like(places[0])
-    error = sample(ddf, places[None])[0]
+    damping = torch.ones_like(places[0])
+    error = v + sample(ddf, (places + v)[None])[0]
     solved = torch.cat([v, _length(error)[None]])
     left = torch.arange(places.shape[1], device=ddf.device)
     for _ in range(iterations):
@@ -98,7 +123,7 @@ def _solve(ddf: Tensor, places: Tensor, iterations: int, tolerance: float) -> Te
         h = _learn(h, step, trial_error - error)
         better = _length(trial_error) < _length(error)
         v, error = torch.where(better, trial, v), torch.where(better, trial_error, error)
-        damping = torch.where(better, (2 * damping).clamp(max=1), damping / 2)
+        damping = torch.where(better, (2 * damping).clamp(max=1), (damping / 2).clamp(min=LEAST_DAMPING))
         solved[:, left] = torch.cat([v, _length(error)[None]])
     return solved
 

@@ -95,6 +95,12 @@ def test_sample_computes_half_precision_in_float32() -> None:
     torch.testing.assert_close(half.float(), torch.tensor([[[160.3, 199.0]]]), rtol=0, atol=0.07)  # float16 at 160
 
 
+def test_sample_rounds_half_precision_in_float32() -> None:
+    ramp = torch.arange(1100).expand(1, 1, 2, 1100)
+    coordinates = torch.tensor([[[0.0], [1025.0]]], dtype=torch.float16)  # 1025.5 would be 1026 in float16
+    assert sample(ramp, coordinates, "nearest").item() == 1025
+
+
 def test_sample_stays_exact_under_autocast(shape: tuple[int, ...]) -> None:
     image, coordinates = torch.rand(2, 3, *shape), far_coordinates(shape)
     with torch.autocast("cpu", dtype=torch.bfloat16):
