@@ -38,7 +38,7 @@ def sentence(error: BaseException) -> str:
     """The message of the mistake at the bottom of a chain of errors, on one line."""
     while error.__cause__ is not None and not isinstance(error, OSError | ValueError | TypeError):
         error = error.__cause__
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError | torch.cuda.OutOfMemoryError) or "can't allocate memory" in str(error):
         return "There is not enough memory for this pair: choose a coarser spacing."
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename}: {error.strerror}."

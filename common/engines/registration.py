@@ -43,6 +43,7 @@ def register_pairs(evaluator: Evaluator, dataset: Dataset, output_dir: str | Pat
 def _register(evaluator: Evaluator, dataset: Dataset, index: int) -> None:
     evaluator.data_loader = DataLoader(Dataset(dataset.data[index : index + 1], dataset.transform), batch_size=1)
     evaluator.state.epoch_length = 1
+    evaluator._internal_run_generator = None  # ignite keeps that of a run that failed: the next would do nothing
     evaluator.run()
 
 

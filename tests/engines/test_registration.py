@@ -1,0 +1,156 @@
+"""Pair after pair: a bad one does not stop the others, a complete one is not done again."""
+
+import csv
+import json
+import logging
+from collections.abc import Hashable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from monai.data import Dataset
+from monai.engines import SupervisedEvaluator
+from monai.transforms import Transform
+
+from common.engines import register_pairs
+
+METRICS = {
+    "dice": {"before": 0.5, "after": 0.75, "per_label": {}},
+    "similarity": {"before": 1.1, "after": None, "name": "nmi"},
+    "folding_percent": 0.0,
+    "sdlogj": 0.125,
+    "seconds": {"total": 2.5, "load": 2.5},
+}
+
+
+class Load(Transform):
+    """Makes an image; a path that says so cannot be read."""
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        if data["fixed_image"] == "bad":
+            raise ValueError("bad.nii is constant.")
+        return {**data, "image": torch.ones(2, 3, 4, 5)}
+
+
+class Save(Transform):
+    """Writes what the registration of a pair leaves behind."""
+
+    def __init__(self, output_dir: Path) -> None:
+        self.output_dir = output_dir
+        self.saved: list[str] = []
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        if data["fixed_image"] == "unwritable":
+            raise OSError("metrics.json cannot be written: No space left on device.")
+        assert data["pred"].shape == (3, 3, 4, 5)
+        folder = self.output_dir / data.get("pair", "")
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "metrics.json").write_text(json.dumps(METRICS))
+        self.saved.append(data["fixed_image"])
+        return dict(data)
+
+
+class Network(torch.nn.Module):
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        if not torch.is_inference(image) and torch.is_grad_enabled():
+            raise AssertionError("the evaluator is to run without gradients")
+        return image[:, :1].expand(-1, 3, -1, -1, -1)
+
+
+def register(output_dir: Path, *names: str, single: bool = False) -> list[str]:
+    """Register pairs of these names; returns those that were saved."""
+    records = [{"fixed_image": name} | ({} if single else {"pair": f"{n}_{name}"}) for n, name in enumerate(names, 1)]
+    save = Save(output_dir)
+    evaluator = SupervisedEvaluator(
+        device=torch.device("cpu"), val_data_loader=[], network=Network(), postprocessing=save, epoch_length=1
+    )
+    register_pairs(evaluator, Dataset(records, Load()), output_dir)
+    return save.saved
+
+
+def summary(output_dir: Path) -> list[dict[str, str]]:
+    with (output_dir / "summary.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_register_pairs_does_every_pair(tmp_path: Path) -> None:
+    assert register(tmp_path, "a", "b", "c") == ["a", "b", "c"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["1_a", "2_b", "3_c", "summary.csv"]
+
+
+def test_register_pairs_sums_up(tmp_path: Path) -> None:
+    register(tmp_path, "a", "b")
+    rows = summary(tmp_path)
+    assert [row["pair"] for row in rows] == ["1_a", "2_b"]
+    assert float(rows[0]["dice_before"]) == 0.5
+    assert float(rows[0]["dice_after"]) == 0.75
+    assert float(rows[0]["sdlogj"]) == 0.125
+    assert float(rows[0]["folding_percent"]) == 0
+    assert float(rows[0]["seconds"]) == 2.5
+    assert rows[0]["similarity_after"] == rows[0]["tre_mm_after"] == rows[0]["error"] == ""
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [("bad", "bad.nii is constant."), ("unwritable", "metrics.json cannot be written: No space left on device.")],
+)
+def test_register_pairs_goes_on_after_a_bad_pair(bad: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match=rf"^Error: 1 of 3 pairs failed: 2_{bad}\.$"):
+        register(tmp_path, "a", bad, "c")
+    rows = summary(tmp_path)
+    assert [row["error"] for row in rows] == ["", message, ""]
+    assert [row["dice_after"] for row in rows] == [rows[0]["dice_after"], "", rows[0]["dice_after"]]
+    assert (tmp_path / "3_c" / "metrics.json").is_file()
+
+
+def test_register_pairs_does_a_first_bad_pair_and_counts_all(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match=r"^Error: 2 of 3 pairs failed: 1_bad, 3_bad\.$"):
+        register(tmp_path, "bad", "b", "bad")
+    assert (tmp_path / "2_b" / "metrics.json").is_file()
+
+
+def test_register_pairs_tells_of_a_bad_pair_at_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, logger="common"), pytest.raises(SystemExit, match="1 of 2 pairs failed"):
+        register(tmp_path, "bad", "b")
+    messages = [record.getMessage() for record in caplog.records if record.name == "common"]
+    assert messages == ["[1/2] 1_bad", "  failed: bad.nii is constant.", "[2/2] 2_b"]
+
+
+def test_register_pairs_skips_what_is_complete(tmp_path: Path) -> None:
+    register(tmp_path, "a", "b")
+    (tmp_path / "2_b" / "metrics.json").unlink()
+    assert register(tmp_path, "a", "b", "c") == ["b", "c"]
+    assert [row["pair"] for row in summary(tmp_path)] == ["1_a", "2_b", "3_c"]
+    assert summary(tmp_path)[0]["dice_after"] != ""
+
+
+def test_register_pairs_takes_up_a_failed_pair_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(SystemExit, match="1 of 2 pairs failed"):
+        register(tmp_path, "a", "bad")
+    with caplog.at_level(logging.INFO, logger="common"), pytest.raises(SystemExit, match="1 of 2 pairs failed"):
+        register(tmp_path, "a", "bad")
+    assert "1_a is complete" in caplog.text
+    assert "failed: bad.nii is constant." in caplog.text
+
+
+def test_register_pairs_of_a_single_pair_needs_no_folder(tmp_path: Path) -> None:
+    assert register(tmp_path, "a", single=True) == ["a"]
+    assert [path.name for path in tmp_path.iterdir()] == ["metrics.json"]
+
+
+def test_register_pairs_of_a_single_pair_is_done_again(tmp_path: Path) -> None:
+    for _ in range(2):
+        assert register(tmp_path, "a", single=True) == ["a"]
+
+
+@pytest.mark.parametrize(("bad", "message"), [("bad", "bad.nii is constant"), ("unwritable", "metrics.json cannot be")])
+def test_register_pairs_of_a_single_bad_pair_says_its_sentence(bad: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match=f"^Error: {message}"):
+        register(tmp_path, bad, single=True)
+
+
+def test_register_pairs_rejects_an_unwritable_folder(tmp_path: Path) -> None:
+    (tmp_path / "summary.csv").mkdir()
+    with pytest.raises(SystemExit, match=r"^Error: .*summary\.csv cannot be written"):
+        register(tmp_path, "a", "b")
