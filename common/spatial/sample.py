@@ -73,7 +73,7 @@ def _nearest(image: Tensor, coordinates: Tensor) -> Tensor:
     """Look voxels up by their index: exact for every type, and far quicker than `grid_sample`."""
     index = torch.zeros_like(coordinates[:, 0], dtype=torch.long)
     for c, n in enumerate(image.shape[2:]):
-        index = index * n + (coordinates[:, c].detach() + 0.5).floor().long().clamp(0, n - 1)
+        index.mul_(n).add_((coordinates[:, c].detach() + 0.5).floor_().long().clamp_(0, n - 1))
     flat = index.flatten(1)[:, None].expand(-1, image.shape[1], -1)  # (B, C, N)
     return image.flatten(2).gather(2, flat).reshape(*image.shape[:2], *index.shape[1:])
 
