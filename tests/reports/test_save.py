@@ -1,0 +1,175 @@
+"""The files of one registered pair."""
+
+import errno
+import json
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pytest
+import torch
+from monai.data import MetaTensor
+
+from common.reports import SaveRegistrationd, points_suffix, save, save_scan, save_text
+from common.transforms import field_of, read_field, read_points, read_scan
+
+SHAPE = (5, 6, 7)
+AFFINE = torch.tensor([[0.0, -3, 0.4, 10], [2, 0.5, 0, 20], [0.3, 0, 1.5, -30], [0, 0, 0, 1]]).double()
+POINTS = torch.tensor([[1.5, -2.0, 30.25], [4.0, 5.5, -6.125]]).double()
+
+
+def scan(values: torch.Tensor, dtype: str) -> MetaTensor:
+    return MetaTensor(values[None], affine=AFFINE, meta={"stored_dtype": dtype})
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "uint16", "float32"])
+def test_save_scan_round_trip(dtype: str, tmp_path: Path) -> None:
+    values = torch.arange(210).reshape(SHAPE).float()
+    save_scan(tmp_path / "a.nii.gz", scan(values, dtype))
+    read = read_scan(tmp_path / "a.nii.gz")
+    assert read.meta["stored_dtype"] == dtype
+    assert torch.equal(read[0].as_tensor(), values)
+    torch.testing.assert_close(read.affine, AFFINE, atol=1e-5, rtol=0)
+
+
+def test_save_scan_rounds_and_clips_to_the_stored_type(tmp_path: Path) -> None:
+    values = torch.zeros(SHAPE)
+    values[0, 0, :3] = torch.tensor([-3.0, 1.6, 300.0])
+    save_scan(tmp_path / "a.nii.gz", scan(values, "uint8"))
+    assert read_scan(tmp_path / "a.nii.gz")[0, 0, 0, :3].tolist() == [0, 2, 255]
+
+
+def test_save_scan_writes_what_was_stored_big_endian(tmp_path: Path) -> None:
+    values = torch.arange(210).reshape(SHAPE).float() - 100
+    save_scan(tmp_path / "a.nii.gz", scan(values, ">i2"))
+    assert torch.equal(read_scan(tmp_path / "a.nii.gz")[0].as_tensor(), values)
+
+
+def test_save_scan_declares_its_geometry(tmp_path: Path) -> None:
+    """ITK reads the qform or the sform, nibabel the sform: both are there, in mm."""
+    orthogonal = MetaTensor(torch.rand(1, *SHAPE), affine=torch.diag(torch.tensor([-1.0, 2, 3, 1])).double())
+    orthogonal.meta["stored_dtype"] = "float32"
+    save_scan(tmp_path / "a.nii.gz", orthogonal)
+    header = nib.Nifti1Image.from_filename(tmp_path / "a.nii.gz").header
+    assert int(header["qform_code"]) == int(header["sform_code"]) == 1
+    np.testing.assert_allclose(header.get_qform(), header.get_sform(), atol=1e-6)
+    assert header.get_xyzt_units()[0] == "mm"
+
+
+def test_save_scan_in_2d(tmp_path: Path) -> None:
+    affine = torch.tensor([[0.0, -3, 0, 10], [2, 0, 0, 20], [0, 0, 1, 0], [0, 0, 0, 1]]).double()
+    image = MetaTensor(torch.rand(1, 5, 6), affine=affine, meta={"stored_dtype": "float32"})
+    save_scan(tmp_path / "a.nii.gz", image)
+    read = read_scan(tmp_path / "a.nii.gz", spatial_dims=2)
+    assert torch.equal(read.as_tensor(), image.as_tensor())
+    torch.testing.assert_close(read.affine, affine)
+
+
+def test_save_text_is_utf8(tmp_path: Path) -> None:
+    save_text(tmp_path / "a.txt", "→")
+    assert (tmp_path / "a.txt").read_bytes() == "→".encode()
+
+
+@pytest.mark.parametrize(
+    ("name", "suffix"),
+    [("a.mrk.json", ".mrk.json"), ("b/a.fcsv", ".fcsv"), ("a.csv", ".csv"), ("a.json", ".csv"), ("a", ".csv")],
+)
+def test_points_suffix(name: str, suffix: str) -> None:
+    assert points_suffix(name) == suffix
+
+
+def registered(**more: Any) -> dict[str, Any]:
+    """What the transforms before leave of a pair."""
+    ddf = torch.linspace(0, 1, 3 * 210).reshape(3, *SHAPE)
+    return {
+        "pred": MetaTensor(ddf, affine=AFFINE),
+        "warped_image": scan(torch.rand(SHAPE) * 100, "int16"),
+        "metrics": {"folding_percent": 0.0, "sdlogj": np.float32(0.5), "points": torch.tensor([1.0, 2.0])},
+        "seconds": {"load": torch.tensor(1.5), "warp": 2.0},
+        **more,
+    }
+
+
+@pytest.fixture(autouse=True)
+def reports(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The pictures that were asked for; they have tests of their own."""
+    written: list[Path] = []
+    monkeypatch.setattr(save, "write_report", lambda path, data: written.append(path))
+    return written
+
+
+PROVENANCE = {"bundle": "a_b_c", "version": "0.1.0", "device": torch.device("cpu"), "settings": {"spacing": None}}
+
+
+def test_save_registrationd_writes_the_contract(tmp_path: Path, reports: list[Path]) -> None:
+    data = registered(
+        warped_label=scan(torch.ones(SHAPE, dtype=torch.int32), "uint8"),
+        warped_keypoints=POINTS,
+        moving_keypoints_file="there/moving.fcsv",
+    )
+    assert SaveRegistrationd(tmp_path, PROVENANCE)(data) == data
+    names = ["displacement_field.nii.gz", "metrics.json", "warped_image.nii.gz", "warped_keypoints.fcsv"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [*names[:3], names[3], "warped_label.nii.gz"]
+    assert reports == [tmp_path / "report.png"]
+    written = read_field(tmp_path / "displacement_field.nii.gz").displacement
+    torch.testing.assert_close(written, field_of(data["pred"]).displacement)
+    assert read_scan(tmp_path / "warped_image.nii.gz").meta["stored_dtype"] == "int16"
+    assert read_scan(tmp_path / "warped_label.nii.gz", label=True).unique().tolist() == [1]
+    assert torch.equal(read_points(tmp_path / "warped_keypoints.fcsv"), POINTS)
+
+
+def test_save_registrationd_writes_only_what_is_there(tmp_path: Path) -> None:
+    SaveRegistrationd(str(tmp_path), PROVENANCE)(registered())
+    names = ["displacement_field.nii.gz", "metrics.json", "warped_image.nii.gz"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
+
+
+def test_save_registrationd_gives_a_named_pair_its_folder(tmp_path: Path, reports: list[Path]) -> None:
+    SaveRegistrationd(tmp_path / "out", PROVENANCE)(registered(pair="1_a_b"))
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["1_a_b"]
+    assert reports == [tmp_path / "out" / "1_a_b" / "report.png"]
+
+
+def test_save_registrationd_records_metrics_seconds_and_provenance(tmp_path: Path) -> None:
+    SaveRegistrationd(tmp_path, PROVENANCE)(registered())
+    record = json.loads((tmp_path / "metrics.json").read_text())
+    assert record == {
+        "folding_percent": 0.0,
+        "sdlogj": 0.5,
+        "points": [1.0, 2.0],
+        "seconds": {"total": 3.5, "load": 1.5, "warp": 2.0},
+        "bundle": "a_b_c",
+        "version": "0.1.0",
+        "device": "cpu",
+        "settings": {"spacing": None},
+    }
+
+
+def test_save_registrationd_writes_metrics_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They say that a pair is complete: when a picture fails there are none, and nothing half-written."""
+
+    def fail(path: Path, data: dict[str, Any]) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(save, "write_report", fail)
+    with pytest.raises(OSError, match="No space left on device"):
+        SaveRegistrationd(tmp_path, PROVENANCE)(registered())
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["displacement_field.nii.gz", "warped_image.nii.gz"]
+
+
+def test_save_registrationd_leaves_nothing_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(image: nib.Nifti1Image, name: str) -> None:
+        Path(name).write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(nib, "save", full)
+    with pytest.raises(OSError, match=r"displacement_field\.nii\.gz cannot be written: No space left on device"):
+        SaveRegistrationd(tmp_path, PROVENANCE)(registered())
+    assert not list(tmp_path.iterdir())
+
+
+def test_save_registrationd_rejects_a_folder_blocked_by_a_file(tmp_path: Path) -> None:
+    (tmp_path / "1_a_b").write_text("in the way")
+    with pytest.raises(OSError, match=r"1_a_b.* cannot be written: (File exists|Not a directory)"):
+        SaveRegistrationd(tmp_path, PROVENANCE)(registered(pair="1_a_b"))
