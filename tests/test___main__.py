@@ -1,0 +1,229 @@
+"""`python -m common`: fields applied and compared."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import fire
+import numpy as np
+import pytest
+import torch
+from monai.data import MetaTensor
+
+from common.__main__ import apply, compare, distances
+from common.reports import save_scan, save_text
+from common.transforms import (
+    Field,
+    Grid,
+    field_of,
+    format_points,
+    move_points,
+    pull_points,
+    read_points,
+    read_scan,
+    warp_scan,
+    write_field,
+)
+
+SHAPE = (9, 8, 10)
+AFFINE = torch.tensor([[0.0, -3, 0, 10], [2, 0, 0, 20], [0, 0, 1.5, -30], [0, 0, 0, 1]]).double()
+MOVING_AFFINE = AFFINE @ torch.diag(torch.tensor([-1.0, 1, 1, 1]).double())
+MOVING_AFFINE[:3, 3] += AFFINE[:3, 0] * (SHAPE[0] - 1)
+POINTS = torch.tensor([[2.0, -28.0, -24.0], [5.0, -30.5, -22.0]]).double()
+
+
+class Files(NamedTuple):
+    folder: Path
+    field: str
+    image: str
+    label: str
+    points: str
+    values: Field
+
+    def output(self, name: str) -> str:
+        return str(self.folder / "out" / name)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
+    """A smooth field, and a moving scan, label map and points, the scan with a flipped axis."""
+    folder = tmp_path_factory.mktemp("apply")
+    grid = torch.from_numpy(np.indices(SHAPE)).float()
+    ddf = torch.stack([0.8 * torch.sin(0.3 * grid.sum(0) + c) for c in range(3)])
+    field = field_of(MetaTensor(ddf, affine=AFFINE))
+    image = MetaTensor(50 * torch.sin(grid.sum(0, keepdim=True) / 3) + 60, affine=MOVING_AFFINE)
+    write_field(folder / "field.nii.gz", field)
+    for name, values, dtype in (("image", image, "float32"), ("label", (image > 60) + 1.0, "uint8")):
+        values.meta["stored_dtype"] = dtype
+        save_scan(folder / f"{name}.nii.gz", values)
+    save_text(folder / "points.csv", format_points("points.csv", POINTS))
+    paths = [str(folder / name) for name in ("field.nii.gz", "image.nii.gz", "label.nii.gz", "points.csv")]
+    return Files(folder, *paths, field)
+
+
+def test_apply_to_an_image(files: Files) -> None:
+    output = files.output("image.nii.gz")
+    assert apply(files.field, output, image=files.image) == f"image of the moving scan -> {output}"
+    expected = warp_scan(read_scan(files.image), files.values)
+    torch.testing.assert_close(read_scan(output).as_tensor(), expected.as_tensor(), atol=1e-3, rtol=0)
+    torch.testing.assert_close(read_scan(output).affine, AFFINE)
+
+
+def test_apply_to_a_label_map(files: Files) -> None:
+    output = files.output("label.nii")
+    assert apply(files.field, output, label=files.label) == f"label of the moving scan -> {output}"
+    expected = warp_scan(read_scan(files.label, label=True), files.values, "nearest")
+    assert torch.equal(read_scan(output, label=True).as_tensor(), expected.as_tensor())
+    assert read_scan(output).meta["stored_dtype"] == "uint8"
+
+
+@pytest.mark.parametrize("name", ["points.csv", "points.fcsv", "points.mrk.json"])
+def test_apply_to_points(name: str, files: Files) -> None:
+    """Points of the moving scan go to the fixed one, as the image does."""
+    output = files.output(name)
+    assert apply(files.field, output, points=files.points) == f"points of the moving scan -> {output}"
+    torch.testing.assert_close(read_points(output), pull_points(POINTS, files.values), atol=1e-5, rtol=0)
+    assert (read_points(output) - POINTS).norm(dim=1).min() > 0.1
+
+
+def test_apply_inverse_to_points(files: Files) -> None:
+    output = files.output("inverse.csv")
+    assert apply(files.field, output, points=files.points, inverse=True) == f"points of the fixed scan -> {output}"
+    torch.testing.assert_close(read_points(output), move_points(POINTS, files.values), atol=1e-5, rtol=0)
+
+
+def test_apply_inverse_after_forward_returns_the_points(files: Files) -> None:
+    there, back = files.output("there.csv"), files.output("back.csv")
+    apply(files.field, there, points=files.points)
+    apply(files.field, back, points=there, inverse=True)
+    assert (read_points(back) - POINTS).norm(dim=1).max() < 0.05
+
+
+def test_apply_inverse_after_forward_returns_the_image(files: Files) -> None:
+    there, back = files.output("there.nii.gz"), files.output("back.nii.gz")
+    apply(files.field, there, image=files.image)
+    apply(files.field, back, image=there, inverse=True, reference=files.image)
+    inside = (0, *(slice(2, -2),) * 3)
+    original, returned = read_scan(files.image), read_scan(back)
+    torch.testing.assert_close(returned.affine, original.affine)
+    difference = (returned[inside] - original[inside]).abs()
+    assert difference.mean() < 2.5  # of 100: interpolated twice
+    assert difference.max() < 15
+
+
+def test_apply_inverse_gives_the_grid_of_the_field_by_default(files: Files) -> None:
+    output = files.output("inverse.nii.gz")
+    assert apply(files.field, output, image=files.image, inverse=True).startswith("image of the fixed scan")
+    torch.testing.assert_close(read_scan(output).affine, AFFINE)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({}, "apply expects one of --image, --label and --points, got none"),
+        ({"image": "a", "label": "b"}, "apply expects one of --image, --label and --points, got image, label"),
+        ({"image": "absent.nii.gz"}, r"There is no file absent\.nii\.gz"),
+        ({"points": "absent.csv"}, r"There is no file absent\.csv"),
+    ],
+)
+def test_apply_rejects(given: dict[str, str], message: str, files: Files) -> None:
+    with pytest.raises(SystemExit, match=rf"^Error: {message}"):
+        apply(files.field, files.output("rejected.nii.gz"), **given)
+    assert not Path(files.output("rejected.nii.gz")).exists()
+
+
+def test_apply_rejects_other_image_formats(files: Files) -> None:
+    with pytest.raises(SystemExit, match=r"^Error: --output is expected to end in \.nii\.gz or \.nii, got a\.png\."):
+        apply(files.field, "a.png", image=files.image)
+
+
+def test_apply_rejects_what_is_no_field(files: Files) -> None:
+    with pytest.raises(SystemExit, match=r"^Error: .*image\.nii\.gz is expected to hold one vector a voxel"):
+        apply(files.image, files.output("a.nii.gz"), image=files.image)
+
+
+def test_apply_rejects_a_folder_blocked_by_a_file(files: Files) -> None:
+    with pytest.raises(SystemExit, match=r"^Error: .*points\.csv.* cannot be written"):
+        apply(files.field, f"{files.points}/a.nii.gz", image=files.image)
+
+
+def test_compare_a_field_with_itself(files: Files) -> None:
+    assert compare(files.field, files.field) == {
+        "mean_mm": 0,
+        "median_mm": 0,
+        "p95_mm": 0,
+        "max_mm": 0,
+        "covered_percent": 100,
+    }
+
+
+def constant(vector: tuple[float, ...], shape: tuple[int, ...] = SHAPE, affine: torch.Tensor = AFFINE) -> Field:
+    displacement = torch.tensor(vector).view(1, -1, *[1] * len(shape)).expand(1, -1, *shape).clone()
+    return Field(displacement, Grid(shape, affine))
+
+
+def test_compare_by_hand(files: Files, tmp_path: Path) -> None:
+    write_field(tmp_path / "a.nii.gz", constant((1.0, 2.0, 3.0)))
+    write_field(tmp_path / "b.nii.gz", constant((3.0, 5.0, 9.0)))
+    result = compare(str(tmp_path / "a.nii.gz"), str(tmp_path / "b.nii.gz"))
+    assert [result[f"{name}_mm"] for name in ("mean", "median", "p95", "max")] == [7, 7, 7, 7]
+
+
+def test_distances_by_hand() -> None:
+    other = constant((0.0, 0.0, 0.0))
+    other.displacement[0, 0] = torch.arange(720.0).reshape(SHAPE)
+    result = distances(constant((0.0, 0.0, 0.0)), other)
+    assert result["mean_mm"] == pytest.approx(359.5)
+    assert result["median_mm"] == 360
+    assert result["p95_mm"] == pytest.approx(683)
+    assert result["max_mm"] == 719
+
+
+def test_distances_interpolates_other_grids() -> None:
+    """The same linear field on voxels of half the size: no distance, where it covers the first."""
+    slope = torch.arange(9.0).view(1, 1, 9, 1, 1) * torch.tensor([0.0, 2.0, 0.0]).view(1, 3, 1, 1, 1)
+    first = Field(slope.expand(1, 3, *SHAPE).clone(), Grid(SHAPE, AFFINE))
+    half = AFFINE @ torch.diag(torch.tensor([0.5, 1, 1, 1])).double()
+    fine = torch.arange(9.0).view(1, 1, 9, 1, 1) * torch.tensor([0.0, 1.0, 0.0]).view(1, 3, 1, 1, 1)
+    result = distances(first, Field(fine.expand(1, 3, *SHAPE).clone(), Grid(SHAPE, half)))
+    assert result["max_mm"] == pytest.approx(0, abs=1e-4)
+    assert result["covered_percent"] == pytest.approx(100 * 5 / 9)
+
+
+def test_distances_rejects_fields_far_apart() -> None:
+    far = AFFINE.clone()
+    far[0, 3] = 1000
+    with pytest.raises(ValueError, match="The two fields do not overlap in space"):
+        distances(constant((0.0, 0.0, 0.0)), constant((0.0, 0.0, 0.0), affine=far))
+
+
+def test_compare_rejects_other_dimensions(files: Files, tmp_path: Path) -> None:
+    flat = torch.diag(torch.tensor([2.0, 3, 1])).double()
+    write_field(tmp_path / "a.nii.gz", constant((0.0, 0.0), (5, 6), flat))
+    with pytest.raises(SystemExit, match=r"^Error: .* are expected to have the same dimension"):
+        compare(files.field, str(tmp_path / "a.nii.gz"))
+
+
+def test_compare_rejects_a_missing_file(files: Files) -> None:
+    with pytest.raises(SystemExit, match=r"^Error: There is no file absent\.nii\.gz"):
+        compare(files.field, "absent.nii.gz")
+
+
+def test_command_line_reaches_the_functions(files: Files, capsys: pytest.CaptureFixture) -> None:
+    commands = {"apply": apply, "compare": compare}
+    fire.Fire(commands, command=["compare", files.field, "--field_b", files.field])
+    assert "max_mm:          0" in capsys.readouterr().out
+    output = files.output("fire.csv")
+    fire.Fire(commands, command=["apply", "--points", files.points, "--inverse", f"--output={output}", files.field])
+    torch.testing.assert_close(read_points(output), move_points(POINTS, files.values), atol=1e-5, rtol=0)
+
+
+def test_command_line_says_one_sentence(tmp_path: Path) -> None:
+    """From another folder, as a process of its own: no traceback, and an exit code."""
+    command = [sys.executable, "-m", "common", "compare", "absent.nii.gz", "absent.nii.gz"]
+    repository = str(Path(__file__).parents[1])
+    done = subprocess.run(command, cwd=tmp_path, env={"PYTHONPATH": repository}, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.strip() == "Error: There is no file absent.nii.gz."
+    assert done.stdout == ""
