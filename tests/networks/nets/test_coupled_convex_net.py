@@ -203,6 +203,13 @@ def test_net_traces_without_instance_optimization() -> None:
         torch.testing.assert_close(traced(image), net(image))
 
 
+def test_net_under_autocast_returns_float32() -> None:
+    image = torch.cat([texture(16, 12, 20), texture(16, 12, 20, seed=1)], dim=1)
+    net = small_net(features=SelfTrainingFeatureNet((2, 3, 4, 4, 4), 5, 6), warps=[(8, 1)], instance_iterations=2)
+    with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
+        assert net(image).dtype == torch.float32
+
+
 def test_net_raises() -> None:
     with pytest.raises(
         ValueError, match=r"CoupledConvexNet\(\) expects 'image' of shape \(1, 2, 8, 8\), got \(1, 1, 8, 8\)"
