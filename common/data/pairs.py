@@ -90,7 +90,7 @@ def _check_names(names: Iterable[str], path: Path) -> None:
 
 def _read_json(path: Path) -> list[dict[str, Any]]:
     try:
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is not JSON: {error}.") from error
     if isinstance(content, dict):

@@ -16,6 +16,7 @@ from common.reports import write_summary
 
 logger = logging.getLogger("common")
 RESULT = "metrics.json"
+TEXTS = {"dice": "Dice", "hd95_mm": "HD95 (mm)", "tre_mm": "TRE (mm)"}
 
 
 def register_pairs(evaluator: Evaluator, dataset: Dataset, output_dir: str | Path) -> None:
@@ -33,7 +34,8 @@ def register_pairs(evaluator: Evaluator, dataset: Dataset, output_dir: str | Pat
     with one_sentence():
         if len(dataset) == 1 and "pair" not in dataset.data[0]:
             _register(evaluator, dataset, 0)
-            logger.info("Results: %s", Path(output_dir))
+            _report(json.loads((Path(output_dir) / RESULT).read_text()))
+            logger.info("Results and pictures: %s", output_dir)
             return
         failures = _register_list(evaluator, dataset, Path(output_dir))
     if failures:
@@ -62,9 +64,16 @@ def _register_list(evaluator: Evaluator, dataset: Dataset, output_dir: Path) -> 
             except (ValueError, TypeError, OSError, RuntimeError, MemoryError) as error:
                 row["error"] = sentence(error)
                 logger.error("  failed: %s", row["error"])
-        rows.append(row | (_summarize(json.loads(result.read_text())) if result.is_file() else {}))
+        rows.append(row | (_summarize(json.loads(result.read_text(encoding="utf-8"))) if result.is_file() else {}))
         write_summary(output_dir / "summary.csv", rows)
     return [row["pair"] for row in rows if row["error"]]
+
+
+def _report(metrics: dict[str, Any]) -> None:
+    for name, text in TEXTS.items():
+        if name in metrics:
+            logger.info("  %-12s %8.3f -> %.3f", text, metrics[name]["before"], metrics[name]["after"])
+    logger.info("  %-12s %8.3f", "folding (%)", metrics["folding_percent"])
 
 
 def _summarize(metrics: dict[str, Any]) -> dict[str, Any]:

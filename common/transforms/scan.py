@@ -4,6 +4,7 @@ nibabel and MONAI's ITK reader read the formats; what they leave to chance is ch
 files, dimensions, NaN, constant images, singular affines), so that everything behind it can trust its input.
 """
 
+import locale
 from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
@@ -57,7 +58,11 @@ def _read_nifti(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 def _read_with_itk(path: Path) -> tuple[np.ndarray, np.ndarray]:
     reader = ITKReader()  # LoadImage would try every reader it knows, each with its own complaints
-    array, meta = reader.get_data(reader.read(str(path)))
+    encoding = locale.setlocale(locale.LC_CTYPE)
+    try:
+        array, meta = reader.get_data(reader.read(str(path)))
+    finally:  # ITK's DICOM reader leaves the process in the locale C, where all text is ASCII
+        locale.setlocale(locale.LC_CTYPE, encoding)
     return array, _in_3d(np.asarray(meta["affine"], dtype=np.float64))
 
 

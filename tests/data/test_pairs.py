@@ -16,7 +16,7 @@ ROWS = [
 
 def write_csv(folder: Path, *lines: str) -> Path:
     path = folder / "pairs.csv"
-    path.write_text("\n".join(lines) + "\n")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
 
 
@@ -57,6 +57,12 @@ def test_read_pairs_of_a_csv(start: str, tmp_path: Path) -> None:
 
 def test_read_pairs_of_a_json_list(tmp_path: Path) -> None:
     assert read_pairs(write_json(tmp_path, ROWS)) == expected(tmp_path)
+
+
+def test_read_pairs_of_a_json_list_with_any_letters(tmp_path: Path) -> None:
+    path = tmp_path / "pairs.json"
+    path.write_text('[{"fixed_image": "Schädel.nii", "moving_image": "b.nii"}]', encoding="utf-8")
+    assert read_pairs(path)[0]["fixed_image"] == str(tmp_path / "Schädel.nii")
 
 
 def test_read_pairs_of_records_leaves_paths_as_they_are() -> None:

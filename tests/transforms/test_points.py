@@ -14,7 +14,7 @@ LPS = torch.tensor(POINTS).double()
 
 def write(folder: Path, name: str, text: str) -> Path:
     path = folder / name
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     return path
 
 

@@ -1,5 +1,6 @@
 """Scans in every format end in one order of axes and one frame."""
 
+import locale
 from collections.abc import Callable
 from pathlib import Path
 
@@ -96,6 +97,14 @@ def test_convention_read_scan_of_a_dicom_series(tmp_path: Path) -> None:
     backwards = np.diag([1.0, 1, -1, 1])
     backwards[2, 3] = SHAPE[2] - 1
     np.testing.assert_allclose(scan.affine.numpy(), AFFINE @ backwards, atol=1e-4)
+
+
+def test_read_scan_of_a_dicom_series_leaves_the_locale_alone(tmp_path: Path) -> None:
+    """Every text file opened later would be ASCII."""
+    write_dicom(tmp_path / "series", RAMP.astype(np.int16))
+    before = locale.setlocale(locale.LC_CTYPE, "C.UTF-8")
+    read_scan(tmp_path / "series")
+    assert locale.setlocale(locale.LC_CTYPE) == before
 
 
 @pytest.mark.parametrize("name", ["a.nii.gz", "a.nrrd", "a.mha"])
