@@ -28,12 +28,14 @@ def write_report(path: str | Path, data: Mapping[Hashable, Any]) -> None:
         OSError: if the file cannot be written.
     """
     fixed = data["fixed_image"]
-    images = [to_canonical(data[key]) for key in ("fixed_image", "unaligned_image", "warped_image")]
+    before, warped = (to_canonical(data[key]) for key in ("unaligned_image", "warped_image"))
     labels = {name: to_canonical(data[key]) for name, key in LABEL_NAMES.items() if key in data}
     _, order = _orientation(fixed)
     registration_report(
         path,
-        *images,
+        to_canonical(fixed),
+        before,
+        warped,
         field_to_canonical(data["pred"]),
         [float(grid_of(fixed).spacing[axis]) for axis in order],
         labels=labels if "warped" in labels and "fixed" in labels else None,
@@ -53,10 +55,7 @@ def field_to_canonical(ddf: MetaTensor) -> NDArray:
     orientation, order = _orientation(ddf)
     components = ddf.as_tensor().numpy()
     return np.stack(
-        [
-            nib.orientations.apply_orientation(components[axis], orientation) * orientation[axis, 1]
-            for axis in order
-        ]
+        [nib.orientations.apply_orientation(components[axis], orientation) * orientation[axis, 1] for axis in order]
     )
 
 
