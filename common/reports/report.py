@@ -60,7 +60,7 @@ def field_to_canonical(ddf: MetaTensor) -> NDArray:
 
 
 def _orientation(image: MetaTensor) -> tuple[NDArray, list[int]]:
-    """nibabel's orientation of the voxel axes, and the voxel axis that runs along R, A, S."""
+    """The orientation nibabel finds of the voxel axes, and the voxel axis that runs along R, A, S."""
     dims = image.ndim - 1
     affine = np.eye(4)
     matrix = grid_of(image).affine.numpy()
