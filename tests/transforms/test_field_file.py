@@ -40,6 +40,19 @@ def test_read_field_reads_itks_world(tmp_path: Path) -> None:
     torch.testing.assert_close(field.grid.affine, torch.tensor(expected).double())
 
 
+def test_read_field_reads_a_2d_field_in_a_3d_file(tmp_path: Path) -> None:
+    vectors = np.zeros((1, 6, 5, 2), np.float32)
+    vectors[0, 2, 1] = [1, 2]
+    image = sitk.GetImageFromArray(vectors, isVector=True)
+    image.SetOrigin((10.0, 20.0, 30.0))
+    image.SetSpacing((2.0, 3.0, 4.0))
+    sitk.WriteImage(image, str(tmp_path / "a.mha"))
+    field = read_field(tmp_path / "a.mha")
+    assert field.displacement.shape == (1, 2, 5, 6)
+    assert field.displacement[0, :, 1, 2].tolist() == [1, 2]
+    assert field.grid.affine.tolist() == [[-2, 0, -10], [0, -3, -20], [0, 0, 1]]
+
+
 def test_read_field_rejects_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"There is no file .*absent\.nii\.gz"):
         read_field(tmp_path / "absent.nii.gz")
