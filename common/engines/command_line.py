@@ -6,9 +6,13 @@ from contextlib import contextmanager
 from difflib import get_close_matches
 from itertools import zip_longest
 from pathlib import Path
+from typing import Any
 
 import torch
 from monai.bundle import ConfigParser
+
+from common.data import pairs_or_built_in
+from common.networks.nets import FEATURES
 
 RUN_OPTIONS = {
     "run_id",
@@ -45,23 +49,30 @@ def sentence(error: BaseException) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
-def check_options(output_dir: str | Path, device: str | torch.device, **choices: tuple[str, Sequence[str]]) -> None:
+def check_options(
+    output_dir: str | Path,
+    device: str | torch.device,
+    features: str = "mind",
+    checkpoint: str | Path | None = None,
+) -> None:
     """Check what was given on the command line, before anything is read or computed.
 
     Args:
         output_dir: folder of the results; made if it is not there.
         device: where to compute.
-        choices: for each option that is a word, the word given and those allowed.
+        features: see `common.networks.nets.select_features`.
+        checkpoint: weights, needed with the features "trained".
 
     Raises:
-        SystemExit: with one sentence, if an option is unknown, a word is not allowed, the device is not there or the
-            folder cannot be written.
+        SystemExit: with one sentence, if an option or feature is unknown, the weights or the device are not there or
+            the folder cannot be written.
     """
     with one_sentence():
         _check_names(sys.argv)
-        for name, (word, allowed) in choices.items():
-            if word not in allowed:
-                raise ValueError(f"--{name} is expected to be one of {', '.join(allowed)}, got {word}.")
+        if features not in FEATURES:
+            raise ValueError(f"--features is expected to be one of {', '.join(FEATURES)}, got {features}.")
+        if features == "trained" and not Path(str(checkpoint)).is_file():
+            raise FileNotFoundError(f"There are no trained weights at {checkpoint}: use --features mind or random.")
         check_device(device)
         _check_folder(Path(output_dir))
 
@@ -120,3 +131,17 @@ def bundle_root() -> str:
     """Folder of the bundle that is run from the command line, so that it works from any directory; else "."."""
     files = config_files(sys.argv)
     return str(Path(files[0]).parent.parent) if files else "."
+
+
+def command_line_pairs(output_dir: str | Path, **options: Any) -> list[dict[str, Any]]:
+    """Collect the pairs to register, see `common.data.pairs_or_built_in`; a mistake ends the run with its sentence.
+
+    Args:
+        output_dir: folder of the results.
+        options: ``datalist`` or one pair, key by key.
+
+    Raises:
+        SystemExit: with one sentence, if the list or the pair cannot be used.
+    """
+    with one_sentence():
+        return pairs_or_built_in(output_dir, **options)

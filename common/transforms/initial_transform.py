@@ -120,8 +120,8 @@ def _coarse(image: torch.Tensor, grid: Grid, mask: torch.Tensor | None) -> Coars
     coarse = place_centered(shape, spacing * torch.eye(len(shape), dtype=torch.float64), center_of(grid))
     image = image[:, :1].float()
     counts = torch.ones_like(image) if mask is None else (mask[:, :1] > 0).float()
-    values = resample(image, grid.affine, coarse, fill=float(image.min()))[0, 0]
-    inside = resample(counts, grid.affine, coarse)[0, 0] > 0.5
+    values = resample(image, grid.affine, coarse)[0, 0]
+    inside = resample(counts, grid.affine, coarse, fill=0.0)[0, 0] > 0.5
     low, high = np.percentile(values.numpy(), (0.5, 99.5))
     values = ((values - low) / max(high - low, 1e-6)).clamp(0, 1)
     return Coarse(values, inside, coarse.affine[:-1, -1].tolist(), spacing)

@@ -70,14 +70,14 @@ def average_voxels(image: torch.Tensor, affine: torch.Tensor, factors: list[int]
     return pool(image, factors, factors, ceil_mode=True), affine @ to_blocks
 
 
-def resample(image: torch.Tensor, affine: torch.Tensor, grid: Grid, fill: float = 0.0) -> torch.Tensor:
+def resample(image: torch.Tensor, affine: torch.Tensor, grid: Grid, fill: float | None = None) -> torch.Tensor:
     """Bring an image onto another grid: block average where the grid is coarser, then linear interpolation.
 
     Args:
         image: ``(1, C, *spatial)``, floating.
         affine: voxel to world of ``image``, in the frame of ``grid.affine``.
         grid: where the result is wanted.
-        fill: value outside the image.
+        fill: value outside the image; None continues its border voxels.
 
     Returns:
         ``(1, C, *grid.shape)``.
@@ -85,4 +85,6 @@ def resample(image: torch.Tensor, affine: torch.Tensor, grid: Grid, fill: float 
     # voxels of the image that one voxel of the grid spans along each image axis
     span = torch.linalg.solve(affine[:-1, :-1].double(), grid.affine[:-1, :-1]).abs().amax(dim=1)
     image, affine = average_voxels(image, affine, [max(1, int(s + 1e-3)) for s in span])
+    if fill is None:
+        return sample(image, grid.map_to(affine))
     return sample(image, grid.map_to(affine), padding="inside", fill=fill)

@@ -11,11 +11,12 @@ from monai.config import KeysCollection
 from monai.data import MetaTensor
 from monai.transforms import MapTransform
 
-from common.spatial import ras_to_lps
+from common.spatial import ras_to_lps, voxel_to_world, world_to_voxel
 from common.transforms.initial_transform import initial_transform
 from common.transforms.resample import Grid, center_of, place_centered, resample
 
 MINIMUM_OVERLAP = 0.05  # share of the fixed field of view the moving scan must cover
+MARGIN = 0.125  # of the fixed field of view, added at most on each side where the moving scan goes on
 
 
 def grid_of(image: MetaTensor) -> Grid:
@@ -120,6 +121,28 @@ def _voxels(extent: Iterable[Any], steps: Iterable[Any]) -> tuple[int, ...]:
     return tuple(max(1, round(float(e / s))) for e, s in zip(extent, steps, strict=True))
 
 
+def extend_grid(grid: Grid, moving: Grid) -> Grid:
+    """Let a grid reach out to where the moving scan goes on, so that what moves in from outside can be found.
+
+    Args:
+        grid: working grid over the fixed field of view.
+        moving: grid of the moving scan, in the same world.
+
+    Returns:
+        ``grid`` with up to `MARGIN` of its shape more on each side.
+    """
+    corners = torch.cartesian_prod(*[torch.tensor([-0.5, size - 0.5]).double() for size in moving.shape])
+    index = world_to_voxel(voxel_to_world(corners, moving.affine), grid.affine)
+    shape = torch.tensor(grid.shape)
+    most = (shape * MARGIN).long()
+    edge = 0.5 + 1e-3  # a thousandth, so that rounding adds no voxel where two scans end together
+    below = torch.minimum((-edge - index.amin(0)).ceil().long().clamp(min=0), most)
+    above = torch.minimum((index.amax(0) - shape + 1 - edge).ceil().long().clamp(min=0), most)
+    affine = grid.affine.clone()
+    affine[:-1, -1] = voxel_to_world(-below.double(), grid.affine)
+    return Grid(tuple((shape + below + above).tolist()), affine)
+
+
 class WorkingGridd(MapTransform):
     """Bring both scans onto the working grid and stack them: the network's ``image``.
 
@@ -131,8 +154,9 @@ class WorkingGridd(MapTransform):
         spacing: mm; see `working_grid`.
         maximum_voxels: see `working_grid`.
 
-    Adds ``image``: MetaTensor ``(2, *working)``, float32, affine of the working grid. Voxels outside a scan or its mask
-    (``fixed_mask``, ``moving_mask``) hold the scan's minimum.
+    Adds ``image``: MetaTensor ``(2, *working)``, float32, affine of the working grid. Beyond its field of view a scan
+    continues its border, so that the end of a scan is no edge to align; outside its mask (``fixed_mask``,
+    ``moving_mask``) it holds its minimum.
     """
 
     def __init__(
@@ -145,23 +169,18 @@ class WorkingGridd(MapTransform):
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Resample and stack."""
         fixed, moving = (data[key] for key in self.keys)
-        grid = working_grid(grid_of(fixed), self.spacing, self.maximum_voxels)
-        stay = torch.eye(len(grid.affine), dtype=torch.float64)
-        channels = [
-            _on_grid(fixed, data.get("fixed_mask"), grid, stay),
-            _on_grid(moving, data.get("moving_mask"), grid, torch.linalg.inv(data["initial_transform"])),
-        ]
+        to_fixed = torch.linalg.inv(torch.as_tensor(data["initial_transform"], dtype=torch.float64))
+        moved = Grid(grid_of(moving).shape, ras_to_lps(to_fixed @ ras_to_lps(grid_of(moving).affine)))
+        grid = extend_grid(working_grid(grid_of(fixed), self.spacing, self.maximum_voxels), moved)
+        sides = [(fixed, "fixed_mask", grid_of(fixed).affine), (moving, "moving_mask", moved.affine)]
+        scans = [resample(_masked(scan, data.get(name))[None], affine, grid)[0] for scan, name, affine in sides]
         affine = torch.eye(4, dtype=torch.float64)
         dims = len(grid.shape)
         affine[:dims, :dims] = grid.affine[:-1, :-1]
         affine[:dims, 3] = grid.affine[:-1, -1]
-        return {**data, "image": MetaTensor(torch.cat(channels), affine=affine)}
+        return {**data, "image": MetaTensor(torch.cat(scans), affine=affine)}
 
 
-def _on_grid(image: MetaTensor, mask: MetaTensor | None, grid: Grid, to_fixed: torch.Tensor) -> torch.Tensor:
-    """Resample a scan whose world is taken to the fixed world by a matrix (LPS)."""
-    values = image.as_tensor()
-    if mask is not None:
-        values = torch.where(mask.as_tensor() > 0, values, values.min())
-    affine = to_fixed @ ras_to_lps(grid_of(image).affine)
-    return resample(values[None], affine, Grid(grid.shape, ras_to_lps(grid.affine)), fill=float(values.min()))[0]
+def _masked(scan: MetaTensor, mask: MetaTensor | None) -> torch.Tensor:
+    values = scan.as_tensor()
+    return values if mask is None else torch.where(mask.as_tensor() > 0, values, values.min())

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from common.engines import bundle_root, check_device, check_options, one_sentence, sentence
+from common.engines import bundle_root, check_device, check_options, command_line_pairs, one_sentence, sentence
 from common.engines.command_line import config_files
 
 
@@ -114,10 +114,10 @@ def bundle(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def check(monkeypatch: pytest.MonkeyPatch, folder: Path, *options: str, **choices: tuple) -> None:
+def check(monkeypatch: pytest.MonkeyPatch, folder: Path, *options: str) -> None:
     files = f"['{folder / 'a.json'}','{folder / 'b.json'}']"
     monkeypatch.setattr(sys, "argv", ["/x/monai/bundle/__main__.py", "run", "--config_file", files, *options])
-    check_options(folder / "out", "cpu", **choices)
+    check_options(folder / "out", "cpu")
 
 
 @pytest.mark.parametrize(
@@ -162,10 +162,38 @@ def test_check_options_looks_at_bundle_runs_only(tmp_path: Path, monkeypatch: py
         check_options(tmp_path, "cpu")
 
 
-def test_check_options_checks_words(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    check(monkeypatch, bundle, features=("mind", ("mind", "random")))
-    with pytest.raises(SystemExit, match=r"^Error: --features is expected to be one of mind, random, got mnid\.$"):
-        check(monkeypatch, bundle, features=("mnid", ("mind", "random")))
+@pytest.mark.parametrize("features", ["mind", "random"])
+def test_check_options_knows_features_without_weights(features: str, tmp_path: Path) -> None:
+    check_options(tmp_path, "cpu", features=features, checkpoint=tmp_path / "absent.pt")
+
+
+def test_check_options_checks_features(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match=r"^Error: --features is expected to be one of mind, .*, got mnid\.$"):
+        check_options(tmp_path / "out", "cpu", features="mnid")
+    with pytest.raises(
+        SystemExit, match=r"^Error: There are no trained weights at .*absent\.pt: use --features mind or"
+    ):
+        check_options(tmp_path / "out", "cpu", features="trained", checkpoint=tmp_path / "absent.pt")
+    assert not (tmp_path / "out").exists()
+    (tmp_path / "model.pt").touch()
+    check_options(tmp_path / "out", "cpu", features="trained", checkpoint=tmp_path / "model.pt")
+
+
+def test_command_line_pairs_are_those_given(tmp_path: Path) -> None:
+    pairs = command_line_pairs(tmp_path, datalist=None, fixed_image="a.nii", moving_image="b.nii", fixed_label=None)
+    assert pairs == [{"fixed_image": "a.nii", "moving_image": "b.nii"}]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"fixed_image": "a.nii"}, "A pair needs fixed_image and moving_image, but the command line gives no moving"),
+        ({"datalist": "absent.csv"}, r"There is no file absent\.csv"),
+    ],
+)
+def test_command_line_pairs_says_one_sentence(options: dict[str, str], message: str, tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match=f"^Error: {message}"):
+        command_line_pairs(tmp_path, **options)
 
 
 @pytest.mark.parametrize("device", ["cpu", torch.device("cpu")])

@@ -114,6 +114,13 @@ def test_resample_fills_outside() -> None:
     assert result[0, 0, :, 0, 0].tolist() == [1, 1, -7, -7, -7]
 
 
+def test_resample_continues_the_border_without_a_fill() -> None:
+    image = torch.rand(1, 1, 5, 6, 7)
+    shifted = Grid((5, 6, 7), scaled(AFFINE, [1.0] * 3, [3.0, 0.0, 0.0]))
+    expected = image[:, :, [3, 4, 4, 4, 4]]
+    torch.testing.assert_close(resample(image, AFFINE, shifted), expected)
+
+
 def test_resample_onto_coarser_voxels_loses_no_border() -> None:
     """Five voxels seen in twos: the fifth is inside the scan, and so is the third coarse voxel."""
     coarse = Grid((3, 1), scaled(torch.eye(3).double(), [2.0, 1.0], [0.0, 0.0]))

@@ -15,7 +15,7 @@ from scipy.spatial.transform import Rotation
 from common.transforms import Grid, InitialTransformd, WorkingGridd, grid_of
 from common.transforms.field_file import Field
 from common.transforms.resample import center_of
-from common.transforms.working_grid import overlap, working_grid
+from common.transforms.working_grid import extend_grid, overlap, working_grid
 
 SHAPE, SPACING = (5, 6, 7), (2.0, 3.0, 4.0)
 KEYS = ("fixed_image", "moving_image")
@@ -147,7 +147,8 @@ def test_initial_transformd_reads_a_file(tmp_path: Path) -> None:
     """A file brings scans together that their headers keep apart; one that does not is refused."""
     path = tmp_path / "a.tfm"
     data = {"fixed_image": scan(RANDOM, OBLIQUE), "moving_image": scan(RANDOM, FAR)}
-    text = "#Insight Transform File V1.0\nTransform: TranslationTransform_double_3_3\nParameters: {} 0 0\nFixedParameters: \n"
+    head = "#Insight Transform File V1.0\nTransform: TranslationTransform_double_3_3\n"
+    text = head + "Parameters: {} 0 0\nFixedParameters: \n"
     path.write_text(text.format(-498))
     assert InitialTransformd(KEYS, str(path))(data)["initial_transform"][:, 3].tolist() == [-498, 0, 0, 1]
     path.write_text(text.format(498))
@@ -231,6 +232,36 @@ def test_working_gridd_continues_a_scan_beyond_its_border() -> None:
     short = scan(RANDOM[:8], OBLIQUE)
     image = stacked(SPACING, fixed_image=scan(RANDOM, OBLIQUE), moving_image=short)
     np.testing.assert_allclose(image[1, 8:].numpy(), np.broadcast_to(RANDOM[7], (8, 14, 18)), atol=2e-2)
+
+
+@pytest.mark.parametrize(
+    ("first", "size", "shape", "origin"),
+    [
+        (0, 16, (16, 16), 0),  # ends together
+        (3, 5, (16, 16), 0),  # lies inside
+        (-1, 17, (17, 16), -1),
+        (-0.2, 16, (17, 16), -1),  # part of a voxel is a voxel
+        (0, 17, (17, 16), 0),
+        (-9, 40, (20, 16), -2),  # no more than an eighth on each side
+    ],
+)
+def test_extend_grid_by_hand(first: float, size: int, shape: tuple[int, int], origin: float) -> None:
+    affine = torch.eye(3).double()
+    affine[0, 2] = first
+    grid = extend_grid(Grid((16, 16), torch.eye(3).double()), Grid((size, 16), affine))
+    assert grid.shape == shape
+    assert grid.affine.tolist() == [[1, 0, origin], [0, 1, 0], [0, 0, 1]]
+
+
+def test_working_gridd_reaches_out_where_the_moving_scan_goes_on() -> None:
+    """What moves into the fixed field of view from outside is there to be found."""
+    short = OBLIQUE.clone()
+    short[:3, 3] += 2 * OBLIQUE[:3, 0]
+    image = stacked(SPACING, fixed_image=scan(RANDOM[2:], short), moving_image=scan(RANDOM, OBLIQUE))
+    assert image.shape == (2, 15, 14, 18)  # an eighth of 14 is 1
+    torch.testing.assert_close(image.affine[:3, 3], OBLIQUE[:3, 3] + OBLIQUE[:3, 0])
+    np.testing.assert_allclose(image[1].numpy(), RANDOM[1:], atol=2e-2)
+    np.testing.assert_allclose(image[0, 1:].numpy(), RANDOM[2:], atol=2e-2)
 
 
 def test_working_gridd_in_2d() -> None:

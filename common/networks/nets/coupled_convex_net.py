@@ -4,9 +4,10 @@ MONAI's registration networks regress a displacement; here the features are lear
 """
 
 from collections.abc import Sequence
-from math import lcm
+from math import lcm, prod
 from typing import Protocol
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -19,7 +20,14 @@ from common.optimization import (
     pull_back,
     upsample_displacement,
 )
+from common.spatial import unfold
 from common.spatial._checks import check_image
+
+
+# Stride of the features and largest displacement on their grid, warp after warp, for images of fewer and of more voxels.
+FEW_VOXELS = 2**19
+FINE_WARPS = ((2, 3), (2, 2), (2, 1), (1, 1), (1, 1))
+COARSE_WARPS = ((4, 4), (4, 2), (4, 1), (2, 1), (2, 1))
 
 
 class FeatureExtractor(Protocol):
@@ -38,23 +46,27 @@ class CoupledConvexNet(nn.Module):
 
     .. math:: u(x) = u_1(x) + u_0(x + u_1(x))
 
+    What folds after the last step is smoothed there, see `common.spatial.unfold`.
+
     In training mode only the first warp is computed, without consistency and instance optimization: the prediction
     of the self-training, differentiable with respect to the features.
 
     Args:
         features: extractor of the features of one image; MIND-SSC without one.
-        warps: one pair for each warp: stride of the features, and largest displacement on their grid.
+        warps: one pair for each warp: stride of the features, and largest displacement on their grid. Without any they
+            follow the size of the images, see `choose_warps`.
         feature_scale: factor of all features; it sets the sharpness of the optimization.
         consistency_iterations: of forward-backward consistency after each warp; 0 goes without and saves the
             backward direction.
         smoothing: mean filters after each doubling on the way to the grid of the images.
-        instance_iterations: steps of the instance optimization; 0 goes without.
-        instance_stride: stride of its features.
+        instance_iterations: steps of the instance optimization of what the warps have left; 0 goes without.
+        instance_stride: stride of its features; by default that of the last warp.
         learning_rate: of its Adam, voxels of its features.
         regularization: its weight of the roughness of the field.
         tolerance: it stops when the loss changes by less than this share; None never stops early.
         released: compose, sample and filter as the released code of the paper does; its composition, u_0(x) +
-            u_1(x + u_0(x)), is the wrong way round.
+            u_1(x + u_0(x)), is the wrong way round, and its instance optimization smooths the whole field, not what it
+            adds.
 
     Raises:
         ValueError: if there are no warps.
@@ -73,22 +85,22 @@ class CoupledConvexNet(nn.Module):
     def __init__(
         self,
         features: FeatureExtractor | None = None,
-        warps: Sequence[Sequence[int]] = ((8, 2), (8, 2)),
+        warps: Sequence[Sequence[int]] | None = None,
         feature_scale: float = 5.0,
         consistency_iterations: int = 15,
         smoothing: int = 2,
-        instance_iterations: int = 50,
-        instance_stride: int = 2,
-        learning_rate: float = 1.0,
-        regularization: float = 10.0,
+        instance_iterations: int = 20,
+        instance_stride: int | None = None,
+        learning_rate: float = 0.3,
+        regularization: float = 30.0,
         tolerance: float | None = None,
         released: bool = False,
     ) -> None:
         super().__init__()
-        if not warps:
+        if warps is not None and not len(warps):
             raise ValueError("CoupledConvexNet() expects 'warps' of one pair or more, got none.")
         self.features = MINDSSC() if features is None else features
-        self.warps = [(stride, radius) for stride, radius in warps]
+        self.warps = warps
         self.feature_scale = feature_scale
         self.consistency_iterations = consistency_iterations
         self.smoothing = smoothing
@@ -114,18 +126,21 @@ class CoupledConvexNet(nn.Module):
             ValueError: if its shape is wrong.
         """
         _check(image)
-        padded = self._pad(image.as_subclass(Tensor))  # MONAI's MetaTensor knows fewer operations
+        warps = choose_warps(image.shape[2:]) if self.warps is None else self.warps
+        instance_stride = warps[-1][0] if self.instance_stride is None else self.instance_stride
+        # MONAI's MetaTensor knows fewer operations
+        padded = _pad(image.as_subclass(Tensor), lcm(instance_stride, *(stride for stride, _ in warps)))
         fixed, moving = padded[:, :1], padded[:, 1:]
-        displacement = self._warp_and_solve(fixed, moving)
+        displacement = self._warp_and_solve(fixed, moving, warps)
         if self.instance_iterations and not self.training:
-            displacement = self._refine(fixed, moving, displacement)
+            displacement = self._refine(fixed, moving, displacement, instance_stride)
         for axis, size in enumerate(image.shape[2:], start=2):
             displacement = displacement.narrow(axis, 0, size)
-        return displacement.contiguous()
+        return displacement.contiguous() if self.released or self.training else unfold(displacement)
 
-    def _warp_and_solve(self, fixed: Tensor, moving: Tensor) -> Tensor:
-        displacement = self._solve(fixed, moving, *self.warps[0])
-        for stride, radius in [] if self.training else self.warps[1:]:
+    def _warp_and_solve(self, fixed: Tensor, moving: Tensor, warps: Sequence[Sequence[int]]) -> Tensor:
+        displacement = self._solve(fixed, moving, *warps[0])
+        for stride, radius in [] if self.training else warps[1:]:
             warped = pull_back(moving, displacement, "nearest" if self.released else "bilinear", self.released)
             step = self._solve(fixed, warped, stride, radius)
             first, second = (displacement, step) if self.released else (step, displacement)
@@ -148,28 +163,36 @@ class CoupledConvexNet(nn.Module):
         cost = correlation_volume(fixed_features, moving_features, radius)
         return coupled_convex(cost, radius, released=self.released)
 
-    def _refine(self, fixed: Tensor, moving: Tensor, displacement: Tensor) -> Tensor:
-        return adam_instance_optimization(
-            self._describe(fixed, self.instance_stride),
-            self._describe(moving, self.instance_stride),
-            displacement,
+    def _refine(self, fixed: Tensor, moving: Tensor, displacement: Tensor, stride: int) -> Tensor:
+        warped = moving if self.released else pull_back(moving, displacement)
+        step = adam_instance_optimization(
+            self._describe(fixed, stride),
+            self._describe(warped, stride),
+            displacement if self.released else torch.zeros_like(displacement),
             iterations=self.instance_iterations,
             learning_rate=self.learning_rate,
             regularization=self.regularization,
-            stride=self.instance_stride,
+            stride=stride,
             centered=self.released or self.features.centered,
+            padding="zeros" if self.released else "border",
             tolerance=self.tolerance,
             released=self.released,
         )
+        return step if self.released else step + pull_back(displacement, step)
 
     def _describe(self, image: Tensor, stride: int) -> Tensor:
         return self.features(image, stride) * self.feature_scale
 
-    def _pad(self, image: Tensor) -> Tensor:
-        """Repeat the last voxels until every stride divides every size."""
-        multiple = lcm(self.instance_stride, *(stride for stride, _ in self.warps))
-        missing = [-size % multiple for size in image.shape[2:]]
-        return F.pad(image, [m for size in reversed(missing) for m in (0, size)], mode="replicate")
+
+def choose_warps(spatial_shape: Sequence[int]) -> tuple[tuple[int, int], ...]:
+    """Strides and radii for images of a size, from coarse to fine; found by measuring, see ``benchmarks/README.md``."""
+    return FINE_WARPS if prod(spatial_shape) < FEW_VOXELS else COARSE_WARPS
+
+
+def _pad(image: Tensor, multiple: int) -> Tensor:
+    """Repeat the last voxels until a stride divides every size."""
+    missing = [-size % multiple for size in image.shape[2:]]
+    return F.pad(image, [m for size in reversed(missing) for m in (0, size)], mode="replicate")
 
 
 def _check(image: Tensor) -> None:

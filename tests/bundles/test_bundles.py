@@ -1,0 +1,66 @@
+"""What every bundle promises: its files, its metadata, its properties, its export."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from monai.bundle import ConfigWorkflow, ckpt_export, verify_metadata, verify_net_in_out
+
+REPOSITORY = Path(__file__).parents[2]
+BUNDLES = sorted(path for path in (REPOSITORY / "bundles").iterdir() if path.is_dir())
+SCHEMA = REPOSITORY / "tests" / "data" / "meta_schema.json"
+
+pytestmark = pytest.mark.parametrize("bundle", BUNDLES, ids=lambda path: path.name)
+
+
+def config(bundle: Path, name: str = "inference") -> str:
+    return str(bundle / "configs" / f"{name}.json")
+
+
+def test_bundle_has_its_files(bundle: Path) -> None:
+    for name in ("LICENSE", "configs/metadata.json", "configs/inference.json", "configs/logging.conf"):
+        assert (bundle / name).is_file()
+    assert (bundle / "docs" / "README.md").is_file()
+
+
+def test_metadata_follows_the_schema(bundle: Path) -> None:
+    checksum = hashlib.md5(SCHEMA.read_bytes()).hexdigest()  # without one MONAI warns
+    verify_metadata(meta_file=config(bundle, "metadata"), filepath=str(SCHEMA), hash_val=checksum)
+
+
+def test_version_is_in_the_changelog(bundle: Path) -> None:
+    metadata = json.loads(Path(config(bundle, "metadata")).read_text())
+    assert metadata["version"] in metadata["changelog"]
+
+
+def test_check_properties_finds_nothing(bundle: Path, tmp_path: Path) -> None:
+    workflow = ConfigWorkflow(
+        config_file=config(bundle),
+        workflow_type="infer",
+        bundle_root=str(bundle),
+        output_dir=str(tmp_path),
+    )
+    workflow.initialize()
+    assert workflow.check_properties() == []
+
+
+def test_network_takes_and_gives_what_metadata_says(bundle: Path) -> None:
+    files = {"config_file": config(bundle), "meta_file": config(bundle, "metadata")}
+    verify_net_in_out(net_id="network_def", **files, n=3, device="cpu")
+
+
+def test_feature_network_exports(bundle: Path, tmp_path: Path) -> None:
+    from common.networks.nets import SelfTrainingFeatureNet
+
+    torch.save(SelfTrainingFeatureNet().state_dict(), tmp_path / "model.pt")
+    ckpt_export(
+        net_id="feature_network",
+        filepath=str(tmp_path / "model.ts"),
+        ckpt_file=str(tmp_path / "model.pt"),
+        meta_file=config(bundle, "metadata"),
+        config_file=config(bundle),
+    )
+    exported = torch.jit.load(str(tmp_path / "model.ts"))
+    assert exported(torch.rand(1, 1, 16, 16, 24)).shape == (1, 16, 2, 2, 3)
