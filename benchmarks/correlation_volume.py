@@ -15,15 +15,15 @@ def plain_volume(fixed: Tensor, moving: Tensor, radius: int) -> Tensor:
     """The published algorithm for one pair: unfold two axes, loop over the first, pool each candidate."""
     _, channels, height, width, depth = fixed.shape
     side = 2 * radius + 1
-    slices = F.pad(moving[0], (radius,) * 4).transpose(0, 1)  # (H, C, W + 2r, D + 2r)
-    windows = F.unfold(slices, (width, depth)).view(height, channels, width, depth, side, side)
-    windows = F.pad(windows.permute(1, 0, 2, 3, 4, 5), (0,) * 8 + (radius,) * 2)  # (C, H + 2r, W, D, side, side)
+    padded = F.pad(moving[0], (radius,) * 6)  # (C, H + 2r, W + 2r, D + 2r)
+    windows = F.unfold(padded, side).view(channels, height + 2 * radius, side**2, width, depth)
     lines = []
     for start in range(side):
-        difference = fixed[0][..., None, None] - windows[:, start : start + height]
-        lines.append(difference.abs().sum(0))  # (H, W, D, side, side)
-    cost = torch.stack(lines).permute(5, 4, 0, 1, 2, 3).reshape(1, side**3, height, width, depth)
-    return F.avg_pool3d(cost, 3, stride=1, padding=1)
+        difference = fixed[0, :, :, None] - windows[:, start : start + height]
+        cost = difference.abs().sum(0).transpose(0, 1)  # (side ** 2, H, W, D)
+        lines.append(F.avg_pool3d(cost, 3, stride=1, padding=1))
+    volume = torch.stack(lines).unflatten(1, (side, side))  # (first, second, third, H, W, D)
+    return volume.permute(2, 1, 0, 3, 4, 5).reshape(1, side**3, height, width, depth)
 
 
 def main() -> None:

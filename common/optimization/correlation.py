@@ -16,8 +16,6 @@ from common.spatial import mean_filter
 from common.spatial._checks import check_count, check_image, check_same_space
 from common.spatial._precision import full_precision, lift
 
-CACHED = 1 << 18  # numbers; what is read again at once stays in the cache of a core
-
 
 def correlation_volume(fixed_features: Tensor, moving_features: Tensor, radius: int = 2) -> Tensor:
     """Compute the cost of every candidate displacement at every voxel.
@@ -57,8 +55,8 @@ def correlation_volume(fixed_features: Tensor, moving_features: Tensor, radius: 
     check_same_space("correlation_volume", "moving_features", moving_features, fixed_features, channels)
     check_count("correlation_volume", "radius", radius, 0)
     with full_precision(fixed_features):
-        cost: Tensor = _FilteredDifferences.apply(lift(fixed_features), lift(moving_features), radius)
-        return cost
+        cost: Tensor = _AbsoluteDifferences.apply(lift(fixed_features), lift(moving_features), radius)
+        return mean_filter(cost)
 
 
 def displacement_candidates(radius: int, dims: int, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -84,11 +82,10 @@ def displacement_candidates(radius: int, dims: int, dtype: torch.dtype = torch.f
     return torch.tensor([place[::-1] for place in product(steps, repeat=dims)], dtype=dtype)
 
 
-class _FilteredDifferences(torch.autograd.Function):
-    """The cost without a tensor of K * C channels forward or backward.
+class _AbsoluteDifferences(torch.autograd.Function):
+    """Sums of absolute differences without a tensor of K * C channels, forward or backward.
 
-    Candidates that differ along the first axis alone, a line of the volume, are computed at once, and filtered while
-    they are in the cache. The mean filter is its own adjoint.
+    Candidates that differ along the first axis alone, a line of the volume, are computed at once.
     """
 
     @staticmethod
@@ -97,10 +94,12 @@ class _FilteredDifferences(torch.autograd.Function):
         ctx.radius = radius
         width = 2 * radius + 1
         cost = fixed.new_empty(len(fixed), width ** (fixed.ndim - 2), *fixed.shape[2:])
+        difference = fixed.new_empty(*fixed.shape[:2], width, *fixed.shape[2:])  # (B, C, width, *spatial)
         lines = iter(cost.split(width, dim=1))
         for rows in _shifted_rows(moving, radius):
             for window in _windows(rows, radius):
-                next(lines).copy_(mean_filter(_sum_of_differences(fixed[:, :, None], window)))
+                torch.sub(fixed[:, :, None], window, out=difference)
+                torch.sum(difference.abs_(), 1, out=next(lines))
         return cost
 
     @staticmethod
@@ -115,26 +114,12 @@ class _FilteredDifferences(torch.autograd.Function):
             to_rows = torch.zeros_like(rows)
             for window, target in zip(_windows(rows, radius), _windows(to_rows, radius), strict=True):
                 torch.sub(fixed[:, :, None], window, out=slope)
-                slope.sgn_().mul_(mean_filter(next(lines))[:, None])
+                slope.sgn_().mul_(next(lines)[:, None])
                 to_fixed.add_(slope.sum(2))
                 for step in range(slope.shape[2]):  # the windows overlap along this axis, so one after the other
                     target[:, :, step].sub_(slope[:, :, step])
             to_moving.narrow(-1, start, size).add_(to_rows)
         return to_fixed, F.pad(to_moving, [-m for m in _margin(moving, radius)]), None
-
-
-def _sum_of_differences(fixed: Tensor, window: Tensor) -> Tensor:
-    """Sum of `|fixed - window|` over the channels, `(B, width, *spatial)`; on a CPU in slabs that stay in the cache."""
-    total = window.new_empty(len(window), *window.shape[2:])
-    size = window.shape[3]
-    step = size if fixed.is_cuda else max(1, CACHED * size // window.numel())
-    difference = torch.empty_like(window[:, :, :, :step], memory_format=torch.contiguous_format)
-    for start in range(0, size, step):
-        stop = min(start + step, size)
-        part = difference[:, :, :, : stop - start]
-        torch.sub(fixed[:, :, :, start:stop], window[:, :, :, start:stop], out=part)
-        torch.sum(part.abs_(), 1, out=total[:, :, start:stop])
-    return total
 
 
 def _margin(image: Tensor, radius: int) -> list[int]:

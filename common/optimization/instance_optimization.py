@@ -38,9 +38,9 @@ def adam_instance_optimization(
 
     .. math:: L(p) = 12 mean |M(x + u(x)) - F(x)|^2 + lambda 0.65 sum_a mean |u(x + e_a) - u(x)|^2
 
-    The parameters p lie on the grid of the features, and u is p after three mean filters. The loss of the last
-    iteration belongs to the field that is returned; the step after it is not used. Works within `torch.no_grad` and
-    `torch.inference_mode`; no gradient flows to the arguments.
+    The parameters p lie on the grid of the features, and u is p after three mean filters. The field of the lowest loss
+    is returned: where nothing is to gain, Adam's steps, which do not shrink with the gradient, do no harm. Works within
+    `torch.no_grad` and `torch.inference_mode`; no gradient flows to the arguments.
 
     Args:
         fixed_features: F, `(B, C, *features)`, 2-D or 3-D, any unit.
@@ -54,7 +54,8 @@ def adam_instance_optimization(
         padding: beyond the grid the moving features are `"zeros"` or continue as at the `"border"`.
         tolerance: stop when the loss changes by less than this share of it; None never stops early.
         callback: called with the number of the iteration, from 1, and its loss.
-        released: sample and filter as the released code does, see `pull_back` and `smooth`.
+        released: sample and filter as the released code does, see `pull_back` and `smooth`, and return the field of
+            the last loss, before the last step.
 
     Returns:
         Displacement, `(B, d, *spatial)`, voxels of the image, float32 or float64.
@@ -96,7 +97,7 @@ class _Objective:
         callback: Callable[[int, float], None] | None,
     ) -> Tensor:
         optimizer = torch.optim.Adam([parameters], lr=learning_rate)
-        field, previous = parameters, float("inf")
+        best, lowest, previous = parameters, float("inf"), float("inf")
         for iteration in range(1, iterations + 1):
             optimizer.zero_grad()
             field = smooth(parameters, FILTERS, self.released)
@@ -104,13 +105,15 @@ class _Objective:
             # The sum over the batch: each sample moves as it would alone.
             (loss * len(field)).backward()
             optimizer.step()
+            value = loss.item()
             if callback is not None:
-                callback(iteration, loss.item())
-            if tolerance is not None:
-                if abs(previous - loss.item()) < tolerance * abs(loss.item()):
-                    break
-                previous = loss.item()
-        return field.detach()
+                callback(iteration, value)
+            if self.released or value < lowest:
+                best, lowest = field, value
+            if tolerance is not None and abs(previous - value) < tolerance * abs(value):
+                break
+            previous = value
+        return best.detach()
 
     def loss(self, field: Tensor) -> Tensor:
         roughness = sum((field.diff(dim=axis).square().mean() for axis in range(2, field.ndim)), field.new_zeros(()))

@@ -79,6 +79,16 @@ def test_adam_instance_optimization_of_equal_features_stays_at_zero(stride: int,
     assert torch.equal(ddf, initial)
 
 
+def test_adam_instance_optimization_does_no_harm_where_nothing_is_to_gain() -> None:
+    """Features equal but for rounding: Adam walks as fast as ever, yet the beginning stays the best."""
+    features = smooth_maps((6, 7, 8))
+    initial = torch.zeros(1, 3, 12, 14, 16)
+    ddf = adam_instance_optimization(features, features * (1 + 1e-7), initial, iterations=5)
+    assert ddf.abs().max() < 1e-3
+    released = adam_instance_optimization(features, features * (1 + 1e-7), initial, iterations=5, released=True)
+    assert released.abs().max() > 0.1
+
+
 @pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode, torch.enable_grad])
 def test_adam_instance_optimization_works_in_every_gradient_mode(mode: Callable[[], torch.no_grad]) -> None:
     with mode():

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from common.features import MINDSSC
 from common.networks.nets import CoupledConvexNet, SelfTrainingFeatureNet
+from common.networks.nets.coupled_convex_net import PAPER_SETTINGS, choose_warps
 from common.optimization import pull_back
 from common.spatial import compose, folding_percent, jacobian_determinant, warp
 
@@ -25,7 +26,7 @@ def texture(*shape: int, seed: int = 0) -> Tensor:
 
 
 def small_net(**arguments: Any) -> CoupledConvexNet:
-    defaults = {"warps": [(4, 2)], "instance_iterations": 5, "learning_rate": 0.3}
+    defaults = {"warps": [(4, 2)], "instance_iterations": 5, "instance_stride": 2, "learning_rate": 0.3}
     return CoupledConvexNet(**{**defaults, **arguments}).eval()
 
 
@@ -52,7 +53,7 @@ class Released:
         return net
 
     def register(self, image: Tensor | None = None, **arguments: Any) -> Tensor:
-        net = CoupledConvexNet(self.features, released=True, **arguments).eval()
+        net = CoupledConvexNet(self.features, released=True, **{**PAPER_SETTINGS, **arguments}).eval()
         with torch.no_grad():
             return net(self.image if image is None else image)
 
@@ -123,7 +124,6 @@ def test_net_returns_field_of_any_size(shape: tuple[int, ...], learned: bool) ->
         ddf = net(torch.rand(2, 2, *shape))
     assert ddf.shape == (2, dims, *shape)
     assert ddf.dtype == torch.float32
-    assert ddf.is_contiguous()
 
 
 @pytest.mark.parametrize(("shape", "shift"), [((32, 28, 36), (4, -2, 3)), ((48, 40), (-3, 5))])
@@ -217,3 +217,17 @@ def test_net_raises() -> None:
         small_net()(torch.zeros(1, 1, 8, 8))
     with pytest.raises(ValueError, match=r"CoupledConvexNet\(\) expects 'warps' of one pair or more, got none"):
         CoupledConvexNet(warps=[])
+
+
+def test_choose_warps_follows_the_size() -> None:
+    fine, coarse = choose_warps((40, 50, 40)), choose_warps((192, 160, 256))
+    assert fine[-1][0] == 1
+    assert coarse[-1][0] == 2
+    assert [stride for stride, _ in coarse] == sorted((stride for stride, _ in coarse), reverse=True)
+
+
+def test_net_never_folds() -> None:
+    image = torch.cat([texture(20, 24, 22), texture(20, 24, 22, seed=1)], dim=1)
+    with torch.no_grad():
+        ddf = CoupledConvexNet(regularization=0.1, learning_rate=2.0).eval()(image)
+    assert float(folding_percent(jacobian_determinant(ddf))) == 0
