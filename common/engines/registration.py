@@ -12,7 +12,7 @@ from monai.data import DataLoader, Dataset
 from monai.engines import Evaluator
 
 from common.engines.command_line import one_sentence, sentence
-from common.reports import write_summary
+from common.transforms import write_summary
 
 logger = logging.getLogger("common")
 RESULT = "metrics.json"

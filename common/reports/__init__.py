@@ -6,5 +6,3 @@ from .save import SaveRegistrationd as SaveRegistrationd
 from .save import points_suffix as points_suffix
 from .save import save_scan as save_scan
 from .save import save_text as save_text
-from .table import comparison_table as comparison_table
-from .table import write_summary as write_summary

@@ -16,6 +16,7 @@ from .resample import Grid as Grid
 from .resample import resample as resample
 from .scan import LoadScansd as LoadScansd
 from .scan import read_scan as read_scan
+from .summary_file import write_summary as write_summary
 from .warp import WarpToFixedd as WarpToFixedd
 from .warp import field_of as field_of
 from .warp import invert_field as invert_field

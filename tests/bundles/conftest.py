@@ -1,7 +1,5 @@
 """A small pair on disk, as a user would have it."""
 
-from pathlib import Path
-
 import pytest
 
 from common.data import torso_phantom, write_phantom

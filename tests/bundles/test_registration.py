@@ -19,7 +19,13 @@ SCANS = ("fixed_image", "moving_image")
 
 
 def register(output_dir: Path, **options: object) -> dict:
-    run(config_file=str(CONFIG), logging_file=False, bundle_root=str(CONFIG.parents[1]), output_dir=str(output_dir), **options)
+    run(
+        config_file=str(CONFIG),
+        logging_file=False,
+        bundle_root=str(CONFIG.parents[1]),
+        output_dir=str(output_dir),
+        **options,
+    )
     return json.loads((output_dir / "metrics.json").read_text())
 
 
@@ -68,7 +74,17 @@ def test_registration_without_labels_is_the_same(
 
 def test_command_line_works_from_any_directory(phantom: dict[str, str], tmp_path: Path) -> None:
     options = [f"--{key}={phantom[key]}" for key in SCANS]
-    command = [sys.executable, "-m", "monai.bundle", "run", "--config_file", str(CONFIG), "--output_dir", "out", *options]
+    command = [
+        sys.executable,
+        "-m",
+        "monai.bundle",
+        "run",
+        "--config_file",
+        str(CONFIG),
+        "--output_dir",
+        "out",
+        *options,
+    ]
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -177,7 +193,7 @@ def test_wrong_option_is_one_sentence(
 
 def test_unwritable_output_folder_is_one_sentence(phantom: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(SystemExit, match="--output_dir .* cannot be written"):
+    with pytest.raises(SystemExit, match=r"--output_dir .* cannot be written"):
         register(tmp_path / "file" / "out", **{key: phantom[key] for key in SCANS})
 
 

@@ -144,3 +144,15 @@ def test_adam_instance_optimization_raises() -> None:
         adam_instance_optimization(features, features, torch.zeros(1, 3, 8, 10, 12), iterations=-1)
     with pytest.raises(ValueError, match=r"FeatureDistance\(\) expects 'moving_features' of shape \(1, 2, 4, 5, 6\)"):
         adam_instance_optimization(features, features[:, :1], torch.zeros(1, 3, 8, 10, 12))
+
+
+def test_adam_instance_optimization_damped_stays_at_a_perfect_fit() -> None:
+    generator = torch.Generator().manual_seed(0)
+    features = torch.rand(1, 4, 8, 9, 10, generator=generator)
+    start = 0.01 * torch.randn(1, 3, 8, 9, 10, generator=generator)
+    fields = [
+        adam_instance_optimization(features, features, start, iterations=10, damping=damping, stride=1)
+        for damping in (0.0, 300.0)
+    ]
+    assert fields[0].abs().max() > 0.05
+    assert fields[1].abs().max() < 0.02

@@ -5,7 +5,7 @@ MONAI's registration networks regress a displacement; here the features are lear
 
 from collections.abc import Sequence
 from math import lcm, prod
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -23,11 +23,20 @@ from common.optimization import (
 from common.spatial import unfold
 from common.spatial._checks import check_image
 
-
-# Stride of the features and largest displacement on their grid, warp after warp, for images of fewer and of more voxels.
+# Stride of the features and largest displacement on their grid, warp after warp: for images of few voxels and of more.
 FEW_VOXELS = 2**19
 FINE_WARPS = ((2, 3), (2, 2), (2, 1), (1, 1), (1, 1))
 COARSE_WARPS = ((4, 4), (4, 2), (4, 1), (2, 1), (2, 1))
+
+# What the paper's released code uses at test time, with its learned features.
+PAPER_SETTINGS: dict[str, Any] = {
+    "warps": ((8, 2), (8, 2)),
+    "instance_iterations": 50,
+    "instance_stride": 2,
+    "learning_rate": 1.0,
+    "regularization": 10.0,
+    "damping": 0.0,
+}
 
 
 class FeatureExtractor(Protocol):
@@ -63,6 +72,7 @@ class CoupledConvexNet(nn.Module):
         instance_stride: stride of its features; by default that of the last warp.
         learning_rate: of its Adam, voxels of its features.
         regularization: its weight of the roughness of the field.
+        damping: of its Adam, see `adam_instance_optimization`.
         tolerance: it stops when the loss changes by less than this share; None never stops early.
         released: compose, sample and filter as the released code of the paper does; its composition, u_0(x) +
             u_1(x + u_0(x)), is the wrong way round, and its instance optimization smooths the whole field, not what it
@@ -93,6 +103,7 @@ class CoupledConvexNet(nn.Module):
         instance_stride: int | None = None,
         learning_rate: float = 0.3,
         regularization: float = 30.0,
+        damping: float = 300.0,
         tolerance: float | None = None,
         released: bool = False,
     ) -> None:
@@ -108,6 +119,7 @@ class CoupledConvexNet(nn.Module):
         self.instance_stride = instance_stride
         self.learning_rate = learning_rate
         self.regularization = regularization
+        self.damping = damping
         self.tolerance = tolerance
         self.released = released
 
@@ -136,7 +148,9 @@ class CoupledConvexNet(nn.Module):
             displacement = self._refine(fixed, moving, displacement, instance_stride)
         for axis, size in enumerate(image.shape[2:], start=2):
             displacement = displacement.narrow(axis, 0, size)
-        return displacement.contiguous() if self.released or self.training else unfold(displacement)
+        if not self.released and not self.training:
+            displacement = unfold(displacement)
+        return displacement.contiguous()
 
     def _warp_and_solve(self, fixed: Tensor, moving: Tensor, warps: Sequence[Sequence[int]]) -> Tensor:
         displacement = self._solve(fixed, moving, *warps[0])
@@ -172,6 +186,7 @@ class CoupledConvexNet(nn.Module):
             iterations=self.instance_iterations,
             learning_rate=self.learning_rate,
             regularization=self.regularization,
+            damping=self.damping,
             stride=stride,
             centered=self.released or self.features.centered,
             padding="zeros" if self.released else "border",

@@ -1,11 +1,11 @@
-"""Tables of many registrations."""
+"""The table of many registrations."""
 
 import csv
 from pathlib import Path
 
 import pytest
 
-from common.reports.table import comparison_table, write_summary
+from common.transforms import write_summary
 
 ROWS = [{"pair": "a, b", "dice": 0.5, "tre_mm": None}, {"pair": "c", "dice": float("nan"), "error": "no overlap"}]
 
@@ -39,15 +39,3 @@ def test_write_summary_keeps_the_old_file_when_it_fails(tmp_path: Path) -> None:
         write_summary(path, [{"pair": Broken()}])
     assert path.read_text().startswith("pair,dice")
     assert list(tmp_path.iterdir()) == [path]
-
-
-def test_comparison_table_aligns_columns() -> None:
-    lines = comparison_table(ROWS).splitlines()
-    assert len({len(line) for line in lines}) == 1
-    assert lines[0].split() == ["|", "pair", "|", "dice", "|", "tre_mm", "|", "error", "|"]
-    assert "| a, b | 0.500 | — " in lines[2]
-    assert lines[3].endswith("| no overlap |")
-
-
-def test_comparison_table_without_rows() -> None:
-    assert comparison_table([]) == ""

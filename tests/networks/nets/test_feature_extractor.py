@@ -1,0 +1,39 @@
+"""Choosing features: given, random, trained."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from common.features import MINDSSC
+from common.networks.nets import SelfTrainingFeatureNet, select_features
+
+WIDTHS = (2, 3, 4, 4, 4)
+
+
+def test_select_features_mind() -> None:
+    assert isinstance(select_features("mind", SelfTrainingFeatureNet(WIDTHS), "absent.pt"), MINDSSC)
+
+
+def test_select_features_random_is_the_network_for_evaluation() -> None:
+    network = SelfTrainingFeatureNet(WIDTHS).train()
+    assert select_features("random", network, "absent.pt") is network
+    assert not network.training
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_select_features_trained_loads_the_weights(tmp_path: Path, wrapped: bool) -> None:
+    source = SelfTrainingFeatureNet(WIDTHS)
+    weights = source.state_dict()
+    torch.save({"model": weights} if wrapped else weights, tmp_path / "model.pt")
+    loaded = select_features("trained", SelfTrainingFeatureNet(WIDTHS), tmp_path / "model.pt")
+    image = torch.rand(1, 1, 16, 16, 24)
+    torch.testing.assert_close(loaded(image), source.eval()(image))
+
+
+def test_select_features_raises(tmp_path: Path) -> None:
+    network = SelfTrainingFeatureNet(WIDTHS)
+    with pytest.raises(ValueError, match="--features is expected to be one of mind, random, trained, got sift"):
+        select_features("sift", network, "absent.pt")
+    with pytest.raises(FileNotFoundError, match=r"There are no trained weights at .*absent\.pt"):
+        select_features("trained", network, tmp_path / "absent.pt")
