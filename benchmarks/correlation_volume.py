@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Callable
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -11,19 +12,24 @@ from torch import Tensor
 from common.optimization import correlation_volume
 
 
-def plain_volume(fixed: Tensor, moving: Tensor, radius: int) -> Tensor:
-    """The published algorithm for one pair: unfold two axes, loop over the first, pool each candidate."""
+def plain_volume(fixed: Tensor, moving: Tensor, radius: int, line_by_line: bool = False) -> Tensor:
+    """The published algorithm for one pair: unfold two axes, loop over the first, pool.
+
+    All differences are there at once; or, `line_by_line`, those of the candidates that share a step along the first
+    axis.
+    """
     _, channels, height, width, depth = fixed.shape
     side = 2 * radius + 1
     padded = F.pad(moving[0], (radius,) * 6)  # (C, H + 2r, W + 2r, D + 2r)
     windows = F.unfold(padded, side).view(channels, height + 2 * radius, side**2, width, depth)
-    lines = []
-    for start in range(side):
-        difference = fixed[0, :, :, None] - windows[:, start : start + height]
-        cost = difference.abs().sum(0).transpose(0, 1)  # (side ** 2, H, W, D)
-        lines.append(F.avg_pool3d(cost, 3, stride=1, padding=1))
-    volume = torch.stack(lines).unflatten(1, (side, side))  # (first, second, third, H, W, D)
-    return volume.permute(2, 1, 0, 3, 4, 5).reshape(1, side**3, height, width, depth)
+    lines = (fixed[0, :, :, None] - windows[:, start : start + height] for start in range(side))
+    if line_by_line:
+        cost = torch.stack([line.abs().sum(0) for line in lines])  # (side, H, side ** 2, W, D)
+    else:
+        cost = torch.stack(list(lines)).abs().sum(1)
+    cost = cost.transpose(1, 2).reshape(1, side**3, height, width, depth)
+    pooled = F.avg_pool3d(cost, 3, stride=1, padding=1).unflatten(1, (side, side, side))  # first, second, third axis
+    return pooled.permute(0, 3, 2, 1, 4, 5, 6).reshape(1, side**3, height, width, depth)
 
 
 def main() -> None:
@@ -34,11 +40,13 @@ def main() -> None:
     parser.add_argument("--radius", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=15)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--line_by_line", action="store_true", help="a plain way that keeps fewer differences at once")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(0)
     fixed, moving = (torch.randn(1, arguments.channels, *arguments.shape).requires_grad_() for _ in range(2))
-    volumes: dict[str, Callable[[Tensor, Tensor, int], Tensor]] = {"plain": plain_volume, "ours": correlation_volume}
+    plain = partial(plain_volume, line_by_line=arguments.line_by_line)
+    volumes: dict[str, Callable[[Tensor, Tensor, int], Tensor]] = {"plain": plain, "ours": correlation_volume}
     torch.testing.assert_close(*(volume(fixed, moving, arguments.radius) for volume in volumes.values()))
     print(f"{arguments.threads} threads, {(2 * arguments.radius + 1) ** 3} candidates, {tuple(fixed.shape)}")
 
