@@ -53,7 +53,8 @@ def read_scan(path: str | Path, spatial_dims: int = 3, label: bool = False) -> M
 def _read_nifti(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Array and affine as nibabel has them: MONAI's reader prefers any qform to a sform that pixdim contradicts."""
     image: Any = nib.load(path)
-    return np.asanyarray(image.dataobj), image.affine
+    placed = image.header["sform_code"] > 0 or image.header["qform_code"] > 0
+    return np.asanyarray(image.dataobj), image.affine if placed else np.zeros((4, 4))
 
 
 def _read_with_itk(path: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -97,7 +98,7 @@ def _in_3d(affine: np.ndarray) -> np.ndarray:
 def _check_affine(axes: np.ndarray, path: Path) -> None:
     lengths = np.linalg.norm(axes, axis=0)
     if not np.isfinite(axes).all() or abs(np.linalg.det(axes)) < 1e-6 * max(np.prod(lengths), 1e-12):
-        raise ValueError(f"{path} has a singular affine: its header does not say where the voxels lie in the world.")
+        raise ValueError(f"{path} has a singular or no affine: its header does not say where the voxels lie in the world.")
 
 
 class LoadScansd(MapTransform):

@@ -138,6 +138,8 @@ def broken(kind: str, phantom: dict[str, str], folder: Path) -> dict[str, str]:
         path.write_text("no image")
     if kind == "missing":
         path.unlink()
+    if kind == "unplaced":
+        nib.save(nib.Nifti1Image(data, None), path)
     if kind == "singular":
         singular = nib.Nifti1Image(data, None)
         singular.header["sform_code"] = 1
@@ -159,7 +161,8 @@ def broken(kind: str, phantom: dict[str, str], folder: Path) -> dict[str, str]:
         ("nan", "holds NaN"),
         ("label", "is expected to have the shape"),
         ("apart", "do not overlap in space"),
-        ("singular", "has a singular affine"),
+        ("singular", "has a singular or no affine"),
+        ("unplaced", "has a singular or no affine"),
     ],
 )
 def test_wrong_scan_is_one_sentence(kind: str, message: str, phantom: dict[str, str], tmp_path: Path) -> None:
