@@ -98,7 +98,9 @@ def _in_3d(affine: np.ndarray) -> np.ndarray:
 def _check_affine(axes: np.ndarray, path: Path) -> None:
     lengths = np.linalg.norm(axes, axis=0)
     if not np.isfinite(axes).all() or abs(np.linalg.det(axes)) < 1e-6 * max(np.prod(lengths), 1e-12):
-        raise ValueError(f"{path} has a singular or no affine: its header does not say where the voxels lie in the world.")
+        raise ValueError(
+            f"{path} has a singular or no affine: its header does not say where the voxels lie in the world."
+        )
 
 
 class LoadScansd(MapTransform):

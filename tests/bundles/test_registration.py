@@ -13,6 +13,8 @@ import pytest
 import torch
 from monai.bundle import run
 
+from common.data import torso_phantom, write_phantom
+
 REPOSITORY = Path(__file__).parents[2]
 CONFIG = REPOSITORY / "bundles" / "abdomen_ct_self_training" / "configs" / "inference.json"
 SCANS = ("fixed_image", "moving_image")
@@ -223,3 +225,13 @@ def test_random_features_register(phantom: dict[str, str], tmp_path: Path) -> No
     metrics = register(tmp_path, features="random", initial_transform="center", **phantom)
     assert metrics["settings"]["features"] == "random"
     assert np.isfinite(metrics["dice"]["after"])
+
+
+def test_pipeline_registers_in_2d(tmp_path: Path) -> None:
+    """The way of a pair is the same in 2-D, up to the files."""
+    paths = write_phantom(torso_phantom((96, 80), (3.0, 3.0), maximum_displacement=6.0), tmp_path / "phantom")
+    options = {key: str(path) for key, path in paths.items() if key.startswith(("fixed", "moving"))}
+    metrics = register(tmp_path / "out", spatial_dims=2, **options)
+    assert metrics["dice"]["after"] > metrics["dice"]["before"] + 0.1
+    assert metrics["tre_mm"]["after"] < 0.5 * metrics["tre_mm"]["before"]
+    assert nib.load(tmp_path / "out" / "displacement_field.nii.gz").shape == (96, 80, 1, 1, 2)
