@@ -23,10 +23,9 @@ def plain_volume(fixed: Tensor, moving: Tensor, radius: int, line_by_line: bool 
     padded = F.pad(moving[0], (radius,) * 6)  # (C, H + 2r, W + 2r, D + 2r)
     windows = F.unfold(padded, side).view(channels, height + 2 * radius, side**2, width, depth)
     lines = (fixed[0, :, :, None] - windows[:, start : start + height] for start in range(side))
-    if line_by_line:
-        cost = torch.stack([line.abs().sum(0) for line in lines])  # (side, H, side ** 2, W, D)
-    else:
-        cost = torch.stack(list(lines)).abs().sum(1)
+    cost = (  # (side, H, side ** 2, W, D)
+        torch.stack([line.abs().sum(0) for line in lines]) if line_by_line else torch.stack(list(lines)).abs().sum(1)
+    )
     cost = cost.transpose(1, 2).reshape(1, side**3, height, width, depth)
     pooled = F.avg_pool3d(cost, 3, stride=1, padding=1).unflatten(1, (side, side, side))  # first, second, third axis
     return pooled.permute(0, 3, 2, 1, 4, 5, 6).reshape(1, side**3, height, width, depth)

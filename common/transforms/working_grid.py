@@ -160,7 +160,7 @@ class WorkingGridd(MapTransform):
     """
 
     def __init__(
-        self, keys: KeysCollection, spacing: Sequence[float] | float | None = None, maximum_voxels: int = 2**23
+        self, keys: KeysCollection, spacing: Sequence[float] | float | None = None, maximum_voxels: int = 2**22
     ) -> None:
         super().__init__(keys)
         self.spacing = spacing
