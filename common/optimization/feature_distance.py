@@ -17,7 +17,7 @@ from common.spatial._precision import full_precision, lift
 
 from .released import displaced_places
 
-CHUNK = 1 << 17  # voxels; what is computed for so many stays in the cache
+CHUNK = 1 << 16  # voxels; what is computed for so many stays in the cache
 PADDINGS = {"zeros": "constant", "border": "replicate"}
 
 
@@ -55,8 +55,8 @@ class FeatureDistance:
         self.fixed_features = fixed_features
         self.released = released
         margin = (1,) * 2 * (fixed_features.ndim - 2)
-        padded = F.pad(lift(moving_features.detach()), margin, mode=PADDINGS[padding])
-        self.moving_rows = [_rows(image) for image in padded]
+        moving = lift(moving_features.detach())
+        self.moving_rows = [_rows(F.pad(image[None], margin, mode=PADDINGS[padding])[0]) for image in moving]
         self.fixed_rows = [_rows(image) for image in lift(fixed_features.detach())]
 
     def __call__(self, ddf: Tensor) -> Tensor:
@@ -120,11 +120,11 @@ def _compare(fixed: Tensor, moving: Tensor, places: Tensor, shape: torch.Size) -
     weights = _corner_weights(fraction).requires_grad_()
     with torch.enable_grad():
         values = F.embedding_bag(_corner_rows(first, shape), moving, mode="sum", per_sample_weights=weights)
-    residual = values.detach() - fixed  # (n, C)
+    residual = values.detach().sub_(fixed)  # (n, C)
     # What every corner would change: the dot products of the residual with the rows of the bag.
     (influence,) = torch.autograd.grad(values, weights, residual)
     slopes = _corner_slopes(influence, fraction)
-    return residual.square_().sum(), slopes * _is_near(places, shape)
+    return torch.dot(residual.flatten(), residual.flatten()), slopes * _is_near(places, shape)
 
 
 def _corner(places: Tensor, shape: torch.Size) -> tuple[Tensor, Tensor]:

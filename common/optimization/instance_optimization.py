@@ -4,9 +4,11 @@ MONAI trains networks; nothing there fits a single pair.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from common.spatial._checks import check_count, check_ddf, check_image
 from common.spatial._precision import full_precision, lift
@@ -122,9 +124,31 @@ class _Objective:
         return best.detach()
 
     def loss(self, field: Tensor) -> Tensor:
-        roughness = sum((field.diff(dim=axis).square().mean() for axis in range(2, field.ndim)), field.new_zeros(()))
-        distance = self.distance(field)
-        return DISTANCE_WEIGHT * distance + self.regularization * ROUGHNESS_WEIGHT * roughness
+        roughness: Tensor = _Roughness.apply(field)
+        return DISTANCE_WEIGHT * self.distance(field) + self.regularization * ROUGHNESS_WEIGHT * roughness
+
+
+class _Roughness(torch.autograd.Function):
+    """Sum over the axes of the mean squared forward difference; its gradient at half the price of autograd's."""
+
+    @staticmethod
+    def forward(ctx: Any, field: Tensor) -> Tensor:
+        roughness, gradient = field.new_zeros(()), torch.zeros_like(field)
+        for axis in range(2, field.ndim):
+            steps = field.shape[axis] - 1
+            difference = field.diff(dim=axis)
+            count = max(difference.numel(), 1)
+            roughness += torch.dot(difference.flatten(), difference.flatten()) / count
+            difference *= 2 / count
+            gradient.narrow(axis, 1, steps).add_(difference)
+            gradient.narrow(axis, 0, steps).sub_(difference)
+        ctx.save_for_backward(gradient)
+        return roughness
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        return ctx.saved_tensors[0] * gradient
 
 
 def _check(fixed_features: Tensor, initial_ddf: Tensor, iterations: int) -> None:
