@@ -1,5 +1,8 @@
 """Running bundles: what MONAI's engines do not express, and the checks of the command line."""
 
+from .batch import predicted_ddf as predicted_ddf
+from .batch import prepare_pair_batch as prepare_pair_batch
+from .batch import warped_and_fixed_label as warped_and_fixed_label
 from .command_line import bundle_root as bundle_root
 from .command_line import check_device as check_device
 from .command_line import check_options as check_options

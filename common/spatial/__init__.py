@@ -10,6 +10,7 @@ from .grid import from_normalized as from_normalized
 from .grid import identity_grid as identity_grid
 from .grid import to_normalized as to_normalized
 from .integrate import exponentiate as exponentiate
+from .integrate_gradients import integrate_gradients as integrate_gradients
 from .invert import Inverse as Inverse
 from .invert import invert as invert
 from .jacobian import folding_percent as folding_percent
@@ -19,6 +20,7 @@ from .resize import resize_ddf as resize_ddf
 from .resize import resize_image as resize_image
 from .sample import sample as sample
 from .smooth import mean_filter as mean_filter
+from .smooth import window_sum as window_sum
 from .unfold import unfold as unfold
 from .warp import warp as warp
 from .warp import warp_points as warp_points

@@ -39,6 +39,57 @@ def mean_filter(image: Tensor, repeats: int = 1) -> Tensor:
     return smoothed.to(image.dtype)
 
 
+def window_sum(image: Tensor, size: int) -> Tensor:
+    """Sum each voxel with its neighbors in a box of `size` voxels a side, zeros around the image.
+
+    The operator is its own adjoint, so its gradient costs what it costs.
+
+    Args:
+        image: `(B, C, *spatial)`, 2-D or 3-D, floating point. Half precision is summed in float32.
+        size: odd number of voxels.
+
+    Returns:
+        Sums, `(B, C, *spatial)`, float32 or float64.
+
+    Raises:
+        TypeError: if the image is not a tensor.
+        ValueError: if its shape is wrong or `size` is not odd and positive.
+
+    Example:
+        >>> window_sum(torch.ones(1, 1, 3, 3), 3)[0, 0]
+        tensor([[4., 6., 4.],
+                [6., 9., 6.],
+                [4., 6., 4.]])
+    """
+    check_image("window_sum", "image", image)
+    if size < 1 or size % 2 == 0:
+        raise ValueError(f"window_sum() expects 'size' to be odd and positive, got {size}.")
+    total: Tensor = _WindowSum.apply(lift(image), size)
+    return total
+
+
+class _WindowSum(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, image: Tensor, size: int) -> Tensor:
+        ctx.size = size
+        for axis in range(2, image.ndim):
+            image = _sum_along(image, axis, size // 2)
+        return image
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        return _WindowSum.apply(gradient, ctx.size), None
+
+
+def _sum_along(tensor: Tensor, axis: int, reach: int) -> Tensor:
+    total = tensor.clone(memory_format=torch.contiguous_format)
+    for shift in range(1, min(reach, tensor.shape[axis] - 1) + 1):
+        steps = tensor.shape[axis] - shift
+        total.narrow(axis, 0, steps).add_(tensor.narrow(axis, shift, steps))
+        total.narrow(axis, shift, steps).add_(tensor.narrow(axis, 0, steps))
+    return total
+
+
 class _MeanFilter(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, image: Tensor, repeats: int) -> Tensor:

@@ -9,6 +9,8 @@ from .measure import MeasureRegistrationd as MeasureRegistrationd
 from .milestone import Milestoned as Milestoned
 from .native_field import NativeFieldd as NativeFieldd
 from .native_field import native_displacement as native_displacement
+from .normalization import NormalizeForegroundd as NormalizeForegroundd
+from .normalization import normalize_foreground as normalize_foreground
 from .points import LoadPointsd as LoadPointsd
 from .points import format_points as format_points
 from .points import read_points as read_points

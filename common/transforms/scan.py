@@ -109,7 +109,7 @@ class LoadScansd(MapTransform):
     Args:
         keys: entries that hold paths of scans.
         label_keys: entries that hold paths of label maps or masks; ``fixed_*`` must have the shape of ``fixed_image``,
-            ``moving_*`` that of ``moving_image``. Absent entries are left out.
+            ``moving_*`` that of ``moving_image``, ``label`` that of ``image``. Absent entries are left out.
         spatial_dims: 2 or 3.
 
     Raises:
@@ -129,7 +129,7 @@ class LoadScansd(MapTransform):
         for key in self.label_keys:
             if key in data:
                 loaded[key] = read_scan(data[key], self.spatial_dims, label=True)
-                scan = loaded[f"{str(key).split('_')[0]}_image"]
+                scan = loaded[str(key).replace("label", "image").replace("mask", "image")]
                 if loaded[key].shape != scan.shape:
                     got, expected = tuple(loaded[key].shape[1:]), tuple(scan.shape[1:])
                     raise ValueError(f"{data[key]} is expected to have the shape {expected} of its scan, got {got}.")

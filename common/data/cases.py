@@ -1,0 +1,64 @@
+"""The cases of a data set, split into those for training and those for validation."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from monai.data import load_decathlon_datalist
+
+Case = dict[str, Any]
+FOLDERS = ("images", "imagesTr")
+EVERY = 10  # one case in so many is for validation
+
+
+def find_cases(
+    dataset_dir: str | Path, datalist: str | Path | None = None, every: int = EVERY
+) -> dict[str, list[Case]]:
+    """Find the cases of a data set and split them.
+
+    Args:
+        dataset_dir: folder with ``images`` and ``labels``, or ``imagesTr`` and ``labelsTr``; files of one name belong
+            together. Label maps may be missing.
+        datalist: JSON in the form of the Medical Segmentation Decathlon instead: ``training`` and, if it is there,
+            ``validation``, each a list of cases ``{"image": ..., "label": ...}``; paths relative to `dataset_dir`.
+        every: without a ``validation`` list, one case in so many is for validation.
+
+    Returns:
+        Cases by ``"training"`` and ``"validation"``.
+
+    Raises:
+        FileNotFoundError: if the folder or the list is not there.
+        ValueError: if there are fewer than two cases.
+    """
+    folder = Path(dataset_dir)
+    if datalist is not None:
+        if not Path(datalist).is_file():
+            raise FileNotFoundError(f"There is no file {datalist}.")
+        cases = load_decathlon_datalist(str(datalist), data_list_key="training", base_dir=str(folder))
+        if '"validation"' in Path(datalist).read_text(encoding="utf-8"):
+            held = load_decathlon_datalist(str(datalist), data_list_key="validation", base_dir=str(folder))
+            return {"training": cases, "validation": held}
+        return _split(cases, every, str(datalist))
+    for name in FOLDERS:
+        if (folder / name).is_dir():
+            return _split(_listed(folder / name), every, str(folder))
+    raise FileNotFoundError(f"There is no folder {folder / FOLDERS[0]} with scans: give --dataset_dir.")
+
+
+def _listed(images: Path) -> list[Case]:
+    labels = images.parent / images.name.replace("images", "labels")
+    cases = []
+    for image in sorted(path for path in images.iterdir() if not path.name.startswith(".")):
+        label = labels / image.name
+        cases.append({"image": str(image)} | ({"label": str(label)} if label.is_file() else {}))
+    return cases
+
+
+def _split(cases: Sequence[Case], every: int, source: str) -> dict[str, list[Case]]:
+    if len(cases) < 2:
+        raise ValueError(f"Training needs two cases or more, but {source} has {len(cases)}.")
+    held = set(range(0, len(cases), every))
+    return {
+        "training": [case for number, case in enumerate(cases) if number not in held],
+        "validation": [case for number, case in enumerate(cases) if number in held],
+    }

@@ -1,0 +1,142 @@
+"""Pairs for training: drawn anew each epoch from single cases, or listed; each case is read once.
+
+MONAI's `CacheDataset` would read and keep every case once a pair.
+"""
+
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from monai.data import MetaTensor
+from torch.utils.data import Dataset
+
+Case = dict[Hashable, Any]
+KINDS = ("random", "ordered", "unordered", "ring", "atlas")
+SIDES = ("fixed", "moving")
+
+
+class PairDataset(Dataset):
+    """Pairs of cases.
+
+    What an item is depends on the seed, the epoch and its place alone, not on how often or in which process it was
+    asked for.
+
+    Args:
+        data: cases `{"image": ..., "label": ...}`, or pairs `{"fixed_image": ..., "moving_image": ...}` in the order
+            in which they are wanted. A case may name its ``"cohort"``; random pairs stay within one.
+        transform: reads and prepares a case; no randomness, done once a case.
+        augmentation: applied to each pair; may be random.
+        pairs: how cases become pairs: "random" (every case once as the moving one, with a fixed one drawn from all,
+            itself included), "ordered" (all of two different cases), "unordered" (of those one order), "ring" (every
+            case with the next), "atlas" (the first case fixed, every other one moving).
+        shuffle: draw the order anew each epoch; a random draw of pairs is new in any case.
+        length: most pairs an epoch.
+        seed: of all that is random.
+        preload: read every case at once, so that worker processes share what is read; else each when it is wanted.
+
+    Raises:
+        ValueError: if there are no data, they mix cases and pairs, or `pairs` is unknown.
+    """
+
+    def __init__(
+        self,
+        data: Sequence[Mapping[Hashable, Any]],
+        transform: Callable[[Case], Case] | None = None,
+        augmentation: Callable[[Case], Case] | None = None,
+        pairs: str = "random",
+        shuffle: bool = True,
+        length: int | None = None,
+        seed: int = 0,
+        preload: bool = False,
+    ) -> None:
+        self.cases, self.listed = _split(data)
+        if pairs not in KINDS:
+            raise ValueError(f"PairDataset() expects 'pairs' to be one of {', '.join(KINDS)}, got {pairs!r}.")
+        self.transform = transform or dict
+        self.augmentation = augmentation
+        self.kind = pairs
+        self.shuffle = shuffle
+        self.length = length
+        self.seed = seed
+        self.cache: dict[int, Case] = {}
+        self.set_epoch(1)
+        for number in range(len(self.cases) if preload else 0):
+            self._case(number)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Draw the pairs of an epoch, counted from 1."""
+        self.epoch = epoch
+        random = np.random.default_rng([self.seed, epoch])
+        drawn = self.listed or list(_draw(self.kind, self.cases, random))
+        if self.shuffle:
+            drawn = [drawn[i] for i in random.permutation(len(drawn))]
+        self.drawn = drawn[: self.length]
+
+    def __len__(self) -> int:
+        """Pairs an epoch."""
+        return len(self.drawn)
+
+    def __getitem__(self, index: int) -> Case:
+        """Give a pair: ``fixed_image``, ``moving_image``, and whatever else its cases hold, named alike."""
+        pair: Case = {}
+        for side, number in zip(SIDES, self.drawn[index], strict=True):
+            pair |= {f"{side}_{key}": _copy(value) for key, value in self._case(number).items()}
+        if self.augmentation is not None:
+            if hasattr(self.augmentation, "set_random_state"):
+                seed = np.random.SeedSequence([self.seed, self.epoch, index]).generate_state(1)[0]
+                self.augmentation.set_random_state(seed=int(seed))
+            pair = self.augmentation(pair)
+        return pair
+
+    def _case(self, number: int) -> Case:
+        if number not in self.cache:
+            case = self.transform(dict(self.cases[number]))
+            self.cache[number] = {key: value for key, value in case.items() if key != "cohort"}
+        return self.cache[number]
+
+
+def _split(data: Sequence[Mapping[Hashable, Any]]) -> tuple[list[Case], list[tuple[int, int]]]:
+    """The different cases, and which of them a list of pairs names; cases alone name no pairs."""
+    if not data:
+        raise ValueError("PairDataset() expects 'data' of one case or more, got none.")
+    paired = ["fixed_image" in record for record in data]
+    if not any(paired):
+        return [dict(record) for record in data], []
+    if not all(paired):
+        raise ValueError("PairDataset() expects 'data' of cases or of pairs, got both.")
+    cases: list[Case] = []
+    places: dict[str, int] = {}
+    listed = []
+    for record in data:
+        numbers = []
+        for side in SIDES:
+            case = {str(key).removeprefix(f"{side}_"): v for key, v in record.items() if str(key).startswith(side)}
+            number = places.setdefault(repr(sorted(case.items())), len(cases))
+            if number == len(cases):
+                cases.append(case)
+            numbers.append(number)
+        listed.append((numbers[0], numbers[1]))
+    return cases, listed
+
+
+def _draw(kind: str, cases: Sequence[Case], random: np.random.Generator) -> Iterator[tuple[int, int]]:
+    """Numbers of the fixed and the moving case of every pair."""
+    count = len(cases)
+    if kind == "ring" or count == 1:
+        yield from (((number + 1) % count, number) for number in range(count))
+    elif kind == "atlas":
+        yield from ((0, number) for number in range(1, count))
+    elif kind == "random":
+        cohorts = [case.get("cohort") for case in cases]
+        for number, cohort in enumerate(cohorts):
+            mates = [other for other, its in enumerate(cohorts) if its == cohort]
+            yield mates[random.integers(len(mates))], number
+    else:
+        for fixed in range(count):
+            first = fixed + 1 if kind == "unordered" else 0
+            yield from ((fixed, moving) for moving in range(first, count) if moving != fixed)
+
+
+def _copy(value: Any) -> Any:
+    """Keep the cache from transforms that write in place."""
+    return value.clone() if isinstance(value, MetaTensor) else value

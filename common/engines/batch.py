@@ -1,0 +1,58 @@
+"""How a batch of pairs reaches a network, a loss and a metric.
+
+MONAI's engines know an image and a label; a pair has two of each, and a metric must warp before it compares.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from monai.utils import CommonKeys
+from torch import Tensor
+
+from common.spatial import warp
+
+Batch = dict[str, Any]
+
+
+def prepare_pair_batch(
+    batch: Mapping[str, Any], device: torch.device | str, non_blocking: bool = False, **_: Any
+) -> tuple[Tensor, Batch]:
+    """Move a batch to the device and stack its images: the `prepare_batch` of MONAI's engines.
+
+    Args:
+        batch: `fixed_image`, `moving_image`, `(B, C, *spatial)`, and whatever the loss needs.
+        device: where to.
+        non_blocking: see `torch.Tensor.to`.
+
+    Returns:
+        The network's `image`, fixed channels first, and the batch on the device as plain tensors.
+    """
+    moved = {key: _move(value, device, non_blocking) for key, value in batch.items()}
+    return torch.cat([moved["fixed_image"], moved["moving_image"]], dim=1), moved
+
+
+def warped_and_fixed_label(output: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
+    """Warp the moving label map by the prediction: the `output_transform` of overlap and distance metrics.
+
+    Args:
+        output: of an engine with `prepare_pair_batch` and without decollation.
+
+    Returns:
+        Warped and fixed label map, `(B, 1, *spatial)`.
+    """
+    batch = output[CommonKeys.LABEL]
+    return warp(batch["moving_label"], predicted_ddf(output)[0], mode="nearest"), batch["fixed_label"]
+
+
+def predicted_ddf(output: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
+    """Give the predicted field twice: the `output_transform` of metrics of a field alone, in Ignite's form of a pair."""
+    prediction = output[CommonKeys.PRED]
+    ddf: Tensor = getattr(prediction, "ddf", prediction)
+    return ddf, ddf
+
+
+def _move(value: Any, device: torch.device | str, non_blocking: bool) -> Any:
+    if not isinstance(value, Tensor):
+        return value
+    return value.as_subclass(Tensor).to(device, non_blocking=non_blocking)

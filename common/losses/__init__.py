@@ -1,0 +1,5 @@
+"""What training minimizes: one file per term, and their weighted sum."""
+
+from .gradient_l1 import GradientL1 as GradientL1
+from .local_normalized_cross_correlation import LocalNormalizedCrossCorrelation as LocalNormalizedCrossCorrelation
+from .registration_loss import RegistrationLoss as RegistrationLoss

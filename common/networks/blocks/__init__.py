@@ -1,0 +1,4 @@
+"""Parts that networks are made of."""
+
+from .gradient_stages import Decoder as Decoder
+from .gradient_stages import Encoder as Encoder
