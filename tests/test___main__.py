@@ -1,4 +1,4 @@
-"""`python -m common`: fields applied and compared."""
+"""`python -m common`: fields applied and compared, results compared."""
 
 import subprocess
 import sys
@@ -11,7 +11,7 @@ import pytest
 import torch
 from monai.data import MetaTensor
 
-from common.__main__ import apply, compare, distances
+from common.__main__ import apply, compare, compare_results, distances
 from common.reports import save_scan, save_text
 from common.transforms import (
     Field,
@@ -24,6 +24,7 @@ from common.transforms import (
     read_scan,
     warp_scan,
     write_field,
+    write_summary,
 )
 
 SHAPE = (9, 8, 10)
@@ -210,8 +211,51 @@ def test_compare_rejects_a_missing_file(files: Files) -> None:
         compare(files.field, "absent.nii.gz")
 
 
-def test_command_line_reaches_the_functions(files: Files, capsys: pytest.CaptureFixture) -> None:
-    commands = {"apply": apply, "compare": compare}
+@pytest.fixture
+def results(tmp_path: Path) -> tuple[str, str]:
+    """Two tables of results; the second is better by 0.01 to 0.06."""
+    for name, sign in (("a", 0), ("b", 1)):
+        rows = [{"pair": f"{k}", "error": "", "dice_after": 0.5 + sign * 0.01 * k, "seconds": k} for k in range(1, 7)]
+        write_summary(tmp_path / f"{name}.csv", rows)
+    return str(tmp_path / "a.csv"), str(tmp_path / "b.csv")
+
+
+def test_compare_results_prints_and_writes(results: tuple[str, str], tmp_path: Path) -> None:
+    text = compare_results(*results, output=str(tmp_path / "out" / "c.csv"))
+    assert text.startswith(f"A: {results[0]}\nB: {results[1]}\n")
+    assert " ".join(text.splitlines()[-1].split()) == "dice_after 6 0.5000 0.5350 0.5000 0.5350 0.0350 0.031"
+    header, line = (tmp_path / "out" / "c.csv").read_text().splitlines()
+    assert header == "column,n,median_a,median_b,mean_a,mean_b,mean_difference,p"
+    assert line.startswith("dice_after,6,0.5,0.535,0.5,")
+    assert line.endswith(",0.03125")
+
+
+@pytest.mark.parametrize(
+    ("second", "output", "message"),
+    [
+        ("absent.csv", None, r"There is no file absent\.csv"),
+        (None, "c.txt", r"--output is expected to end in \.csv, got c\.txt"),
+        (None, True, r"--output is expected to end in \.csv, got True"),
+    ],
+)
+def test_compare_results_rejects(
+    second: str | None, output: str | None, message: str, results: tuple[str, str]
+) -> None:
+    with pytest.raises(SystemExit, match=rf"^Error: {message}"):
+        compare_results(results[0], second or results[1], output)
+
+
+def test_compare_results_rejects_an_output_that_cannot_be_written(results: tuple[str, str]) -> None:
+    with pytest.raises(SystemExit, match=r"^Error: .*a\.csv.* cannot be written"):
+        compare_results(*results, output=f"{results[0]}/c.csv")
+
+
+def test_command_line_reaches_the_functions(
+    files: Files, results: tuple[str, str], capsys: pytest.CaptureFixture
+) -> None:
+    commands = {"apply": apply, "compare": compare, "compare_results": compare_results}
+    fire.Fire(commands, command=["compare_results", *results])
+    assert "mean A  mean B" in capsys.readouterr().out
     fire.Fire(commands, command=["compare", files.field, "--field_b", files.field])
     assert "max_mm:          0" in capsys.readouterr().out
     output = files.output("fire.csv")

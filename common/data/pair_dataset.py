@@ -110,7 +110,7 @@ def _split(data: Sequence[Mapping[Hashable, Any]]) -> tuple[list[Case], list[tup
     for record in data:
         numbers = []
         for side in SIDES:
-            case = {str(key).removeprefix(f"{side}_"): v for key, v in record.items() if str(key).startswith(side)}
+            case: Case = {str(key).removeprefix(f"{side}_"): v for key, v in record.items() if str(key).startswith(side)}
             number = places.setdefault(repr(sorted(case.items())), len(cases))
             if number == len(cases):
                 cases.append(case)

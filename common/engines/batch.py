@@ -46,7 +46,14 @@ def warped_and_fixed_label(output: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
 
 
 def predicted_ddf(output: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
-    """Give the predicted field twice: the `output_transform` of metrics of a field alone, in Ignite's form of a pair."""
+    """Give the predicted field: the `output_transform` of metrics of a field alone.
+
+    Args:
+        output: of an engine with `prepare_pair_batch` and without decollation.
+
+    Returns:
+        Displacement, `(B, d, *spatial)`, voxels, twice: Ignite wants a prediction and a target.
+    """
     prediction = output[CommonKeys.PRED]
     ddf: Tensor = getattr(prediction, "ddf", prediction)
     return ddf, ddf

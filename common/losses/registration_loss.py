@@ -35,8 +35,8 @@ class RegistrationLoss(nn.Module):
     .. math:: L = \alpha S(m \circ u, f) + \beta O(l_m \circ u, l_f) + \gamma R(u)
 
     The similarity is averaged over the levels of the deep supervision, too; the overlap sees the last field alone. The
-    weights are attributes, for schedules to set; a term of weight 0 is not computed. Without labels in the batch there is
-    no overlap term. The last values are in `terms`, for logging.
+    weights are attributes, for schedules to set; a term of weight 0 is not computed. Without labels in the batch there
+    is no overlap term. The last values are in `terms`, for logging.
 
     Args:
         similarity: of the warped and the fixed image, `(B, C, *spatial)` both: a loss of MONAI or of this room.

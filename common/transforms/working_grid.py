@@ -153,18 +153,24 @@ class WorkingGridd(MapTransform):
         keys: the fixed and the moving scan, in this order.
         spacing: mm; see `working_grid`.
         maximum_voxels: see `working_grid`.
+        fill: value beyond a scan's field of view; by default a scan continues its border, so that its end is no edge to
+            align.
 
-    Adds ``image``: MetaTensor ``(2, *working)``, float32, affine of the working grid. Beyond its field of view a scan
-    continues its border, so that the end of a scan is no edge to align; outside its mask (``fixed_mask``,
-    ``moving_mask``) it holds its minimum.
+    Adds ``image``: MetaTensor ``(2, *working)``, float32, affine of the working grid. Outside its mask (``fixed_mask``,
+    ``moving_mask``) a scan holds its minimum.
     """
 
     def __init__(
-        self, keys: KeysCollection, spacing: Sequence[float] | float | None = None, maximum_voxels: int = 2**22
+        self,
+        keys: KeysCollection,
+        spacing: Sequence[float] | float | None = None,
+        maximum_voxels: int = 2**22,
+        fill: float | None = None,
     ) -> None:
         super().__init__(keys)
         self.spacing = spacing
         self.maximum_voxels = maximum_voxels
+        self.fill = fill
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Resample and stack."""
@@ -173,7 +179,7 @@ class WorkingGridd(MapTransform):
         moved = Grid(grid_of(moving).shape, ras_to_lps(to_fixed @ ras_to_lps(grid_of(moving).affine)))
         grid = extend_grid(working_grid(grid_of(fixed), self.spacing, self.maximum_voxels), moved)
         sides = [(fixed, "fixed_mask", grid_of(fixed).affine), (moving, "moving_mask", moved.affine)]
-        scans = [resample(_masked(scan, data.get(name))[None], affine, grid)[0] for scan, name, affine in sides]
+        scans = [resample(_masked(scan, data.get(name))[None], affine, grid, self.fill)[0] for scan, name, affine in sides]
         affine = torch.eye(4, dtype=torch.float64)
         dims = len(grid.shape)
         affine[:dims, :dims] = grid.affine[:-1, :-1]

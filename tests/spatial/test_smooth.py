@@ -2,7 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from common.spatial import mean_filter
+from common.spatial import mean_filter, window_sum
 
 AVERAGE = {2: F.avg_pool2d, 3: F.avg_pool3d}
 
@@ -70,3 +70,30 @@ def test_mean_filter_rejects_wrong_input() -> None:
         mean_filter(torch.zeros(1, 1, 5, 6, dtype=torch.uint8))
     with pytest.raises(ValueError, match=r"mean_filter\(\) expects 'repeats' of 0 or more, got -1\."):
         mean_filter(torch.zeros(1, 1, 5, 6), -1)
+
+
+@pytest.mark.parametrize("size", [1, 3, 9, 15])
+def test_window_sum_is_average_pooling(shape: tuple[int, ...], size: int) -> None:
+    image = torch.randn(2, 3, *shape)
+    padded = F.pad(image, [size // 2] * 2 * len(shape))
+    expected = AVERAGE[len(shape)](padded, size, stride=1) * size ** len(shape)
+    torch.testing.assert_close(window_sum(image, size), expected, rtol=1e-5, atol=1e-4)
+
+
+def test_window_sum_gradient(shape: tuple[int, ...]) -> None:
+    image = torch.randn(1, 2, *shape, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda i: window_sum(i, 5), image, fast_mode=True)
+    assert torch.autograd.gradgradcheck(lambda i: window_sum(i, 5).square(), image, fast_mode=True)
+
+
+def test_window_sum_leaves_its_input_alone(shape: tuple[int, ...]) -> None:
+    image = torch.randn(1, 1, *shape)
+    before = image.clone()
+    window_sum(image, 3)
+    assert torch.equal(image, before)
+
+
+@pytest.mark.parametrize("size", [0, 2, -1])
+def test_window_sum_wants_an_odd_size(size: int) -> None:
+    with pytest.raises(ValueError, match=r"window_sum\(\) expects 'size' to be odd and positive, got "):
+        window_sum(torch.zeros(1, 1, 4, 4), size)

@@ -36,9 +36,7 @@ def ours(name: str) -> str:
     [("hippo", ("LEAKYRELU", {"negative_slope": 0.01}), True), ("abdo", ("LEAKYRELU", {}), False),
      ("abdo_relu", "RELU", False)],
 )  # fmt: skip
-def test_network_is_the_released_one(
-    oracle: Callable, file: str, activation: str | tuple, residual: bool
-) -> None:
+def test_network_is_the_released_one(oracle: Callable, file: str, activation: str | tuple, residual: bool) -> None:
     recorded = oracle(f"001_network_{file}")
     moving, fixed = (torch.from_numpy(recorded[name]) for name in ("moving", "reference"))
     options = {"in_channels": moving.shape[1], "activation": activation, "residual": residual, "align_corners": False}
@@ -51,7 +49,9 @@ def test_network_is_the_released_one(
         for number, ddf in enumerate((*predicted.levels, predicted.ddf)):
             warped = warp(scan, ddf, padding="zeros").detach()
             np.testing.assert_allclose(warped, recorded[f"warped_{way}_ds{number}"], atol=TOLERANCE)
-    np.testing.assert_allclose(net.eval()(torch.cat([fixed, moving], dim=1)).detach(), prediction.ddf.detach(), atol=1e-5)
+    np.testing.assert_allclose(
+        net.eval()(torch.cat([fixed, moving], dim=1)).detach(), prediction.ddf.detach(), atol=1e-5
+    )
 
 
 def test_parameters_are_those_of_the_released_code() -> None:

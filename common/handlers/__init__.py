@@ -1,0 +1,13 @@
+"""What a training run needs around MONAI's trainer: to be resumed exactly, stopped in time, watched and measured."""
+
+from ._checkpoint_files import newest_checkpoint as newest_checkpoint
+from .checkpoint import TrainingCheckpoint as TrainingCheckpoint
+from .epoch_seed import EpochSeed as EpochSeed
+from .metrics_csv import MetricsCsv as MetricsCsv
+from .non_finite import StopOnNonFinite as StopOnNonFinite
+from .progress import Progress as Progress
+from .schedules import constant as constant
+from .schedules import cosine as cosine
+from .schedules import exponential as exponential
+from .schedules import linear as linear
+from .schedules import stepwise as stepwise

@@ -1,0 +1,69 @@
+"""A table of the training, one row an epoch, that a resumed run continues.
+
+MONAI's `MetricsSaver` writes one evaluation, not the course of a training.
+"""
+
+import csv
+import io
+from pathlib import Path
+from typing import Any
+
+from ignite.engine import Events
+from monai.engines import Evaluator, SupervisedTrainer
+
+from ._files import write_whole
+from ._loss_terms import EpochMeans, validated
+
+
+class MetricsCsv:
+    """Writes epoch, iteration, mean of each term of the loss, learning rate, seconds and metrics of the validation.
+
+    The seconds are those of the training, without the validation. Rows of epochs that are trained again are replaced.
+    Of several processes the first writes, and averages over its own share.
+
+    Args:
+        path: of the table; it is whole at any time.
+        validator: adds its metrics, as ``val_...``, to the epochs with validation; its `ValidationHandler` comes before
+            this handler.
+
+    During the training:
+        ValueError: if there is another file of that name.
+        OSError: if it cannot be written.
+    """
+
+    def __init__(self, path: str | Path, validator: Evaluator | None = None) -> None:
+        self.path = Path(path)
+        self.validator = validator
+        self._means = EpochMeans()
+
+    def attach(self, engine: SupervisedTrainer) -> None:
+        """Register with the trainer."""
+        self._means.attach(engine)
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self.write)
+
+    def write(self, engine: SupervisedTrainer) -> None:
+        """Write the row of the epoch."""
+        if engine.state.rank:
+            return
+        numbers = {
+            **self._means.means(),
+            "learning_rate": self._means.learning_rate,
+            "seconds": engine.state.times[Events.EPOCH_COMPLETED.name],
+            **validated(engine, self.validator),
+        }
+        row = {"epoch": engine.state.epoch, "iteration": engine.state.iteration}
+        rows = [*self._rows_before(engine.state.epoch), row | {name: f"{n:.6g}" for name, n in numbers.items()}]
+        text = io.StringIO(newline="")
+        writer = csv.DictWriter(text, list(dict.fromkeys(name for row in rows for name in row)), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        write_whole(self.path, text.getvalue().encode())
+
+    def _rows_before(self, epoch: int) -> list[dict[str, Any]]:
+        if not self.path.is_file() or epoch == 1:
+            return []
+        try:
+            with self.path.open(newline="", encoding="utf-8") as file:
+                return [row for row in csv.DictReader(file) if int(row["epoch"]) < epoch]
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"{self.path} is not a table of epochs: move it away or name another.") from error

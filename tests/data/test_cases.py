@@ -1,0 +1,55 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from common.data import find_cases
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("images", "labels"):
+        (tmp_path / name).mkdir()
+        for number in range(12):
+            if name == "images" or number != 3:
+                (tmp_path / name / f"case{number:02d}.nii.gz").touch()
+    (tmp_path / "images" / ".hidden").touch()
+    return tmp_path
+
+
+def test_find_cases_holds_every_tenth_back(folder: Path) -> None:
+    found = find_cases(folder)
+    assert [Path(case["image"]).name[4:6] for case in found["validation"]] == ["00", "10"]
+    assert len(found["training"]) == 10
+    assert "label" not in found["training"][2]
+    assert found["training"][0]["label"] == str(folder / "labels" / "case01.nii.gz")
+
+
+def test_learn2reg_names_do_as_well(folder: Path) -> None:
+    for name in ("images", "labels"):
+        (folder / name).rename(folder / f"{name}Tr")
+    assert find_cases(folder)["training"][0]["label"] == str(folder / "labelsTr" / "case01.nii.gz")
+
+
+@pytest.mark.parametrize("validation", [False, True])
+def test_datalist(folder: Path, validation: bool) -> None:
+    cases = [{"image": f"images/case{n:02d}.nii.gz", "label": f"labels/case{n:02d}.nii.gz"} for n in range(4)]
+    content = {"training": cases[:3], "validation": cases[3:]} if validation else {"training": cases}
+    (folder / "dataset.json").write_text(json.dumps(content))
+    found = find_cases(folder, folder / "dataset.json", every=2)
+    assert len(found["training"]) == (3 if validation else 2)
+    assert Path(found["validation"][0]["image"]).is_file()
+
+
+def test_what_is_not_there_raises(tmp_path: Path, folder: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"There is no folder .*images with scans: give --dataset_dir"):
+        find_cases(tmp_path / "nothing")
+    with pytest.raises(FileNotFoundError, match=r"There is no file .*none\.json"):
+        find_cases(folder, tmp_path / "none.json")
+
+
+def test_one_case_is_too_few(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "a.nii.gz").touch()
+    with pytest.raises(ValueError, match=r"Training needs two cases or more, but .* has 1"):
+        find_cases(tmp_path)

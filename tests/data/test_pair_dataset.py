@@ -1,0 +1,106 @@
+from typing import Any
+
+import pytest
+import torch
+from monai.data import MetaTensor
+from monai.transforms import Compose, RandScaleIntensityd
+
+from common.data import PairDataset
+
+CASES = [{"image": name, "label": name.upper()} for name in "abcd"]
+
+
+def names(dataset: PairDataset) -> list[tuple[Any, Any]]:
+    return [(item["fixed_image"], item["moving_image"]) for item in (dataset[i] for i in range(len(dataset)))]
+
+
+def test_random_pairs_show_every_case_once_as_the_moving_one() -> None:
+    drawn = names(PairDataset(CASES))
+    assert sorted(moving for _, moving in drawn) == list("abcd")
+
+
+@pytest.mark.parametrize(("pairs", "count"), [("ordered", 12), ("unordered", 6), ("ring", 4), ("atlas", 3)])
+def test_kinds_of_pairs(pairs: str, count: int) -> None:
+    drawn = names(PairDataset(CASES, pairs=pairs, shuffle=False))
+    assert len(drawn) == len(set(drawn)) == count
+    assert all(fixed != moving for fixed, moving in drawn)
+    if pairs == "unordered":
+        assert len({frozenset(pair) for pair in drawn}) == count
+    if pairs == "atlas":
+        assert {fixed for fixed, _ in drawn} == {"a"}
+    if pairs == "ring":
+        assert drawn == [("b", "a"), ("c", "b"), ("d", "c"), ("a", "d")]
+
+
+def test_epochs_differ_and_repeat() -> None:
+    dataset = PairDataset(CASES, seed=1)
+    epochs = []
+    for epoch in (1, 2, 3, 2):
+        dataset.set_epoch(epoch)
+        epochs.append(names(dataset))
+    assert epochs[1] == epochs[3]
+    assert len({tuple(epoch) for epoch in epochs[:3]}) == 3
+    assert names(PairDataset(CASES, seed=2)) != epochs[0]
+
+
+def test_random_pairs_stay_within_a_cohort() -> None:
+    cases = [{"image": f"{cohort}{n}", "cohort": cohort} for cohort in "xy" for n in range(3)]
+    dataset = PairDataset(cases)
+    for epoch in range(5):
+        dataset.set_epoch(epoch)
+        for item in (dataset[i] for i in range(6)):
+            assert item["fixed_image"][0] == item["moving_image"][0]
+            assert set(item) == {"fixed_image", "moving_image"}
+
+
+def test_listed_pairs_are_given_as_they_are() -> None:
+    pairs = [{"fixed_image": "b", "moving_image": "a", "fixed_label": "B"}, {"fixed_image": "c", "moving_image": "b"}]
+    dataset = PairDataset(pairs, shuffle=False)
+    assert names(dataset) == [("b", "a"), ("c", "b")]
+    assert dataset[0] == pairs[0]
+
+
+def test_each_case_is_read_once() -> None:
+    read = []
+
+    def transform(case: dict) -> dict:
+        read.append(case["image"])
+        return case
+
+    dataset = PairDataset(CASES, transform, pairs="ordered")
+    names(dataset)
+    assert sorted(read) == list("abcd")
+    PairDataset(CASES, transform, preload=True)
+    assert len(read) == 8
+
+
+def test_one_case_is_paired_with_itself() -> None:
+    for kind in ("random", "ring", "atlas", "ordered"):
+        assert names(PairDataset(CASES[:1], pairs=kind)) == [("a", "a")]
+
+
+def test_augmentation_depends_on_seed_epoch_and_place_alone() -> None:
+    def transform(case: dict) -> dict:
+        return {"image": MetaTensor(torch.ones(1, 2, 2))}
+
+    augmentation = Compose([RandScaleIntensityd(["fixed_image", "moving_image"], factors=0.5, prob=1.0)])
+    dataset = PairDataset(CASES, transform, augmentation, pairs="ring", shuffle=False)
+    first = [dataset[i]["fixed_image"].mean().item() for i in (0, 1, 2)]
+    assert [dataset[i]["fixed_image"].mean().item() for i in (2, 1, 0)] == first[::-1]
+    assert len(set(first)) == 3
+    assert dataset.cache[0]["image"].mean() == 1
+    dataset.set_epoch(2)
+    assert dataset[0]["fixed_image"].mean().item() != first[0]
+
+
+def test_length_limits_an_epoch() -> None:
+    assert len(PairDataset(CASES, pairs="ordered", length=5)) == 5
+
+
+def test_wrong_data_raise() -> None:
+    with pytest.raises(ValueError, match="of one case or more, got none"):
+        PairDataset([])
+    with pytest.raises(ValueError, match="of cases or of pairs, got both"):
+        PairDataset([*CASES, {"fixed_image": "a", "moving_image": "b"}])
+    with pytest.raises(ValueError, match="'pairs' to be one of random, ordered, unordered, ring, atlas, got 'all'"):
+        PairDataset(CASES, pairs="all")

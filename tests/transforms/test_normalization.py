@@ -1,0 +1,33 @@
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from monai.data import MetaTensor
+
+from common.transforms import NormalizeForegroundd, normalize_foreground
+
+
+def test_normalize_foreground_is_the_released_code(oracle: Callable) -> None:
+    recorded = oracle("001_normalisation")
+    np.testing.assert_allclose(normalize_foreground(torch.from_numpy(recorded["hip"])), recorded["hip_norm"], atol=1e-5)
+
+
+def test_outlier_is_clipped() -> None:
+    image = torch.cat([torch.rand(999) + 1, torch.tensor([1e6])])[None]
+    assert normalize_foreground(image)[0, :-1].max() < 1
+    assert normalize_foreground(image, deviations=1.0)[0, -1] == 1
+
+
+def test_channels_are_on_their_own_and_constant_ones_are_zero() -> None:
+    image = torch.stack([torch.arange(4.0), torch.full((4,), 7.0), torch.zeros(4)])
+    assert normalize_foreground(image).tolist() == [[0, 1 / 3, 2 / 3, 1], [0] * 4, [0] * 4] or torch.allclose(
+        normalize_foreground(image), torch.tensor([[0, 1 / 3, 2 / 3, 1], [0] * 4, [0] * 4])
+    )
+
+
+def test_dictionary_form_keeps_the_affine() -> None:
+    affine = torch.diag(torch.tensor([2.0, 3.0, 4.0, 1.0]))
+    data = {"image": MetaTensor(torch.rand(1, 3, 4, 5), affine=affine), "other": 1}
+    done = NormalizeForegroundd("image")(data)
+    assert torch.equal(torch.as_tensor(done["image"].affine), affine.double())
+    assert done["other"] == 1
