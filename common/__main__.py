@@ -1,11 +1,15 @@
-"""The command line: `python -m common apply` and `python -m common compare`; `-- --help` behind either explains it."""
+"""The command line: `python -m common apply|compare|compare_results|label`; `-- --help` behind each explains it."""
 
+import logging
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import fire
 import torch
 
-from common.engines import one_sentence
+from common import metrics
+from common.engines import Segmenter, check_device, label_scans, one_sentence
 from common.reports import points_suffix, save_scan, save_text
 from common.spatial import sample
 from common.transforms import (
@@ -19,6 +23,7 @@ from common.transforms import (
     read_points,
     read_scan,
     warp_scan,
+    write_summary,
 )
 
 
@@ -79,6 +84,63 @@ def compare(field_a: str, field_b: str) -> dict[str, float]:
         return {name: round(value, 6) for name, value in distances(first, second).items()}
 
 
+def compare_results(results_a: str, results_b: str, output: str | None = None) -> str:
+    """Tell whether one method is better than another on the same pairs: Wilcoxon's signed-rank test of every figure.
+
+    Failed pairs and empty cells are left out; p is two-sided and not corrected for the number of figures.
+
+    Args:
+        results_a: CSV with one line a pair, such as the summary.csv of a list of pairs.
+        results_b: another one, with the same pairs.
+        output: CSV to write as well.
+    """
+    with one_sentence():
+        if output is not None and not str(output).endswith(".csv"):
+            raise ValueError(f"--output is expected to end in .csv, got {output}.")
+        compared = metrics.compare_results(str(results_a), str(results_b))
+        if output is not None:
+            write_summary(output, [row._asdict() for row in compared])
+        return f"A: {results_a}\nB: {results_b}\n\n{metrics.comparison_table(compared)}"
+
+
+def label(
+    checkpoint: str,
+    images: str,
+    output: str,
+    labels: str | None = None,
+    label_map: Mapping[Any, int | Sequence[int]] | None = None,
+    windows: Sequence[Sequence[float]] | None = None,
+    spacing: float | Sequence[float] | None = None,
+    device: str | None = None,
+) -> str:
+    """Label every scan of a folder with a trained segmentation network, and tell which organs look wrong.
+
+    Writes a label map a scan, on the scan's own grid, and report.csv: the volume of each organ, and whether it is
+    missing or an outlier. Started again, it goes on where it stopped.
+
+    Args:
+        checkpoint: weights written by a training with configs/segmentation.json; settings.json beside them is used.
+        images: folder of scans.
+        output: folder of the results.
+        labels: folder of true label maps, named like the scans; their labels replace the network's.
+        label_map: what the true labels are called here, such as {1:6,2:6}; {1:[2,3]} for a right and a left organ.
+        windows: width and level of each, such as [[400,40]], if settings.json is not there.
+        spacing: voxel size the network was trained on, mm, if settings.json is not there.
+        device: where to compute; by default a GPU where there is one.
+    """
+    with one_sentence():
+        logging.basicConfig(format="%(message)s")
+        logging.getLogger("common").setLevel(logging.INFO)
+        place = check_device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        pixdim = [float(spacing)] * 3 if isinstance(spacing, int | float) else spacing
+        if not isinstance(label_map, dict | None):
+            raise TypeError(f"--label_map is expected to be such as {{1:6,2:6}}, got {label_map}.")
+        segmenter = Segmenter(str(checkpoint), place, windows=windows, pixdim=pixdim)
+        folder = None if labels is None else str(labels)
+        label_scans(segmenter, str(images), str(output), save_scan, folder, label_map)
+        return f"scans of {images} -> {output}"
+
+
 def distances(first: Field, second: Field) -> dict[str, float]:
     """Distance of two fields over the part of the first one's grid that the second covers: mean, median, 95 %, maximum.
 
@@ -108,4 +170,4 @@ def _check_nifti(path: str) -> None:
 
 
 if __name__ == "__main__":
-    fire.Fire({"apply": apply, "compare": compare})
+    fire.Fire({"apply": apply, "compare": compare, "compare_results": compare_results, "label": label})

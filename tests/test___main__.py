@@ -11,7 +11,9 @@ import pytest
 import torch
 from monai.data import MetaTensor
 
-from common.__main__ import apply, compare, compare_results, distances
+from common.__main__ import apply, compare, compare_results, distances, label
+from common.engines import SegmenterSettings
+from common.networks.nets import SegmentationUNet
 from common.reports import save_scan, save_text
 from common.transforms import (
     Field,
@@ -250,10 +252,57 @@ def test_compare_results_rejects_an_output_that_cannot_be_written(results: tuple
         compare_results(*results, output=f"{results[0]}/c.csv")
 
 
+@pytest.fixture
+def segmenter(tmp_path: Path) -> dict[str, str]:
+    """Weights of a small network, and a folder with a scan, as options of `label`."""
+    torch.save(SegmentationUNet(classes=3, multiplier=1, convolutions=(1,)).state_dict(), tmp_path / "model.pt")
+    settings = {"pixdim": [2.0, 2.0, 2.0], "windows": [[400, 40]], "spatial_size": [16, 16, 16]}
+    SegmenterSettings(tmp_path, **settings).write()
+    scan = MetaTensor(100 * torch.rand(1, *SHAPE), affine=AFFINE, meta={"stored_dtype": "float32"})
+    save_scan(tmp_path / "images" / "scan.nii.gz", scan)
+    folders = {"images": str(tmp_path / "images"), "output": str(tmp_path / "labels")}
+    return {"checkpoint": str(tmp_path / "model.pt"), **folders}
+
+
+def test_label_writes_label_maps_and_a_report(segmenter: dict[str, str]) -> None:
+    """Its labels are true, but called otherwise."""
+    truth = MetaTensor(torch.full((1, *SHAPE), 7.0), affine=AFFINE, meta={"stored_dtype": "uint8"})
+    save_scan(Path(segmenter["images"]).parent / "truth" / "scan.nii.gz", truth)
+    labels = str(Path(segmenter["images"]).parent / "truth")
+    assert (
+        label(**segmenter, spacing=3, labels=labels, label_map={7: 2})
+        == f"scans of {segmenter['images']} -> {segmenter['output']}"
+    )
+    written = read_scan(Path(segmenter["output"]) / "scan.nii.gz", label=True)
+    assert written.shape == (1, *SHAPE)
+    assert written.unique().tolist() == [2]
+    torch.testing.assert_close(torch.as_tensor(written.affine), AFFINE, atol=1e-4, rtol=0)
+    lines = (Path(segmenter["output"]) / "report.csv").read_text().splitlines()
+    assert lines[0] == "scan,organ,volume_ml,flag,error"
+    assert len(lines) == 3
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"checkpoint": "absent.pt"}, r"There is no checkpoint absent\.pt"),
+        ({"images": "absent"}, r"There is no folder absent"),
+        ({"labels": "absent"}, r"There is no folder absent"),
+        ({"windows": [[400, 40], [800, 100]]}, r"The network in .* takes 1 windows, got 2"),
+        ({"windows": [400, 40]}, r".*'windows' to be \[\[width, level\], \.\.\.\], got \[400, 40\]"),
+        ({"device": "toaster"}, r"--device toaster is not available"),
+        ({"label_map": "liver", "labels": "images"}, r"--label_map is expected to be such as \{1:6,2:6\}, got liver"),
+    ],
+)
+def test_label_rejects(segmenter: dict[str, str], options: dict, message: str) -> None:
+    with pytest.raises(SystemExit, match=rf"^Error: {message}"):
+        label(**segmenter | options)
+
+
 def test_command_line_reaches_the_functions(
     files: Files, results: tuple[str, str], capsys: pytest.CaptureFixture
 ) -> None:
-    commands = {"apply": apply, "compare": compare, "compare_results": compare_results}
+    commands = {"apply": apply, "compare": compare, "compare_results": compare_results, "label": label}
     fire.Fire(commands, command=["compare_results", *results])
     assert "mean A  mean B" in capsys.readouterr().out
     fire.Fire(commands, command=["compare", files.field, "--field_b", files.field])

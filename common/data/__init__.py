@@ -1,9 +1,11 @@
 """Pairs to register, and phantoms with known ground truth."""
 
+from .annotated_cases import find_annotated_cases as find_annotated_cases
 from .built_in import pairs_or_built_in as pairs_or_built_in
 from .cases import find_cases as find_cases
 from .pair_dataset import PairDataset as PairDataset
 from .pairs import PAIR_KEYS as PAIR_KEYS
+from .pairs import both_directions as both_directions
 from .pairs import read_pairs as read_pairs
 from .phantom import PhantomPair as PhantomPair
 from .phantom import torso_phantom as torso_phantom

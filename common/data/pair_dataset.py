@@ -4,6 +4,7 @@ MONAI's `CacheDataset` would read and keep every case once a pair.
 """
 
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -77,8 +78,8 @@ class PairDataset(Dataset):
         return len(self.drawn)
 
     def __getitem__(self, index: int) -> Case:
-        """Give a pair: ``fixed_image``, ``moving_image``, and whatever else its cases hold, named alike."""
-        pair: Case = {}
+        """Give a pair: ``fixed_image``, ``moving_image`` and what else its cases hold, and its name, ``pair``."""
+        pair: Case = {"pair": "_".join(_name(self.cases[number]) for number in self.drawn[index])}
         for side, number in zip(SIDES, self.drawn[index], strict=True):
             pair |= {f"{side}_{key}": _copy(value) for key, value in self._case(number).items()}
         if self.augmentation is not None:
@@ -110,7 +111,9 @@ def _split(data: Sequence[Mapping[Hashable, Any]]) -> tuple[list[Case], list[tup
     for record in data:
         numbers = []
         for side in SIDES:
-            case: Case = {str(key).removeprefix(f"{side}_"): v for key, v in record.items() if str(key).startswith(side)}
+            case: Case = {
+                str(key).removeprefix(f"{side}_"): v for key, v in record.items() if str(key).startswith(side)
+            }
             number = places.setdefault(repr(sorted(case.items())), len(cases))
             if number == len(cases):
                 cases.append(case)
@@ -135,6 +138,11 @@ def _draw(kind: str, cases: Sequence[Case], random: np.random.Generator) -> Iter
         for fixed in range(count):
             first = fixed + 1 if kind == "unordered" else 0
             yield from ((fixed, moving) for moving in range(first, count) if moving != fixed)
+
+
+def _name(case: Case) -> str:
+    image = case["image"]
+    return Path(image).name.split(".")[0] if isinstance(image, str | Path) else "case"
 
 
 def _copy(value: Any) -> Any:

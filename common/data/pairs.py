@@ -50,6 +50,27 @@ def read_pairs(datalist: str | Path | Sequence[Mapping[str, Any]] | None = None,
     return _named([_checked(_resolved(record, path.parent), str(path)) for record in records])
 
 
+def both_directions(pairs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Follow every pair by the same pair the other way round.
+
+    Args:
+        pairs: from `read_pairs`.
+
+    Returns:
+        Twice as many; a single pair and its reverse are named ``forward`` and ``reverse``.
+    """
+    doubled = []
+    for pair in pairs:
+        name = pair.get("pair")
+        others = {"fixed": "moving", "moving": "fixed"}
+        reverse = {others[key.split("_")[0]] + key[key.index("_") :]: pair[key] for key in PAIR_KEYS if key in pair}
+        doubled += [
+            {**pair, "pair": name or "forward"},
+            {**reverse, "pair": f"{name}_reverse" if name else "reverse"},
+        ]
+    return doubled
+
+
 def _known(record: Mapping[str, Any]) -> dict[str, str]:
     return {key: str(record[key]) for key in PAIR_KEYS if record.get(key)}
 

@@ -45,6 +45,19 @@ def warped_and_fixed_label(output: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
     return warp(batch["moving_label"], predicted_ddf(output)[0], mode="nearest"), batch["fixed_label"]
 
 
+def moving_and_fixed_label(output: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
+    """Give the labels as they are: the `output_transform` of metrics before the registration.
+
+    Args:
+        output: of an engine with `prepare_pair_batch` and without decollation.
+
+    Returns:
+        Moving and fixed label map, `(B, 1, *spatial)`.
+    """
+    batch = output[CommonKeys.LABEL]
+    return batch["moving_label"], batch["fixed_label"]
+
+
 def predicted_ddf(output: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
     """Give the predicted field: the `output_transform` of metrics of a field alone.
 

@@ -11,9 +11,10 @@ from typing import Any
 import torch
 from monai.bundle import ConfigParser
 
-from common.data import pairs_or_built_in
+from common.data import both_directions, pairs_or_built_in
 from common.networks.nets import FEATURES
 
+DIRECTIONS = ("forward", "both")
 RUN_OPTIONS = {
     "run_id",
     "init_id",
@@ -52,7 +53,7 @@ def sentence(error: BaseException) -> str:
 def check_options(
     output_dir: str | Path,
     device: str | torch.device,
-    features: str = "mind",
+    features: str | None = None,
     checkpoint: str | Path | None = None,
 ) -> None:
     """Check what was given on the command line, before anything is read or computed.
@@ -60,8 +61,8 @@ def check_options(
     Args:
         output_dir: folder of the results; made if it is not there.
         device: where to compute.
-        features: see `common.networks.nets.select_features`.
-        checkpoint: weights, needed with the features "trained".
+        features: see `common.networks.nets.select_features`; None where a bundle has no choice of them.
+        checkpoint: weights; needed unless the features do without.
 
     Raises:
         SystemExit: with one sentence, if an option or feature is unknown, the weights or the device are not there or
@@ -69,10 +70,11 @@ def check_options(
     """
     with one_sentence():
         _check_names(sys.argv)
-        if features not in FEATURES:
+        if features not in (None, *FEATURES):
             raise ValueError(f"--features is expected to be one of {', '.join(FEATURES)}, got {features}.")
-        if features == "trained" and not Path(str(checkpoint)).is_file():
-            raise FileNotFoundError(f"There are no trained weights at {checkpoint}: use --features mind or random.")
+        if features in (None, "trained") and checkpoint is not None and not Path(checkpoint).is_file():
+            way = "use --features mind or random" if features else "give --checkpoint, or train them with train.json"
+            raise FileNotFoundError(f"There are no trained weights at {checkpoint}: {way}.")
         check_device(device)
         _check_folder(Path(output_dir))
 
@@ -133,15 +135,19 @@ def bundle_root() -> str:
     return str(Path(files[0]).parent.parent) if files else "."
 
 
-def command_line_pairs(output_dir: str | Path, **options: Any) -> list[dict[str, Any]]:
+def command_line_pairs(output_dir: str | Path, direction: str = "forward", **options: Any) -> list[dict[str, Any]]:
     """Collect the pairs to register, see `common.data.pairs_or_built_in`; a mistake ends the run with its sentence.
 
     Args:
         output_dir: folder of the results.
+        direction: "forward", or "both" to register every pair the other way round as well.
         options: ``datalist`` or one pair, key by key.
 
     Raises:
-        SystemExit: with one sentence, if the list or the pair cannot be used.
+        SystemExit: with one sentence, if the list, the pair or the direction cannot be used.
     """
     with one_sentence():
-        return pairs_or_built_in(output_dir, **options)
+        if direction not in DIRECTIONS:
+            raise ValueError(f"--direction is expected to be one of {', '.join(DIRECTIONS)}, got {direction}.")
+        pairs = pairs_or_built_in(output_dir, **options)
+        return pairs if direction == "forward" else both_directions(pairs)

@@ -89,7 +89,7 @@ class RegistrationLoss(nn.Module):
             Scalar.
 
         Raises:
-            ValueError: if only one of the images has labels.
+            ValueError: if only one of the images has labels, or one is above `labels`.
         """
         ways = [(prediction, "fixed", "moving")]
         reverse = getattr(prediction, "reverse", None)
@@ -133,5 +133,8 @@ class RegistrationLoss(nn.Module):
     def _one_hot(self, batch: Mapping[str, Any], side: str) -> Tensor | None:
         if self.overlap is None or not self.overlap_weight or f"{side}_label" not in batch:
             return None
-        label: Tensor = batch[f"{side}_label"]
-        return one_hot(label.as_subclass(Tensor).long(), self.labels + 1).float()
+        label = batch[f"{side}_label"].as_subclass(Tensor).long()
+        if label.max() > self.labels:
+            rule = f"'{side}_label' of values up to labels={self.labels}"
+            raise ValueError(f"RegistrationLoss() expects {rule}, got {int(label.max())}.")
+        return one_hot(label, self.labels + 1).float()

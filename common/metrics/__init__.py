@@ -1,5 +1,9 @@
 """How good a registration is: overlap, distances, regularity and likeness, as functions and as MONAI metrics."""
 
+from .compare_results import ColumnComparison as ColumnComparison
+from .compare_results import compare_results as compare_results
+from .compare_results import comparison_table as comparison_table
+from .compare_results import wilcoxon_p as wilcoxon_p
 from .dice import LabelDice as LabelDice
 from .dice import dice30 as dice30
 from .dice import dice_per_label as dice_per_label

@@ -6,3 +6,4 @@ from .save import SaveRegistrationd as SaveRegistrationd
 from .save import points_suffix as points_suffix
 from .save import save_scan as save_scan
 from .save import save_text as save_text
+from .validation_report import ValidationReport as ValidationReport

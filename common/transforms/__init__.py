@@ -5,12 +5,15 @@ from .field_file import Field as Field
 from .field_file import read_field as read_field
 from .field_file import write_field as write_field
 from .initial_transform import initial_transform as initial_transform
+from .largest_component import keep_largest_component as keep_largest_component
 from .measure import MeasureRegistrationd as MeasureRegistrationd
 from .milestone import Milestoned as Milestoned
 from .native_field import NativeFieldd as NativeFieldd
 from .native_field import native_displacement as native_displacement
 from .normalization import NormalizeForegroundd as NormalizeForegroundd
 from .normalization import normalize_foreground as normalize_foreground
+from .organ_labels import OrganLabelsd as OrganLabelsd
+from .organ_labels import map_labels as map_labels
 from .points import LoadPointsd as LoadPointsd
 from .points import format_points as format_points
 from .points import read_points as read_points
@@ -26,6 +29,8 @@ from .warp import move_points as move_points
 from .warp import pull_points as pull_points
 from .warp import restore_dtype as restore_dtype
 from .warp import warp_scan as warp_scan
+from .windows import WindowsToChannelsd as WindowsToChannelsd
+from .windows import windows_to_channels as windows_to_channels
 from .working_grid import InitialTransformd as InitialTransformd
 from .working_grid import WorkingGridd as WorkingGridd
 from .working_grid import grid_of as grid_of

@@ -179,7 +179,9 @@ class WorkingGridd(MapTransform):
         moved = Grid(grid_of(moving).shape, ras_to_lps(to_fixed @ ras_to_lps(grid_of(moving).affine)))
         grid = extend_grid(working_grid(grid_of(fixed), self.spacing, self.maximum_voxels), moved)
         sides = [(fixed, "fixed_mask", grid_of(fixed).affine), (moving, "moving_mask", moved.affine)]
-        scans = [resample(_masked(scan, data.get(name))[None], affine, grid, self.fill)[0] for scan, name, affine in sides]
+        scans = [
+            resample(_masked(scan, data.get(name))[None], affine, grid, self.fill)[0] for scan, name, affine in sides
+        ]
         affine = torch.eye(4, dtype=torch.float64)
         dims = len(grid.shape)
         affine[:dims, :dims] = grid.affine[:-1, :-1]

@@ -50,14 +50,14 @@ def test_random_pairs_stay_within_a_cohort() -> None:
         dataset.set_epoch(epoch)
         for item in (dataset[i] for i in range(6)):
             assert item["fixed_image"][0] == item["moving_image"][0]
-            assert set(item) == {"fixed_image", "moving_image"}
+            assert set(item) == {"fixed_image", "moving_image", "pair"}
 
 
 def test_listed_pairs_are_given_as_they_are() -> None:
     pairs = [{"fixed_image": "b", "moving_image": "a", "fixed_label": "B"}, {"fixed_image": "c", "moving_image": "b"}]
     dataset = PairDataset(pairs, shuffle=False)
     assert names(dataset) == [("b", "a"), ("c", "b")]
-    assert dataset[0] == pairs[0]
+    assert dataset[0] == {**pairs[0], "pair": "b_a"}
 
 
 def test_each_case_is_read_once() -> None:

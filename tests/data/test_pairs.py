@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from common.data import read_pairs
+from common.data import both_directions, read_pairs
 
 ROWS = [
     {"fixed_image": "a/one.nii.gz", "moving_image": "b/two.nii.gz", "fixed_label": "a/label.nii.gz"},
@@ -179,3 +179,12 @@ def test_read_pairs_rejects_broken_json(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text("[{")
     with pytest.raises(ValueError, match=r"a\.json is not JSON: Expecting property name"):
         read_pairs(tmp_path / "a.json")
+
+
+def test_both_directions_exchange_everything() -> None:
+    pairs = [{"fixed_image": "f.nii", "moving_image": "m.nii", "moving_label": "l.nii"}]
+    forward, reverse = both_directions(pairs)
+    assert forward == {**pairs[0], "pair": "forward"}
+    assert reverse == {"fixed_image": "m.nii", "moving_image": "f.nii", "fixed_label": "l.nii", "pair": "reverse"}
+    listed = both_directions([{**pairs[0], "pair": "1_f_m"}])
+    assert [pair["pair"] for pair in listed] == ["1_f_m", "1_f_m_reverse"]

@@ -3,7 +3,7 @@ from types import SimpleNamespace
 import torch
 from monai.data import MetaTensor
 
-from common.engines import predicted_ddf, prepare_pair_batch, warped_and_fixed_label
+from common.engines import moving_and_fixed_label, predicted_ddf, prepare_pair_batch, warped_and_fixed_label
 
 
 def test_prepare_pair_batch_puts_the_fixed_image_first() -> None:
@@ -23,5 +23,6 @@ def test_labels_are_warped_by_the_prediction() -> None:
     warped, fixed = warped_and_fixed_label(output)
     assert torch.equal(warped[..., :-1], label[..., 1:])
     assert fixed is label
+    assert moving_and_fixed_label(output) == (label, label)
     assert predicted_ddf(output)[0] is ddf
     assert predicted_ddf({"pred": ddf})[1] is ddf

@@ -119,3 +119,8 @@ def test_labels_of_one_scan_alone_raise(batch: dict, ddf: Tensor) -> None:
 def test_gradients_reach_the_field(batch: dict, ddf: Tensor) -> None:
     RegistrationLoss(MSELoss(), DiceLoss(include_background=False), labels=2)(ddf, batch).backward()
     assert ddf.grad.abs().sum() > 0
+
+
+def test_label_above_their_number_raises(batch: dict, ddf: Tensor) -> None:
+    with pytest.raises(ValueError, match=r"'fixed_label' of values up to labels=1, got 2"):
+        RegistrationLoss(MSELoss(), DiceLoss(include_background=False), labels=1)(ddf, batch)

@@ -80,6 +80,13 @@ def test_dice30_value() -> None:
     assert dice30([0.0, 1.0, float("nan")]) == pytest.approx(0.3)
 
 
+def test_dice30_mean_of_the_lowest() -> None:
+    scores = [0.9, 0.1, 0.8, 0.3, float("nan"), 0.7, 0.6, 0.2, 0.5, 0.4, 1.0]
+    assert dice30(scores, mean_of_lowest=True) == pytest.approx((0.1 + 0.2 + 0.3) / 3)
+    assert dice30(scores) == pytest.approx(0.37)
+    assert dice30([0.5, 0.25], mean_of_lowest=True) == 0.25
+
+
 @pytest.mark.parametrize("scores", [[], [float("nan")]])
 def test_dice30_rejects_nothing(scores: list[float]) -> None:
     with pytest.raises(ValueError, match="'scores' with at least one number"):

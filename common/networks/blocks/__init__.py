@@ -2,3 +2,4 @@
 
 from .gradient_stages import Decoder as Decoder
 from .gradient_stages import Encoder as Encoder
+from .padding import even_padding as even_padding

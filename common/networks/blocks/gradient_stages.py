@@ -4,6 +4,7 @@ MONAI's `VNet` joins by addition, has batch normalization inside and no stage wi
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 from monai.networks.blocks import Convolution
 from torch import Tensor, cat, nn
@@ -38,10 +39,10 @@ class Encoder(nn.Module):
         super().__init__()
         self.widths = stage_widths(multiplier, len(convolutions))
         self.checkpointing = checkpointing
-        plain = {"adn_ordering": "A", "act": activation}
+        plain: dict[str, Any] = {"adn_ordering": "A", "act": activation}
         self.enter = Convolution(spatial_dims, in_channels, self.widths[0], **plain)
         self.refine = Convolution(spatial_dims, self.widths[0], self.widths[0], **plain)
-        options = {"adn_ordering": "NA", "act": activation, "norm": "INSTANCE"}
+        options: dict[str, Any] = {"adn_ordering": "NA", "act": activation, "norm": "INSTANCE"}
         self.stages = nn.ModuleList()
         for count, narrow, wide in zip(convolutions, self.widths, self.widths[1:], strict=False):
             halve = Convolution(spatial_dims, narrow, wide, strides=2, kernel_size=2, padding=0, **options)
@@ -49,7 +50,7 @@ class Encoder(nn.Module):
             self.stages.append(nn.Sequential(halve, *rest))
 
     def forward(self, image: Tensor) -> list[Tensor]:
-        """Encode `(B, C, *spatial)`; return one tensor a level, `(B, width, *spatial / 2^level)`, from fine to coarse."""
+        """Encode `(B, C, *spatial)`; return each level, `(B, width, *spatial / 2^level)`, from fine to coarse."""
         entered = self.enter(image)
         levels = [entered + self.refine(entered)]
         for stage in self.stages:
@@ -83,10 +84,10 @@ class Decoder(nn.Module):
         widths = stage_widths(multiplier, len(convolutions))[::-1]  # from coarse to fine
         self.residual = residual
         self.checkpointing = checkpointing
-        options = {"adn_ordering": "NA", "act": activation, "norm": "INSTANCE"}
+        options: dict[str, Any] = {"adn_ordering": "NA", "act": activation, "norm": "INSTANCE"}
         self.doublings, self.stages = nn.ModuleList(), nn.ModuleList()
         for count, wide, narrow in zip(convolutions[::-1], widths, widths[1:], strict=False):
-            sizes = {"strides": 2, "kernel_size": 2, "padding": 0, "output_padding": 0}
+            sizes: dict[str, Any] = {"strides": 2, "kernel_size": 2, "padding": 0, "output_padding": 0}
             self.doublings.append(Convolution(spatial_dims, wide, narrow, is_transposed=True, **sizes, **options))
             joined = [2 * narrow] + [narrow] * (count - 1)
             self.stages.append(nn.Sequential(*[Convolution(spatial_dims, n, narrow, **options) for n in joined]))

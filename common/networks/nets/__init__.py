@@ -4,5 +4,7 @@ from .coupled_convex_net import CoupledConvexNet as CoupledConvexNet
 from .feature_extractor import FEATURES as FEATURES
 from .feature_extractor import select_features as select_features
 from .feature_net import SelfTrainingFeatureNet as SelfTrainingFeatureNet
+from .segmentation_unet import SegmentationUNet as SegmentationUNet
+from .segmentation_unet import load_segmentation_unet as load_segmentation_unet
 from .symmetric_gradient_net import GradientPrediction as GradientPrediction
 from .symmetric_gradient_net import SymmetricGradientNet as SymmetricGradientNet

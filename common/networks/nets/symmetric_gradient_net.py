@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from common.networks.blocks.gradient_stages import CONVOLUTIONS, Decoder, Encoder, stage_widths
+from common.networks.blocks.padding import even_padding
 from common.spatial import integrate_gradients
 
 LEAKY = ("LEAKYRELU", {"negative_slope": 0.01})
@@ -106,12 +107,12 @@ class SymmetricGradientNet(nn.Module):
         Returns:
             Displacement on the fixed grid, `(B, d, *spatial)`, voxels; in training mode all predictions.
         """
-        if image.shape[1] != 2 * self.in_channels:
+        if not torch.jit.is_tracing() and image.shape[1] != 2 * self.in_channels:
             raise ValueError(
                 f"SymmetricGradientNet() expects 'image' of {2 * self.in_channels} channels, fixed then moving, "
                 f"got {tuple(image.shape)}."
             )
-        pads = self._pads(image.shape[2:])
+        pads = even_padding(image.shape[2:], self.divisor)
         fixed, moving = F.pad(image, pads).chunk(2, dim=1)
         levels = [level.chunk(2) for level in self.encoder(torch.cat([fixed, moving]))]
         differences = [m - f for f, m in levels]
@@ -138,10 +139,5 @@ class SymmetricGradientNet(nn.Module):
 
     def _coarse_field(self, head: nn.Module, features: Tensor, pads: Sequence[int]) -> Tensor:
         logits = head(features)
-        scale = 2 ** (len(self.coarse_heads) - list(self.coarse_heads).index(head))  # type: ignore[arg-type]
+        scale = 2 ** (len(self.coarse_heads) - list(self.coarse_heads).index(head))
         return self._field(F.interpolate(logits, scale_factor=scale, mode="nearest"), pads)[0]
-
-    def _pads(self, spatial_shape: Sequence[int]) -> list[int]:
-        """Zeros to add before and after each axis, the last axis first."""
-        missing = [-n % self.divisor for n in spatial_shape]
-        return [pad for m in reversed(missing) for pad in (m // 2, m - m // 2)]

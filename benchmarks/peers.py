@@ -1,0 +1,203 @@
+"""SyN (ANTs), greedy and convexAdam on a list of pairs, measured as the bundles measure.
+
+`python benchmarks/peers.py syn pairs.csv --output syn.csv`
+
+SyN and greedy start from the files as they are, find their own affine, and warp the label map themselves, by the
+nearest neighbor; convexAdam has neither and gets those of the bundles. The table is read by `benchmarks/summarize.py`
+and `python -m common compare_results`. Seconds are those from the files to the warped files. Install with
+`pip install -c constraints.txt '.[peers]'`.
+"""
+
+import argparse
+import csv
+import importlib
+import os
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import torch
+from monai.data import MetaTensor
+
+from common.data import read_pairs
+from common.engines import one_sentence, sentence
+from common.reports import save_scan
+from common.spatial import (
+    compose,
+    displacement_from_world,
+    displacement_to_world,
+    identity_grid,
+    ras_to_lps,
+    voxel_to_world,
+)
+from common.transforms import (
+    Field,
+    Grid,
+    InitialTransformd,
+    LoadScansd,
+    MeasureRegistrationd,
+    grid_of,
+    read_field,
+    read_scan,
+    warp_scan,
+    write_field,
+    write_summary,
+)
+
+IMAGE, LABEL, FIELD = "warped_image.nii.gz", "warped_label.nii.gz", "displacement_field.nii.gz"
+SCANS, LABELS = ("fixed_image", "moving_image"), ("fixed_label", "moving_label")
+PACKAGES = {
+    "syn": ("ants", "antspyx"),
+    "greedy": ("picsl_greedy", "picsl-greedy"),
+    "convexadam": ("convexAdam.convex_adam_MIND", "convexAdam"),
+}
+Pair = Mapping[Any, str]
+AGREEMENT = 0.97  # of labels warped with the field read here and by the program; ties of the nearest neighbor differ
+
+
+def syn(pair: Pair, folder: Path, _: int) -> None:
+    """Register with ANTs as its Python package does by default: centers of mass, affine, then SyN."""
+    ants = _program("syn")
+    fixed, moving = (ants.image_read(pair[key]) for key in SCANS)
+    label = ants.image_read(pair["moving_label"])
+    found = ants.registration(fixed, moving, type_of_transform="SyN", outprefix=f"{folder}/", random_seed=1)
+    path = found["fwdtransforms"]
+    ants.image_write(found["warpedmovout"], str(folder / IMAGE))
+    warped = ants.apply_transforms(fixed, label, path, interpolator="nearestNeighbor")
+    ants.image_write(warped, str(folder / LABEL))
+    Path(ants.apply_transforms(fixed, moving, path, compose=f"{folder}/")).rename(folder / FIELD)
+
+
+def greedy(pair: Pair, folder: Path, threads: int) -> None:
+    """Register with greedy as its manual begins, by patches: image centers, rigid, affine, then deformable.
+
+    Without the rigid step the affine loses more scans of different fields of view.
+    """
+    run = _program("greedy").Greedy3D().execute
+    fixed, moving, label = (_link(pair[key], folder, key) for key in (*SCANS, "moving_label"))
+    quiet = f"-V 0 -seed 1 -threads {threads}"
+    images = f"{quiet} -i {fixed} {moving} -m NCC 2x2x2 -n 100x50x10"
+    rigid, affine, warp = folder / "rigid.mat", folder / "affine.mat", folder / "warp.nii.gz"
+    run(f"-a -dof 6 -ia-image-centers {images} -o {rigid}")
+    run(f"-a -ia {rigid} {images} -o {affine}")
+    run(f"-it {affine} {images} -o {warp}")
+    scans = f"-ri LINEAR -rm {moving} {folder / IMAGE} -ri NN -rm {label} {folder / LABEL}"
+    run(f"{quiet} -rf {fixed} {scans} -rc {folder / FIELD} -r {warp} {affine}")
+
+
+def convexadam(pair: Pair, folder: Path, _: int) -> None:
+    """Register with convexAdam as its package does by default, after the affine of the bundles."""
+    register_volumes = _program("convexadam").convex_adam_pt
+    data = InitialTransformd(SCANS)(LoadScansd(SCANS, LABELS)(pair))
+    grid = grid_of(data["fixed_image"])
+    start = _linear_field(grid, data["initial_transform"])
+    images = data["fixed_image"].as_tensor()[0], warp_scan(data["moving_image"], start).as_tensor()[0]
+    found = register_volumes(*images, dtype=torch.float32, device=torch.device("cpu"))
+    ddf = torch.from_numpy(found).float().movedim(-1, 0)[None]
+    ddf = compose(ddf, displacement_from_world(start.displacement, grid.affine))
+    field = Field(displacement_to_world(ddf, grid.affine), grid)
+    save_scan(folder / IMAGE, warp_scan(data["moving_image"], field))
+    save_scan(folder / LABEL, warp_scan(data["moving_label"], field, "nearest"))
+    write_field(folder / FIELD, field)
+
+
+def _linear_field(grid: Grid, matrix: torch.Tensor) -> Field:
+    """The displacement of a matrix from fixed to moving points, LPS mm."""
+    points = voxel_to_world(identity_grid(grid.shape).movedim(0, -1).double(), ras_to_lps(grid.affine))
+    moved = voxel_to_world(points, matrix)
+    return Field((moved - points).float().movedim(-1, 0)[None], grid)
+
+
+PROGRAMS: dict[str, Callable[[Pair, Path, int], None]] = {"syn": syn, "greedy": greedy, "convexadam": convexadam}
+
+
+def measure(data: dict[Any, Any], folder: Path) -> dict[str, Any]:
+    """Measure the files a program left, as the bundles do; roughness only where its field warps as the program did."""
+    data = {
+        **data,
+        "warped_image": read_scan(folder / IMAGE),
+        "warped_label": read_scan(folder / LABEL, label=True),
+    }
+    field = read_field(folder / FIELD)
+    ddf = displacement_from_world(field.displacement, field.grid.affine)[0]
+    data["pred"] = MetaTensor(ddf, affine=field.grid.affine)
+    metrics = MeasureRegistrationd()(data)["metrics"]
+    again = warp_scan(data["moving_label"], field, "nearest").as_tensor()
+    row = {f"{name}_{moment}": metrics[name][moment] for name in ("dice", "hd95_mm") for moment in ("before", "after")}
+    trusted = _agreement(again, data["warped_label"].as_tensor()) > AGREEMENT
+    return row | {name: metrics[name] if trusted else None for name in ("folding_percent", "sdlogj")}
+
+
+def _agreement(first: torch.Tensor, second: torch.Tensor) -> float:
+    """Share of equal voxels where either map has a label; 1 where neither has, as both moved it out of sight."""
+    labeled = (first > 0) | (second > 0)
+    return float((first == second)[labeled].double().mean()) if labeled.any() else 1.0
+
+
+def _link(path: str, folder: Path, name: str) -> Path:
+    """The file under a name without spaces, at which greedy's command line would break."""
+    link = folder / (name + "".join(Path(path).suffixes[-2:]))
+    link.symlink_to(Path(path).resolve())
+    return link
+
+
+def _program(name: str) -> Any:
+    module, package = PACKAGES[name]
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise ValueError(f"This needs {package}: pip install {package}.") from error
+
+
+def _done(path: Path) -> list[dict[str, Any]]:
+    """Rows of an earlier run that did not fail."""
+    if not path.is_file():
+        return []
+    with open(path, newline="", encoding="utf-8") as file:
+        return [row for row in csv.DictReader(file) if not row["error"]]
+
+
+def register(name: str, pair: Pair, threads: int) -> dict[str, Any]:
+    """Register and measure one pair; a failure becomes its row's error."""
+    row: dict[str, Any] = {"pair": pair["pair"], "error": ""}
+    try:
+        data = LoadScansd(SCANS, LABELS)(pair)  # first, as ANTs takes the process down with what is no image
+        with tempfile.TemporaryDirectory() as folder:
+            start = perf_counter()
+            PROGRAMS[name](pair, Path(folder), threads)
+            seconds = perf_counter() - start
+            return row | measure(data, Path(folder)) | {"seconds": seconds}
+    except (ValueError, RuntimeError, OSError, MemoryError) as error:
+        return row | {"error": sentence(error)}
+
+
+def main() -> None:
+    """Register every pair of a list that is not in the output yet."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("program", choices=PROGRAMS)
+    parser.add_argument("pairs", help="list of pairs with labels, CSV or JSON, as for a bundle")
+    parser.add_argument("--output", type=Path, required=True, help="CSV; a rerun skips what is complete")
+    parser.add_argument("--threads", type=int, default=1)
+    arguments = parser.parse_args()
+    os.environ["ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"] = str(arguments.threads)  # read when ITK first works
+    torch.set_num_threads(arguments.threads)
+    with one_sentence():
+        _program(arguments.program)  # the time of the import is not that of the first pair
+        rows = _done(arguments.output)
+        known = {row["pair"] for row in rows}
+        for pair in read_pairs(arguments.pairs):
+            if not pair.keys() >= set(LABELS):
+                raise ValueError(f"{arguments.pairs} is expected to give both label maps of every pair.")
+            if pair["pair"] in known:
+                continue
+            rows.append(register(arguments.program, pair, arguments.threads))
+            print(", ".join(f"{key} {value}" for key, value in rows[-1].items()), flush=True)
+            write_summary(arguments.output, rows)
+    if failures := [row["pair"] for row in rows if row["error"]]:
+        raise SystemExit(f"Error: {len(failures)} pairs failed: {', '.join(failures)}.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,173 @@
+"""Labels for one scan from the weights of a segmentation network, on the scan's own grid.
+
+MONAI's `Invertd` brings a label map back to the voxels of the scan with blocky edges; here each class's probability
+comes back, and then the voxel decides.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from ignite.engine import Events
+from monai.data import MetaTensor
+from monai.engines import SupervisedTrainer
+from monai.inferers import SlidingWindowInferer
+from monai.transforms import Compose, Orientationd, Spacingd
+from torch import Tensor
+
+from common.networks.nets import load_segmentation_unet
+from common.spatial import sample
+from common.transforms import WindowsToChannelsd, grid_of, keep_largest_component, write_atomically
+
+SETTINGS = "settings.json"
+DEFAULTS: dict[str, Any] = {"windows": [[400, 40]], "pixdim": [2.0, 2.0, 2.0], "spatial_size": [144, 144, 144]}
+AXES = (("L", "R"), ("P", "A"), ("I", "S"))
+SLAB = 16  # voxels along the first axis that are decided at once
+
+
+class SegmenterSettings:
+    """Writes beside the weights what `Segmenter` needs to know of their training: a handler of MONAI's trainer.
+
+    Its place is behind the handler of the checkpoints, which refuses to mix two trainings in a folder.
+
+    Args:
+        folder: of the weights.
+        settings: see `Segmenter`.
+    """
+
+    def __init__(self, folder: str | Path, **settings: Any) -> None:
+        self.path = Path(folder) / SETTINGS
+        self.settings = settings
+
+    def attach(self, engine: SupervisedTrainer) -> None:
+        """Register with the trainer."""
+        engine.add_event_handler(Events.STARTED, self.write)
+
+    def write(self) -> None:
+        """Write the file.
+
+        Raises:
+            OSError: if it cannot be written.
+        """
+        text = json.dumps(self.settings, indent=2) + "\n"
+        write_atomically(self.path, lambda name: Path(name).write_text(text, encoding="utf-8"))
+
+
+class Segmenter:
+    """Segments scans as the network was trained: orientation, voxel size, windows, patches.
+
+    Args:
+        checkpoint: weights of a `SegmentationUNet`, or a checkpoint of its training.
+        device: where to compute.
+        settings: `windows` (width and level of each), `pixdim` (mm) and `spatial_size` (of a patch); None or absent
+            ones are read from the settings beside the checkpoint, else they are the paper's.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it holds no such weights, a setting cannot be used, or the network takes another number of
+            windows.
+    """
+
+    def __init__(self, checkpoint: str | Path, device: torch.device | str = "cpu", **settings: Any) -> None:
+        path = Path(checkpoint)
+        given = {name: value for name, value in settings.items() if value is not None}
+        chosen = DEFAULTS | _read_settings(path.with_name(SETTINGS)) | given
+        self.net = load_segmentation_unet(_read_weights(path)).to(device).eval()
+        self.device = device
+        self.organs = self.net.head.out_channels - 1
+        _check(chosen)
+        if len(chosen["windows"]) != self.net.in_channels:
+            raise ValueError(
+                f"The network in {path} takes {self.net.in_channels} windows, got {len(chosen['windows'])}: "
+                f"{chosen['windows']}."
+            )
+        self.prepare = Compose(
+            [
+                Orientationd("image", axcodes="RAS", labels=AXES),
+                Spacingd("image", pixdim=chosen["pixdim"], padding_mode="border"),
+                WindowsToChannelsd("image", chosen["windows"]),
+            ]
+        )
+        self.inferer = SlidingWindowInferer(chosen["spatial_size"], mode="gaussian")
+
+    @torch.no_grad()
+    def __call__(self, scan: MetaTensor) -> MetaTensor:
+        """Segment.
+
+        Args:
+            scan: `(1, H, W, D)`, as `common.transforms.read_scan` gives it.
+
+        Returns:
+            Label map of the same shape and grid, int32, each organ in one piece.
+        """
+        image = self.prepare({"image": scan})["image"]
+        logits = torch.as_tensor(self.inferer(image.as_tensor()[None].to(self.device), self.net))
+        coordinates = grid_of(scan).map_to(grid_of(image).affine)
+        label = _decide(logits.float().softmax(dim=1).cpu(), coordinates)
+        whole = torch.from_numpy(keep_largest_component(label.numpy()))[None]
+        return MetaTensor(whole, affine=scan.affine, meta={"stored_dtype": str(np.min_scalar_type(self.organs))})
+
+
+def _decide(probability: Tensor, coordinates: Tensor) -> Tensor:
+    """The likeliest class at voxel coordinates, `(*out)`, int32."""
+    slabs = [sample(probability, part)[0].argmax(dim=0) for part in coordinates.split(SLAB, dim=2)]
+    return torch.cat(slabs).int()
+
+
+def _read_weights(path: Path) -> Any:
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no checkpoint {path}.")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # whatever a damaged archive happens to be taken for
+        raise ValueError(f"{path} holds no weights: it is damaged, or no file of PyTorch.") from error
+    if isinstance(content, dict) and "objects" in content:
+        return content["objects"]["network"]
+    return content
+
+
+def _read_settings(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        settings: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged: {error}.") from error
+    return settings
+
+
+def _check(settings: dict[str, Any]) -> None:
+    """What a command line may give: lists of numbers or anything else."""
+    shapes = {"windows": (-1, 2), "pixdim": (3,), "spatial_size": (3,)}
+    rules = {"windows": "[[width, level], ...]", "pixdim": "three lengths in mm", "spatial_size": "three numbers"}
+    for name, shape in shapes.items():
+        try:
+            values = np.asarray(settings[name], dtype=np.float64)
+            sizes = values[:, 0] if name == "windows" else values
+            fits = values.ndim == len(shape) and values.shape[-1] == shape[-1] and (sizes > 0).all()
+        except (IndexError, TypeError, ValueError):
+            fits = False
+        if not fits:
+            raise ValueError(f"Segmenter() expects '{name}' to be {rules[name]}, got {settings[name]}.")
+
+
+def merge_true_labels(predicted: MetaTensor, truth: Tensor) -> MetaTensor:
+    """Replace predicted organs by true ones: labels that the true map holds are as there, voxel by voxel.
+
+    Args:
+        predicted: label map, `(1, *spatial)`.
+        truth: label map of the same shape; 0 is unknown.
+
+    Raises:
+        ValueError: if the shapes differ.
+    """
+    true = torch.as_tensor(truth).as_subclass(Tensor).to(torch.int32)
+    if true.shape != predicted.shape:
+        got, expected = tuple(true.shape[1:]), tuple(predicted.shape[1:])
+        raise ValueError(f"merge_true_labels() expects 'truth' of shape {expected} of its scan, got {got}.")
+    known = torch.isin(predicted.as_tensor(), true.unique())
+    merged = torch.where(true > 0, true, torch.where(known, 0, predicted.as_tensor()))
+    meta = {"stored_dtype": str(np.min_scalar_type(max(int(merged.max()), 1)))}
+    return MetaTensor(merged, affine=predicted.affine, meta=meta)

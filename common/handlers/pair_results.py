@@ -1,0 +1,81 @@
+"""What was measured on every pair, and over all of them, as CSV files.
+
+MONAI's `MetricsSaver` writes one file a metric, knows no name of a pair, and has no Dice30.
+"""
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ignite.engine import Engine, Events
+
+from common.metrics import dice30
+
+from ._files import write_whole
+
+COLUMNS = {"dice": "dice_after", "hd95_mm": "hd95_mm_after"}  # as in the summary of an inference
+
+
+class PairResults:
+    """Write ``pairs.csv``, a row a pair, and ``evaluation.csv``, mean and deviation of every metric and Dice30.
+
+    The metrics are those attached to the engine with MONAI's `IgniteMetricHandler`; a pair's value is the mean over its
+    labels, those that are missing left out. ``pairs.csv`` has the columns of an inference's ``summary.csv``, so that
+    ``python -m common compare_results`` takes both.
+
+    Args:
+        output_dir: folder of the files; made if it is not there.
+    """
+
+    def __init__(self, output_dir: str | Path) -> None:
+        self.output_dir = Path(output_dir)
+        self.names: list[str] = []
+
+    def attach(self, engine: Engine) -> None:
+        """Register the events of an evaluator."""
+        engine.add_event_handler(Events.STARTED, self.start)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self.collect)
+        engine.add_event_handler(Events.COMPLETED, self.write)
+
+    def start(self, engine: Engine) -> None:
+        """Forget the pairs of an earlier run."""
+        self.names = []
+
+    def collect(self, engine: Engine) -> None:
+        """Take the names of a batch of pairs."""
+        batch: Any = engine.state.batch
+        self.names += batch["pair"]
+
+    def write(self, engine: Engine) -> None:
+        """Write both files.
+
+        Raises:
+            OSError: if they cannot be written.
+        """
+        details: dict[str, Any] = engine.state.metric_details  # type: ignore[attr-defined]
+        values = {COLUMNS.get(name, name): _mean_over_labels(buffer) for name, buffer in details.items()}
+        rows = [[name, ""] for name in self.names]
+        for column in values.values():
+            cells = [f"{value:.6g}" if np.isfinite(value) else "" for value in column]
+            rows = [[*row, cell] for row, cell in zip(rows, cells, strict=True)]
+        _write(self.output_dir / "pairs.csv", [["pair", "error", *values], *rows])
+        summary = [[name, f"{np.nanmean(v):.6g}", f"{np.nanstd(v):.6g}"] for name, v in values.items()]
+        if "dice_after" in values:
+            summary.append(["dice30_after", f"{dice30(values['dice_after']):.6g}", ""])
+        _write(self.output_dir / "evaluation.csv", [["metric", "mean", "std"], *summary])
+
+
+def _mean_over_labels(buffer: Any) -> np.ndarray:
+    scores = np.asarray(buffer.cpu(), dtype=np.float64).reshape(len(buffer), -1)
+    known = np.isfinite(scores)
+    total = np.where(known, scores, 0).sum(axis=1)
+    return np.where(known.any(axis=1), total / np.maximum(known.sum(axis=1), 1), np.nan)
+
+
+def _write(path: Path, rows: Sequence[Sequence[str]]) -> None:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    write_whole(path, text.getvalue().encode())

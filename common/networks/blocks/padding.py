@@ -1,0 +1,25 @@
+"""Zeros around an image whose size a network cannot halve often enough.
+
+MONAI's `DivisiblePad` is a transform of one channel-first image; here a network pads its own batch and crops again.
+"""
+
+from collections.abc import Sequence
+
+
+def even_padding(spatial_shape: Sequence[int], divisor: int) -> list[int]:
+    """Tell how to pad an image, evenly at both ends, to a multiple of some number; an odd voxel goes to the end.
+
+    Args:
+        spatial_shape: voxels along each axis.
+        divisor: what each axis shall be a multiple of.
+
+    Returns:
+        Voxels to add before and after each axis, the last axis first, as `torch.nn.functional.pad` takes them; the same
+        numbers below zero crop again.
+
+    Example:
+        >>> even_padding((8, 5), 4)
+        [1, 2, 0, 0]
+    """
+    missing = [-n % divisor for n in spatial_shape]
+    return [pad for m in reversed(missing) for pad in (m // 2, m - m // 2)]

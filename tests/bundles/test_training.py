@@ -1,0 +1,137 @@
+"""Training a bundle, as from the command line: every overlay, resumed runs, two processes."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from monai.bundle import ConfigWorkflow
+
+from common.data import torso_phantom, write_phantom
+
+REPOSITORY = Path(__file__).parents[2]
+BUNDLE = REPOSITORY / "bundles" / "hippocampus_mr_symmetric"
+CONFIGS = BUNDLE / "configs"
+TINY = {
+    "multiplier": 1,
+    "spatial_size": [16, 16, 32],
+    "batch_size": 2,
+    "epochs": 2,
+    "val_interval": 1,
+    "num_workers": 0,
+    "device": "cpu",
+    "pixdim": [15.0, 15.0, 12.0],
+    "labels": 13,
+}
+
+
+@pytest.fixture(scope="session")
+def cases(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six scans, with their label maps, of three small phantoms."""
+    folder = tmp_path_factory.mktemp("cases")
+    for name in ("images", "labels"):
+        (folder / name).mkdir()
+    for seed in range(3):
+        paths = write_phantom(
+            torso_phantom((24, 20, 28), (12.0, 12.0, 12.0), maximum_displacement=3.0, seed=seed),
+            folder / f"phantom{seed}",
+        )
+        for side in ("fixed", "moving"):
+            for kind in ("image", "label"):
+                Path(paths[f"{side}_{kind}"]).rename(folder / f"{kind}s" / f"case{seed}{side}.nii.gz")
+    return folder
+
+
+def train(cases: Path, output_dir: Path, *overlays: str, run: bool = True, **options: object) -> ConfigWorkflow:
+    files = [str(CONFIGS / f"{name}.json") for name in ("train", *overlays)]
+    given = {**TINY, "dataset_dir": str(cases), "output_dir": str(output_dir), "bundle_root": str(BUNDLE), **options}
+    workflow = ConfigWorkflow(files, workflow_type="train", logging_file=False, **given)
+    workflow.initialize()
+    if run:
+        workflow.run()
+        workflow.finalize()
+    return workflow
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return torch.load(folder / "checkpoints" / "checkpoint_epoch=2.pt", weights_only=True)["objects"]["network"]
+
+
+def test_training_writes_what_it_promises(cases: Path, tmp_path: Path) -> None:
+    workflow = train(cases, tmp_path)
+    assert workflow.check_properties() == []
+    lines = rows(tmp_path / "metrics.csv")
+    assert [line["epoch"] for line in lines] == ["1", "2"]
+    assert {"similarity", "overlap", "regularization", "loss", "val_dice", "val_sdlogj"} <= set(lines[0])
+    assert (tmp_path / "validation_epoch=2.png").stat().st_size > 10_000
+    assert list(tmp_path.glob("events.out.tfevents*"))
+    names = sorted(path.name for path in (tmp_path / "checkpoints").iterdir())
+    assert names == ["checkpoint_epoch=1.pt", "checkpoint_epoch=2.pt", "model.pt"]
+
+
+def test_resumed_training_is_the_uninterrupted_one(cases: Path, tmp_path: Path) -> None:
+    train(cases, tmp_path / "whole")
+    train(cases, tmp_path / "parts", epochs=1)
+    train(cases, tmp_path / "parts", resume=True)
+    whole, parts = (weights(tmp_path / way) for way in ("whole", "parts"))
+    assert whole.keys() == parts.keys()
+    assert all(torch.equal(whole[name], parts[name]) for name in whole)
+
+
+def test_evaluation_writes_every_pair(cases: Path, tmp_path: Path) -> None:
+    train(cases, tmp_path / "trained", epochs=1)
+    checkpoint = str(tmp_path / "trained" / "checkpoints" / "model.pt")
+    train(cases, tmp_path / "evaluated", "evaluate", checkpoint=checkpoint)
+    lines = rows(tmp_path / "evaluated" / "pairs.csv")
+    assert len(lines) == 1  # every tenth of six cases
+    assert float(lines[0]["dice_after"]) <= 1
+    summary = {line["metric"]: line for line in rows(tmp_path / "evaluated" / "evaluation.csv")}
+    assert set(summary) >= {"dice_before", "dice_after", "dice30_after", "hd95_mm_after", "folding_percent", "sdlogj"}
+
+
+@pytest.mark.parametrize("variant", sorted(path.stem for path in (CONFIGS / "variants").glob("*.json")))
+def test_every_variant_runs(cases: Path, tmp_path: Path, variant: str) -> None:
+    train(cases, tmp_path, f"variants/{variant}", epochs=1)
+    assert float(rows(tmp_path / "metrics.csv")[0]["loss"]) < 10
+
+
+PROCESSES = """
+import sys
+from monai.bundle import run
+run(config_file={files!r}, logging_file=False, backend="gloo", **{options!r})
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="gloo needs a POSIX system here")
+def test_two_processes_are_one_with_the_doubled_batch(cases: Path, tmp_path: Path) -> None:
+    names = [path.name for path in sorted((cases / "images").iterdir())][:4]
+    listed = [{"image": f"images/{name}", "label": f"labels/{name}"} for name in names]
+    (cases / "four.json").write_text(json.dumps({"training": listed, "validation": listed[:2]}))
+    # Adam would blow up the rounding of gradients that are nearly zero, as those of the first steps are; and so would
+    # an instance normalization over two voxels
+    descent = {"_target_": "torch.optim.SGD", "params": "$@network.parameters()", "lr": 0.001}
+    common = {"datalist": str(cases / "four.json"), "epochs": 2, "optimizer": descent, "spatial_size": [32, 32, 32]}
+    train(cases, tmp_path / "one", **common)
+    files = [str(CONFIGS / f"{name}.json") for name in ("train", "multi_gpu_train")]
+    options = {**TINY, **common, "batch_size": 1, "dataset_dir": str(cases), "output_dir": str(tmp_path / "two")}
+    del options["device"]
+    script = tmp_path / "run.py"
+    script.write_text(PROCESSES.format(files=files, options={**options, "bundle_root": str(BUNDLE)}))
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", str(script)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    one, two = (weights(tmp_path / way) for way in ("one", "two"))
+    for name in one:
+        torch.testing.assert_close(one[name], two[name], rtol=1e-3, atol=1e-4)
+    first, second = (rows(tmp_path / way / "metrics.csv")[-1] for way in ("one", "two"))
+    assert float(first["val_dice"]) == pytest.approx(float(second["val_dice"]), abs=0.01)

@@ -1,0 +1,60 @@
+import csv
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from ignite.engine import Engine, Events
+
+from common.handlers import PairResults
+from common.metrics import LabelDice
+
+
+@pytest.fixture
+def evaluator() -> Engine:
+    """Two batches of two pairs, with known Dice."""
+
+    def iterate(engine: Engine, batch: Any) -> None:
+        fixed = torch.tensor([[1, 1, 2, 2], [1, 1, 0, 0]])[:, None]
+        warped = torch.tensor([[1, 1, 2, 2], [1, 0, 0, 0]])[:, None]
+        metric(warped, fixed)
+        engine.state.metric_details = {"dice": metric.get_buffer(), "sdlogj": torch.full((len(metric), 1), 0.5)}
+
+    metric = LabelDice([1, 2])
+    return Engine(iterate)
+
+
+def rows(path: Path) -> list[list[str]]:
+    with path.open(newline="") as file:
+        return list(csv.reader(file))
+
+
+def test_every_pair_has_its_row(evaluator: Engine, tmp_path: Path) -> None:
+    PairResults(tmp_path / "new").attach(evaluator)
+    evaluator.run([{"pair": ["a", "b"]}, {"pair": ["c", "d"]}])
+    lines = rows(tmp_path / "new" / "pairs.csv")
+    assert lines[0] == ["pair", "error", "dice_after", "sdlogj"]
+    assert [line[0] for line in lines[1:]] == ["a", "b", "c", "d"]
+    assert [float(line[2]) for line in lines[1:]] == pytest.approx([1, 2 / 3, 1, 2 / 3], abs=1e-5)
+
+
+def test_summary_has_mean_deviation_and_dice30(evaluator: Engine, tmp_path: Path) -> None:
+    PairResults(tmp_path).attach(evaluator)
+    evaluator.run([{"pair": ["a", "b"]}])
+    lines = {line[0]: line[1:] for line in rows(tmp_path / "evaluation.csv")}
+    assert float(lines["dice_after"][0]) == pytest.approx(5 / 6, abs=1e-5)
+    assert float(lines["dice_after"][1]) == pytest.approx(1 / 6, abs=1e-5)
+    assert float(lines["dice30_after"][0]) == pytest.approx(2 / 3 + 0.3 / 3, abs=1e-5)
+    assert lines["sdlogj"] == ["0.5", "0"]
+
+
+def test_missing_labels_leave_an_empty_cell(tmp_path: Path) -> None:
+    engine = Engine(lambda *_: None)
+    handler = PairResults(tmp_path)
+    handler.attach(engine)
+    engine.state.metric_details = {"dice": torch.tensor([[float("nan")] * 2, [0.5, float("nan")]])}
+    engine.state.batch = {"pair": ["a", "b"]}
+    handler.collect(SimpleNamespace(state=engine.state))
+    engine.fire_event(Events.COMPLETED)
+    assert rows(tmp_path / "pairs.csv")[1:] == [["a", "", ""], ["b", "", "0.5"]]

@@ -1,0 +1,21 @@
+import pytest
+import torch
+import torch.nn.functional as F
+
+from common.networks.blocks import even_padding
+
+
+@pytest.mark.parametrize(
+    ("shape", "divisor", "expected"),
+    [((8, 16), 8, [0, 0, 0, 0]), ((5, 6, 7), 4, [0, 1, 1, 1, 1, 2]), ((1,), 16, [7, 8])],
+)
+def test_even_padding_by_hand(shape: tuple[int, ...], divisor: int, expected: list[int]) -> None:
+    assert even_padding(shape, divisor) == expected
+
+
+def test_even_padding_pads_to_the_multiple_and_crops_back() -> None:
+    image = torch.rand(1, 2, 5, 6, 7)
+    pads = even_padding(image.shape[2:], 8)
+    padded = F.pad(image, pads)
+    assert padded.shape[2:] == (8, 8, 8)
+    assert torch.equal(F.pad(padded, [-pad for pad in pads]), image)

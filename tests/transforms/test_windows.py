@@ -1,0 +1,46 @@
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from monai.data import MetaTensor
+
+from common.transforms import WindowsToChannelsd, windows_to_channels
+
+
+def test_windows_to_channels_is_the_released_code(oracle: Callable) -> None:
+    recorded = oracle("001_normalisation")
+    np.testing.assert_allclose(windows_to_channels(torch.from_numpy(recorded["ct"])), recorded["ct_windows"], atol=1e-5)
+
+
+def test_scan_inside_the_window_is_scaled_by_its_own_limits() -> None:
+    image = torch.tensor([[10.0, 20.0, 30.0]])
+    assert windows_to_channels(image, [[255, 127.5]]).tolist() == [[0.0, 0.5, 1.0]]
+
+
+def test_constant_windows_are_zero() -> None:
+    image = torch.tensor([[-1000.0, -900.0]])
+    assert windows_to_channels(image).tolist() == [[0.0, 0.0]] * 3
+
+
+def test_dictionary_form_keeps_the_affine() -> None:
+    affine = torch.diag(torch.tensor([2.0, 3.0, 4.0, 1.0]))
+    data = {"image": MetaTensor(1000 * torch.rand(1, 3, 4, 5), affine=affine), "other": 1}
+    done = WindowsToChannelsd("image", [[400, 40], [800, 100]])(data)
+    assert done["image"].shape == (2, 3, 4, 5)
+    assert torch.equal(torch.as_tensor(done["image"].affine), affine.double())
+    assert done["other"] == 1
+
+
+@pytest.mark.parametrize(
+    ("image", "windows", "message"),
+    [
+        (torch.rand(2, 4), [[400, 40]], r"'image' of one channel, got \(2, 4\)"),
+        (torch.rand(1, 4), [], r"'windows' of a width above 0 and a level, got \[\]"),
+        (torch.rand(1, 4), [[400]], r"a width above 0 and a level, got \[\[400\]\]"),
+        (torch.rand(1, 4), [[0, 40]], r"a width above 0 and a level, got \[\[0, 40\]\]"),
+    ],
+)
+def test_wrong_arguments_raise(image: torch.Tensor, windows: list, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        windows_to_channels(image, windows)
