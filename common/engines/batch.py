@@ -45,6 +45,19 @@ def warped_and_fixed_label(output: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
     return warp(batch["moving_label"], predicted_ddf(output)[0], mode="nearest"), batch["fixed_label"]
 
 
+def warped_and_fixed_image(output: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
+    """Warp the moving image by the prediction: the `output_transform` of a similarity.
+
+    Args:
+        output: of an engine with `prepare_pair_batch` and without decollation.
+
+    Returns:
+        Warped and fixed image, `(B, C, *spatial)`.
+    """
+    batch = output[CommonKeys.LABEL]
+    return warp(batch["moving_image"], predicted_ddf(output)[0], padding="zeros"), batch["fixed_image"]
+
+
 def moving_and_fixed_label(output: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
     """Give the labels as they are: the `output_transform` of metrics before the registration.
 

@@ -10,8 +10,9 @@ from typing import Any
 
 import torch
 from monai.bundle import ConfigParser
+from monai.engines import Workflow
 
-from common.data import both_directions, pairs_or_built_in
+from common.data import both_directions, find_cases, pairs_or_built_in
 from common.networks.nets import FEATURES
 
 DIRECTIONS = ("forward", "both")
@@ -151,3 +152,30 @@ def command_line_pairs(output_dir: str | Path, direction: str = "forward", **opt
             raise ValueError(f"--direction is expected to be one of {', '.join(DIRECTIONS)}, got {direction}.")
         pairs = pairs_or_built_in(output_dir, **options)
         return pairs if direction == "forward" else both_directions(pairs)
+
+
+def command_line_cases(dataset_dir: str | Path, datalist: str | Path | None = None) -> dict[str, list[dict[str, Any]]]:
+    """Find the cases to train on, see `common.data.find_cases`; a mistake ends the run with its sentence.
+
+    Args:
+        dataset_dir: folder of the data set.
+        datalist: list of its cases.
+
+    Raises:
+        SystemExit: with one sentence, if the folder or the list cannot be used.
+    """
+    with one_sentence():
+        return find_cases(dataset_dir, datalist)
+
+
+def run_engine(engine: Workflow) -> None:
+    """Run a trainer or an evaluator.
+
+    Args:
+        engine: of MONAI.
+
+    Raises:
+        SystemExit: with one sentence, if it fails.
+    """
+    with one_sentence():
+        engine.run()

@@ -100,7 +100,13 @@ def test_evaluation_writes_every_pair(cases: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("variant", sorted(path.stem for path in (CONFIGS / "variants").glob("*.json")))
 def test_every_variant_runs(cases: Path, tmp_path: Path, variant: str) -> None:
-    train(cases, tmp_path, f"variants/{variant}", epochs=1)
+    options: dict = {"epochs": 1}
+    if variant == "pretrained":
+        train(cases, tmp_path / "pretraining", "variants/no_labels", epochs=1)
+        options["pretraining_dir"] = str(tmp_path / "pretraining")
+    if variant == "abdomen_ct":
+        options |= {"validation_size": [16, 16, 32], "windows": [[3000, 500]] * 3}
+    train(cases, tmp_path, f"variants/{variant}", **options)
     assert float(rows(tmp_path / "metrics.csv")[0]["loss"]) < 10
 
 

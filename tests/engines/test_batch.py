@@ -3,7 +3,13 @@ from types import SimpleNamespace
 import torch
 from monai.data import MetaTensor
 
-from common.engines import moving_and_fixed_label, predicted_ddf, prepare_pair_batch, warped_and_fixed_label
+from common.engines import (
+    moving_and_fixed_label,
+    predicted_ddf,
+    prepare_pair_batch,
+    warped_and_fixed_image,
+    warped_and_fixed_label,
+)
 
 
 def test_prepare_pair_batch_puts_the_fixed_image_first() -> None:
@@ -25,4 +31,6 @@ def test_labels_are_warped_by_the_prediction() -> None:
     assert fixed is label
     assert moving_and_fixed_label(output) == (label, label)
     assert predicted_ddf(output)[0] is ddf
+    images = {"pred": ddf, "label": {"moving_image": label.float(), "fixed_image": label}}
+    assert warped_and_fixed_image(images)[0][0, 0, 0].tolist() == [1, 2, 3, 0]
     assert predicted_ddf({"pred": ddf})[1] is ddf

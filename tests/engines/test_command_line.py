@@ -6,11 +6,21 @@ import os
 import sys
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 
-from common.engines import bundle_root, check_device, check_options, command_line_pairs, one_sentence, sentence
+from common.engines import (
+    bundle_root,
+    check_device,
+    check_options,
+    command_line_cases,
+    command_line_pairs,
+    one_sentence,
+    run_engine,
+    sentence,
+)
 from common.engines.command_line import config_files
 
 
@@ -226,3 +236,29 @@ def test_check_options_rejects_a_folder_blocked_by_a_file(name: str, tmp_path: P
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(SystemExit, match=r"^Error: --output_dir .*file.* cannot be written: (File exists|Not a direc)"):
         check_options(tmp_path / name, "cpu")
+
+
+def test_command_line_cases_tells_what_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match=r"^Error: There is no folder .*images with scans: give --dataset_dir\.$"):
+        command_line_cases(tmp_path)
+
+
+def test_run_engine_tells_a_mistake_in_one_sentence() -> None:
+    def fail() -> None:
+        raise ValueError("The loss is not finite.")
+
+    with pytest.raises(SystemExit, match=r"^Error: The loss is not finite\.$"):
+        run_engine(SimpleNamespace(run=fail))
+
+
+def test_command_line_pairs_knows_both_directions(tmp_path: Path) -> None:
+    given = {"fixed_image": "f.nii", "moving_image": "m.nii"}
+    assert [pair["pair"] for pair in command_line_pairs(tmp_path, "both", **given)] == ["forward", "reverse"]
+    with pytest.raises(SystemExit, match=r"^Error: --direction is expected to be one of forward, both, got back\.$"):
+        command_line_pairs(tmp_path, "back", **given)
+
+
+def test_check_options_wants_the_weights_of_a_trained_bundle(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match=r"no trained weights at .*absent\.pt: give --checkpoint, or train them"):
+        check_options(tmp_path, "cpu", checkpoint=tmp_path / "absent.pt")
+    check_options(tmp_path, "cpu")

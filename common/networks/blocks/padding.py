@@ -4,10 +4,13 @@ MONAI's `DivisiblePad` is a transform of one channel-first image; here a network
 """
 
 from collections.abc import Sequence
+from math import prod
 
 
 def even_padding(spatial_shape: Sequence[int], divisor: int) -> list[int]:
     """Tell how to pad an image, evenly at both ends, to a multiple of some number; an odd voxel goes to the end.
+
+    An image of one block alone gets a second one along its last axis: instance normalization needs two voxels.
 
     Args:
         spatial_shape: voxels along each axis.
@@ -22,4 +25,6 @@ def even_padding(spatial_shape: Sequence[int], divisor: int) -> list[int]:
         [1, 2, 0, 0]
     """
     missing = [-n % divisor for n in spatial_shape]
+    blocks = prod((n + m) // divisor for n, m in zip(spatial_shape, missing, strict=True))
+    missing[-1] = missing[-1] + divisor * (blocks == 1)  # without a branch, so that a trace holds at any size
     return [pad for m in reversed(missing) for pad in (m // 2, m - m // 2)]

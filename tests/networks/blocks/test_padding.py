@@ -7,7 +7,7 @@ from common.networks.blocks import even_padding
 
 @pytest.mark.parametrize(
     ("shape", "divisor", "expected"),
-    [((8, 16), 8, [0, 0, 0, 0]), ((5, 6, 7), 4, [0, 1, 1, 1, 1, 2]), ((1,), 16, [7, 8])],
+    [((8, 16), 8, [0, 0, 0, 0]), ((5, 6, 7), 4, [0, 1, 1, 1, 1, 2]), ((1,), 16, [15, 16])],
 )
 def test_even_padding_by_hand(shape: tuple[int, ...], divisor: int, expected: list[int]) -> None:
     assert even_padding(shape, divisor) == expected
@@ -15,7 +15,12 @@ def test_even_padding_by_hand(shape: tuple[int, ...], divisor: int, expected: li
 
 def test_even_padding_pads_to_the_multiple_and_crops_back() -> None:
     image = torch.rand(1, 2, 5, 6, 7)
-    pads = even_padding(image.shape[2:], 8)
+    pads = even_padding(image.shape[2:], 4)
     padded = F.pad(image, pads)
     assert padded.shape[2:] == (8, 8, 8)
     assert torch.equal(F.pad(padded, [-pad for pad in pads]), image)
+
+
+def test_a_single_block_gets_a_second_one() -> None:
+    assert even_padding((16, 12, 9), 16) == [11, 12, 2, 2, 0, 0]
+    assert even_padding((16, 12, 17), 16) == [7, 8, 2, 2, 0, 0]

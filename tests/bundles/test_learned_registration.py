@@ -1,0 +1,62 @@
+"""Registering scans with a trained network: shipped weights, other weights, both directions."""
+
+import json
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+import torch
+from monai.bundle import run
+
+from common.networks.nets import SymmetricGradientNet
+
+REPOSITORY = Path(__file__).parents[2]
+BUNDLE = REPOSITORY / "bundles" / "hippocampus_mr_symmetric"
+LIMIT = 12 * 2**20  # bytes
+
+
+def register(output_dir: Path, **options: object) -> None:
+    config = str(BUNDLE / "configs" / "inference.json")
+    run(config_file=config, logging_file=False, bundle_root=str(BUNDLE), output_dir=str(output_dir), **options)
+
+
+@pytest.fixture
+def blobs(tmp_path: Path) -> dict[str, str]:
+    """An ellipsoid and the same one moved by five voxels, of the size of a hippocampus."""
+    places = np.stack(np.meshgrid(*[np.arange(n) for n in (36, 50, 34)], indexing="ij"), axis=-1)
+    paths = {}
+    for side, shift in (("fixed", 0), ("moving", 5)):
+        distance = np.linalg.norm((places - [18, 25 + shift, 17]) / [8, 14, 7], axis=-1)
+        label = (distance < 1).astype(np.uint8) + (distance < 1) * (places[..., 1] < 25 + shift)
+        image = 60 + 60 * np.exp(-((distance / 1.2) ** 2)) + 5 * np.sin(places.sum(-1) / 3)
+        for kind, array in (("image", image.astype(np.float32)), ("label", label.astype(np.uint8))):
+            paths[f"{side}_{kind}"] = str(tmp_path / f"{side}_{kind}.nii.gz")
+            nib.save(nib.Nifti1Image(array, np.eye(4)), paths[f"{side}_{kind}"])
+    return paths
+
+
+def test_shipped_weights_register(blobs: dict[str, str], tmp_path: Path) -> None:
+    assert (BUNDLE / "models" / "model.pt").stat().st_size < LIMIT
+    register(tmp_path / "result", **blobs)
+    metrics = json.loads((tmp_path / "result" / "metrics.json").read_text())
+    assert metrics["dice"]["after"] > metrics["dice"]["before"]
+    assert metrics["folding_percent"] < 0.5
+
+
+def test_both_directions_are_written_on_their_own_grids(blobs: dict[str, str], tmp_path: Path) -> None:
+    torch.save(SymmetricGradientNet(multiplier=1, deep_supervision=False).state_dict(), tmp_path / "model.pt")
+    cropped = nib.load(blobs["moving_image"]).slicer[2:]
+    nib.save(cropped, tmp_path / "cropped.nii.gz")
+    scans = {"fixed_image": blobs["fixed_image"], "moving_image": str(tmp_path / "cropped.nii.gz")}
+    register(
+        tmp_path / "both", **scans, checkpoint=str(tmp_path / "model.pt"), multiplier=1, spacing=4.0, direction="both"
+    )
+    for name, grid in (("forward", (36, 50, 34)), ("reverse", (34, 50, 34))):
+        assert nib.load(tmp_path / "both" / name / "displacement_field.nii.gz").shape == (*grid, 1, 3)
+    assert (tmp_path / "both" / "summary.csv").is_file()
+
+
+def test_absent_weights_are_told(blobs: dict[str, str], tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match=r"no trained weights at .*absent\.pt: give --checkpoint"):
+        register(tmp_path / "result", **blobs, checkpoint=str(tmp_path / "absent.pt"))
