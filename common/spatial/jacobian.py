@@ -59,7 +59,7 @@ def folding_percent(determinant: Tensor) -> Tensor:
     return 100 * (determinant <= 0).flatten(1).to(lift(determinant).dtype).mean(dim=1)
 
 
-def sdlogj(determinant: Tensor) -> Tensor:
+def sdlogj(determinant: Tensor, shift: float = 3.0) -> Tensor:
     r"""Standard deviation of the logarithm of the Jacobian determinant, a measure of roughness.
 
     .. math:: \mathrm{std}(\log(\mathrm{clip}(J + 3, 10^{-9}, 10^9)))
@@ -68,6 +68,8 @@ def sdlogj(determinant: Tensor) -> Tensor:
 
     Args:
         determinant: `(B, 1, *spatial)`, from `jacobian_determinant`.
+        shift: 15 gives the figures of Estienne et al., which are several times smaller and cannot be compared with the
+            challenge's.
 
     Returns:
         `(B,)`, without unit; unbiased over voxels.
@@ -76,7 +78,7 @@ def sdlogj(determinant: Tensor) -> Tensor:
         Hering et al., "Learn2Reg: Comprehensive Multi-Task Medical Image Registration Challenge", TMI 2022,
         https://doi.org/10.1109/TMI.2022.3213983.
     """
-    return (lift(determinant) + 3).clamp(1e-9, 1e9).log().flatten(1).std(dim=1)
+    return (lift(determinant) + shift).clamp(1e-9, 1e9).log().flatten(1).std(dim=1)
 
 
 def determinant_of_columns(columns: Sequence[Tensor]) -> Tensor:

@@ -49,6 +49,16 @@ def test_folding_percent_counts_what_is_not_above_zero() -> None:
     assert folding_percent(determinant).tolist() == [50, 0]
 
 
+@pytest.mark.parametrize("shift", [3, 15])
+def test_sdlogj_is_that_of_the_symmetric_network_s_authors(oracle: Callable, shift: int) -> None:
+    arrays = oracle("001_metrics_sdlogj")
+    field = torch.from_numpy(arrays["disp_vox"])
+    determinant = jacobian_determinant(field if field.ndim == 5 else field[None])
+    population = math.sqrt(1 - 1 / determinant.numel())  # theirs divides by n
+    recorded = float(arrays[f"sdlogj_plus{shift}"])
+    assert sdlogj(determinant, shift).item() * population == pytest.approx(recorded, abs=1e-5)
+
+
 def test_sdlogj_is_the_unbiased_deviation_of_the_shifted_logarithm() -> None:
     determinant = torch.tensor([[math.e - 3, math.e**3 - 3], [1.0, 1.0]]).view(2, 1, 1, 2)
     assert sdlogj(determinant).tolist() == pytest.approx([math.sqrt(2), 0])
