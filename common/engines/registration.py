@@ -5,17 +5,23 @@ MONAI's evaluator stops at the first item that fails; here each pair is a run of
 
 import json
 import logging
+import os
+from collections.abc import Sequence
+from datetime import timedelta
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 from monai.data import DataLoader, Dataset
 from monai.engines import Evaluator
+from torch import distributed
 
 from common.engines.command_line import one_sentence, sentence
 from common.transforms import write_summary
 
 logger = logging.getLogger("common")
-RESULT = "metrics.json"
+RESULT, SUMMARY = "metrics.json", "summary.csv"
+PATIENCE = timedelta(days=1)  # of a process that waits for the others
 TEXTS = {"dice": "Dice", "hd95_mm": "HD95 (mm)", "tre_mm": "TRE (mm)"}
 
 
@@ -26,18 +32,27 @@ def register_pairs(evaluator: Evaluator, dataset: Dataset, output_dir: str | Pat
         evaluator: network, inferer and postprocessing; the latter writes the results, ``metrics.json`` last.
         dataset: one dictionary a pair; where it names the ``pair``, the results lie in a folder of this name, and a
             complete one is not done again.
-        output_dir: folder of the results. Several pairs are summed up in ``summary.csv``.
+        output_dir: folder of the results. Several pairs are summed up in ``summary.csv``. Processes started by
+            ``torchrun`` share them.
 
     Raises:
         SystemExit: with one sentence, if a pair failed. The others are done all the same.
     """
+    rank, processes = (int(os.environ.get(name, default)) for name, default in (("RANK", 0), ("WORLD_SIZE", 1)))
     with one_sentence():
         if len(dataset) == 1 and "pair" not in dataset.data[0]:
+            if rank:
+                return
             _register(evaluator, dataset, 0)
             _report(json.loads((Path(output_dir) / RESULT).read_text()))
             logger.info("Results and pictures: %s", output_dir)
             return
-        failures = _register_list(evaluator, dataset, Path(output_dir))
+        rows = _register_list(evaluator, dataset, Path(output_dir), range(rank, len(dataset), processes))
+        if processes > 1:
+            rows = _gather(rows)
+            if rank == 0:
+                write_summary(Path(output_dir) / SUMMARY, rows)
+    failures = [row["pair"] for row in rows if row["error"]]
     if failures:
         raise SystemExit(f"Error: {len(failures)} of {len(dataset)} pairs failed: {', '.join(failures)}.")
 
@@ -49,10 +64,21 @@ def _register(evaluator: Evaluator, dataset: Dataset, index: int) -> None:
     evaluator.run()
 
 
-def _register_list(evaluator: Evaluator, dataset: Dataset, output_dir: Path) -> list[str]:
+def _gather(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Collect the rows of all processes, in the order of the list."""
+    distributed.init_process_group("gloo", timeout=PATIENCE)
+    shares: list[Any] = [None] * distributed.get_world_size()
+    distributed.all_gather_object(shares, rows)
+    distributed.destroy_process_group()
+    return [row for turn in zip_longest(*shares) for row in turn if row is not None]
+
+
+def _register_list(
+    evaluator: Evaluator, dataset: Dataset, output_dir: Path, share: Sequence[int]
+) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
-    for index, record in enumerate(dataset.data):
-        name = record["pair"]
+    for index in share:
+        name = dataset.data[index]["pair"]
         row: dict[str, Any] = {"pair": name, "error": ""}
         result = output_dir / name / RESULT
         if result.is_file():
@@ -65,8 +91,9 @@ def _register_list(evaluator: Evaluator, dataset: Dataset, output_dir: Path) -> 
                 row["error"] = sentence(error)
                 logger.error("  failed: %s", row["error"])
         rows.append(row | (_summarize(json.loads(result.read_text(encoding="utf-8"))) if result.is_file() else {}))
-        write_summary(output_dir / "summary.csv", rows)
-    return [row["pair"] for row in rows if row["error"]]
+        if len(share) == len(dataset):
+            write_summary(output_dir / SUMMARY, rows)
+    return rows
 
 
 def _report(metrics: dict[str, Any]) -> None:

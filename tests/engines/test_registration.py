@@ -3,6 +3,9 @@
 import csv
 import json
 import logging
+import os
+import subprocess
+import sys
 from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
@@ -154,3 +157,34 @@ def test_register_pairs_rejects_an_unwritable_folder(tmp_path: Path) -> None:
     (tmp_path / "summary.csv").mkdir()
     with pytest.raises(SystemExit, match=r"^Error: .*summary\.csv cannot be written"):
         register(tmp_path, "a", "b")
+
+
+PROCESS = """
+import sys
+from pathlib import Path
+sys.path.insert(0, {folder!r})
+from test_registration import register
+print("saved", *register(Path({output!r}), "a", "b", "bad", "c", "d"))
+"""
+
+
+def test_register_pairs_shares_a_list_among_processes(tmp_path: Path) -> None:
+    script = tmp_path / "run.py"
+    output = tmp_path / "out"
+    script.write_text(PROCESS.format(folder=str(Path(__file__).parent), output=str(output)))
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", str(script)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120, check=False)
+    assert done.returncode != 0
+    assert done.stderr.count("Error: 1 of 5 pairs failed: 3_bad.") == 2
+    rows = summary(output)
+    assert [row["pair"] for row in rows] == ["1_a", "2_b", "3_bad", "4_c", "5_d"]
+    assert [row["error"] for row in rows] == ["", "", "bad.nii is constant.", "", ""]
+
+
+def test_register_pairs_leaves_a_single_pair_to_the_first_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert register(tmp_path, "a", single=True) == []

@@ -35,7 +35,7 @@ class Pairs(Dataset):
     def __getitem__(self, index: int) -> dict[str, Tensor]:
         shift = self.epoch + index + random.random() + np.random.rand()  # noqa: NPY002
         image = self.noise(torch.rand(4) + shift)
-        return {"image": torch.as_tensor(image), "label": torch.full((1,), shift)}
+        return {"image": torch.as_tensor(image).as_subclass(Tensor), "label": torch.full((1,), shift)}
 
 
 class Loss(nn.Module):
