@@ -83,12 +83,9 @@ def moved(net: SymmetricGradientNet) -> SymmetricGradientNet:
 
 def test_padding_is_even_at_both_ends() -> None:
     net = moved(SymmetricGradientNet(**SMALL)).eval()
-    image = torch.rand(1, 2, 8, 12, 16)
-    padded = torch.nn.functional.pad(image, (2, 2, 2, 2, 2, 2))
-    inside = net(padded)[..., 2:-2, 2:-2, 2:-2]
-    torch.testing.assert_close(net(image[..., 1:-1, 1:-1, 1:-1]), net(
-        torch.nn.functional.pad(image[..., 1:-1, 1:-1, 1:-1], (1, 1, 1, 1, 1, 1)))[..., 1:-1, 1:-1, 1:-1])  # fmt: skip
-    assert inside.shape == (1, 3, 8, 12, 16)
+    image = torch.rand(1, 2, 6, 10, 14)
+    padded = torch.nn.functional.pad(image, (1, 1, 1, 1, 1, 1))
+    torch.testing.assert_close(net(image), net(padded)[..., 1:-1, 1:-1, 1:-1])
 
 
 def test_exchanged_scans_exchange_the_directions() -> None:
