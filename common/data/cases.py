@@ -1,5 +1,6 @@
 """The cases of a data set, split into those for training and those for validation."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -28,21 +29,34 @@ def find_cases(
 
     Raises:
         FileNotFoundError: if the folder or the list is not there.
-        ValueError: if there are fewer than two cases.
+        ValueError: if there are fewer than two cases, or the list cannot be read.
     """
     folder = Path(dataset_dir)
     if datalist is not None:
-        if not Path(datalist).is_file():
-            raise FileNotFoundError(f"There is no file {datalist}.")
-        cases = load_decathlon_datalist(str(datalist), data_list_key="training", base_dir=str(folder))
-        if '"validation"' in Path(datalist).read_text(encoding="utf-8"):
-            held = load_decathlon_datalist(str(datalist), data_list_key="validation", base_dir=str(folder))
-            return {"training": cases, "validation": held}
-        return _split(cases, every, str(datalist))
+        parts = {name: _read(Path(datalist), name, folder) for name in _parts(Path(datalist))}
+        return parts if "validation" in parts else _split(parts["training"], every, str(datalist))
     for name in FOLDERS:
         if (folder / name).is_dir():
             return _split(_listed(folder / name), every, str(folder))
     raise FileNotFoundError(f"There is no folder {folder / FOLDERS[0]} with scans: give --dataset_dir.")
+
+
+def _parts(datalist: Path) -> list[str]:
+    """Which lists a JSON file has, of those for training and validation."""
+    if not datalist.is_file():
+        raise FileNotFoundError(f"There is no file {datalist}.")
+    try:
+        content = json.loads(datalist.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{datalist} is not JSON: {error}.") from error
+    if not isinstance(content, dict) or not content.get("training"):
+        raise ValueError(f"{datalist} is expected to have a list of cases named training.")
+    return [name for name in ("training", "validation") if content.get(name)]
+
+
+def _read(datalist: Path, name: str, folder: Path) -> list[Case]:
+    cases: list[Case] = load_decathlon_datalist(str(datalist), data_list_key=name, base_dir=str(folder))
+    return cases
 
 
 def _listed(images: Path) -> list[Case]:

@@ -53,3 +53,10 @@ def test_one_case_is_too_few(tmp_path: Path) -> None:
     (tmp_path / "images" / "a.nii.gz").touch()
     with pytest.raises(ValueError, match=r"Training needs two cases or more, but .* has 1"):
         find_cases(tmp_path)
+
+
+@pytest.mark.parametrize(("text", "message"), [("{", "is not JSON"), ("[]", "a list of cases named training")])
+def test_unreadable_lists_raise(text: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "list.json").write_text(text)
+    with pytest.raises(ValueError, match=rf"list\.json .*{message}"):
+        find_cases(tmp_path, tmp_path / "list.json")
