@@ -41,8 +41,7 @@ class SymmetricGradientNet(nn.Module):
     .. math:: g_{M \to F} = \sigma(D(E(M) - E(F))), \quad g_{F \to M} = \sigma(D(E(F) - E(M)))
 
     The gradients g are integrated, see `common.spatial.integrate_gradients`. The last layer starts at zero, and with it
-    the field. Images of any size are padded with zeros, evenly at both ends, to a multiple of two to the number of
-    halvings.
+    the field. Images of any size are padded, evenly at both ends, to a multiple of two to the number of halvings.
 
     Args:
         spatial_dims: 2 or 3.
@@ -55,6 +54,7 @@ class SymmetricGradientNet(nn.Module):
         deep_supervision: predict a field at each coarser level in training mode.
         align_corners: see `common.spatial.integrate_gradients`.
         checkpointing: compute activations again in the backward pass instead of keeping them.
+        padding: how images are padded, see `torch.nn.functional.pad`: "constant" (zeros, as the paper) or "replicate".
 
     Raises:
         ValueError: if the image has other channels than two scans.
@@ -81,8 +81,10 @@ class SymmetricGradientNet(nn.Module):
         deep_supervision: bool = True,
         align_corners: bool = True,
         checkpointing: bool = False,
+        padding: str = "constant",
     ) -> None:
         super().__init__()
+        self.padding = padding
         self.in_channels = in_channels
         self.symmetric = symmetric
         self.deep_supervision = deep_supervision
@@ -113,7 +115,7 @@ class SymmetricGradientNet(nn.Module):
                 f"got {tuple(image.shape)}."
             )
         pads = even_padding(image.shape[2:], self.divisor)
-        fixed, moving = F.pad(image, pads).chunk(2, dim=1)
+        fixed, moving = F.pad(image, pads, mode=self.padding).chunk(2, dim=1)
         levels = [level.chunk(2) for level in self.encoder(torch.cat([fixed, moving]))]
         differences = [m - f for f, m in levels]
         if self.training and self.symmetric:

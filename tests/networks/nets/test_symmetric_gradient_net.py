@@ -126,3 +126,10 @@ def test_checkpointing_changes_nothing_but_memory() -> None:
 def test_wrong_channels_raise() -> None:
     with pytest.raises(ValueError, match=r"'image' of 2 channels, fixed then moving, got \(1, 1, 8, 8, 8\)"):
         SymmetricGradientNet(**SMALL)(torch.rand(1, 1, 8, 8, 8))
+
+
+def test_replicated_padding_continues_the_border() -> None:
+    net = moved(SymmetricGradientNet(**SMALL, padding="replicate")).eval()
+    image = torch.rand(1, 2, 6, 10, 14)
+    continued = torch.nn.functional.pad(image, (1, 1, 1, 1, 1, 1), mode="replicate")
+    torch.testing.assert_close(net(image), net(continued)[..., 1:-1, 1:-1, 1:-1])
