@@ -124,7 +124,10 @@ class SymmetricGradientNet(nn.Module):
         ddf, gradients = self._field(self.head(decoded[-1]), pads)
         if not self.training:
             return ddf
-        coarse = [self._coarse_field(head, each, pads) for head, each in zip(self.coarse_heads, decoded, strict=False)]
+        coarse = [
+            self._field(F.interpolate(head(features), size=decoded[-1].shape[2:], mode="nearest"), pads)[0]
+            for head, features in zip(self.coarse_heads, decoded, strict=False)
+        ]
         if not self.symmetric:
             return GradientPrediction(ddf, gradients, tuple(coarse))
         halves = [field.chunk(2) for field in (ddf, gradients, *coarse)]
@@ -138,8 +141,3 @@ class SymmetricGradientNet(nn.Module):
         ddf = integrate_gradients(gradients, self.align_corners)
         inside = [-pad for pad in pads]
         return F.pad(ddf, inside), F.pad(gradients, inside)
-
-    def _coarse_field(self, head: nn.Module, features: Tensor, pads: Sequence[int]) -> Tensor:
-        logits = head(features)
-        scale = 2 ** (len(self.coarse_heads) - list(self.coarse_heads).index(head))
-        return self._field(F.interpolate(logits, scale_factor=scale, mode="nearest"), pads)[0]
