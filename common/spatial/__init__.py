@@ -1,5 +1,8 @@
 """Pure tensor functions on displacement fields: the lowest room, which imports nothing but torch."""
 
+from .affine import affine_displacement as affine_displacement
+from .bspline import bspline as bspline
+from .bspline import bspline_displacement as bspline_displacement
 from .compose import compose as compose
 from .frames import displacement_from_world as displacement_from_world
 from .frames import displacement_to_world as displacement_to_world
@@ -21,6 +24,7 @@ from .resize import resize_image as resize_image
 from .sample import sample as sample
 from .smooth import mean_filter as mean_filter
 from .smooth import window_sum as window_sum
+from .thin_plate_spline import thin_plate_spline_displacement as thin_plate_spline_displacement
 from .unfold import unfold as unfold
 from .warp import warp as warp
 from .warp import warp_points as warp_points

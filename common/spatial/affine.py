@@ -1,0 +1,47 @@
+"""The displacement of an affine map.
+
+MONAI's `AffineGrid` gives normalized coordinates, as `grid_sample` wants them.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from ._checks import check_spatial_shape
+from ._precision import lift
+from .grid import identity_grid
+
+
+def affine_displacement(matrix: Tensor, spatial_shape: Sequence[int]) -> Tensor:
+    r"""Return the field of an affine map about the middle c of a grid.
+
+    .. math:: u(x) = A (x - c) + t + c - x
+
+    Args:
+        matrix: `[A t; 0 1]`, `(B, d + 1, d + 1)`, voxels.
+        spatial_shape: shape of the grid.
+
+    Returns:
+        Displacement, `(B, d, *spatial)`, voxels, float32 or float64.
+
+    Raises:
+        ValueError: if the matrix and the shape do not fit.
+
+    Example:
+        >>> affine_displacement(torch.tensor([[[2.0, 0, 0], [0, 1, 5], [0, 0, 1]]]), (3, 1))[0, :, :, 0]
+        tensor([[-1.,  0.,  1.],
+                [ 5.,  5.,  5.]])
+    """
+    dims = len(spatial_shape)
+    check_spatial_shape("affine_displacement", spatial_shape, dims)
+    if matrix.ndim != 3 or matrix.shape[1:] != (dims + 1, dims + 1):
+        raise ValueError(
+            f"affine_displacement() expects 'matrix' of shape (B, {dims + 1}, {dims + 1}), got {tuple(matrix.shape)}."
+        )
+    matrix = lift(matrix)
+    center = torch.tensor([(n - 1) / 2 for n in spatial_shape], dtype=matrix.dtype, device=matrix.device)
+    from_center = identity_grid(spatial_shape, matrix.dtype, matrix.device) - center.view(-1, *[1] * dims)
+    change = matrix[:, :-1, :-1] - torch.eye(dims, dtype=matrix.dtype, device=matrix.device)
+    shift = matrix[:, :-1, -1].reshape(-1, dims, *[1] * dims)
+    return torch.einsum("bij,j...->bi...", change, from_center) + shift
