@@ -1,6 +1,7 @@
 """One file per network of a paper."""
 
 from .coupled_convex_net import CoupledConvexNet as CoupledConvexNet
+from .dirnet import DIRNet as DIRNet
 from .feature_extractor import FEATURES as FEATURES
 from .feature_extractor import select_features as select_features
 from .feature_net import SelfTrainingFeatureNet as SelfTrainingFeatureNet
