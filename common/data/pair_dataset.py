@@ -3,7 +3,8 @@
 MONAI's `CacheDataset` would read and keep every case once a pair.
 """
 
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from torch.utils.data import Dataset
 Case = dict[Hashable, Any]
 KINDS = ("random", "ordered", "unordered", "ring", "atlas")
 SIDES = ("fixed", "moving")
+DESCRIPTION = ("cohort", "name", "phase")  # of a case; says nothing to a network
 
 
 class PairDataset(Dataset):
@@ -24,7 +26,8 @@ class PairDataset(Dataset):
 
     Args:
         data: cases `{"image": ..., "label": ...}`, or pairs `{"fixed_image": ..., "moving_image": ...}` in the order
-            in which they are wanted. A case may name its ``"cohort"``; random pairs stay within one.
+            in which they are wanted. A case may name its ``"cohort"``, within which random, ordered and unordered
+            pairs stay, and itself (``"name"``; else its file does).
         transform: reads and prepares a case; no randomness, done once a case.
         augmentation: applied to each pair; may be random.
         pairs: how cases become pairs: "random" (every case once as the moving one, with a fixed one drawn from all,
@@ -36,7 +39,7 @@ class PairDataset(Dataset):
         preload: read every case at once, so that worker processes share what is read; else each when it is wanted.
 
     Raises:
-        ValueError: if there are no data, they mix cases and pairs, or `pairs` is unknown.
+        ValueError: if there are no data, they mix cases and pairs, `pairs` is unknown, or no two cases can be paired.
     """
 
     def __init__(
@@ -61,6 +64,8 @@ class PairDataset(Dataset):
         self.seed = seed
         self.cache: dict[int, Case] = {}
         self.set_epoch(1)
+        if not self.drawn:
+            raise ValueError(f"PairDataset() expects two cases of one cohort for {pairs} pairs, got no such two.")
         for number in range(len(self.cases) if preload else 0):
             self._case(number)
 
@@ -68,10 +73,11 @@ class PairDataset(Dataset):
         """Draw the pairs of an epoch, counted from 1."""
         self.epoch = epoch
         random = np.random.default_rng([self.seed, epoch])
-        drawn = self.listed or list(_draw(self.kind, self.cases, random))
+        drawn: Iterable[tuple[int, int]] = self.listed or _draw(self.kind, self.cases, random)
         if self.shuffle:
-            drawn = [drawn[i] for i in random.permutation(len(drawn))]
-        self.drawn = drawn[: self.length]
+            ordered = list(drawn)
+            drawn = (ordered[i] for i in random.permutation(len(ordered)))
+        self.drawn = list(islice(drawn, self.length))
 
     def __len__(self) -> int:
         """Pairs an epoch."""
@@ -92,7 +98,7 @@ class PairDataset(Dataset):
     def _case(self, number: int) -> Case:
         if number not in self.cache:
             case = self.transform(dict(self.cases[number]))
-            self.cache[number] = {key: value for key, value in case.items() if key != "cohort"}
+            self.cache[number] = {key: value for key, value in case.items() if key not in DESCRIPTION}
         return self.cache[number]
 
 
@@ -129,20 +135,32 @@ def _draw(kind: str, cases: Sequence[Case], random: np.random.Generator) -> Iter
         yield from (((number + 1) % count, number) for number in range(count))
     elif kind == "atlas":
         yield from ((0, number) for number in range(1, count))
-    elif kind == "random":
-        cohorts = [case.get("cohort") for case in cases]
-        for number, cohort in enumerate(cohorts):
-            mates = [other for other, its in enumerate(cohorts) if its == cohort]
-            yield mates[random.integers(len(mates))], number
     else:
-        for fixed in range(count):
-            first = fixed + 1 if kind == "unordered" else 0
-            yield from ((fixed, moving) for moving in range(first, count) if moving != fixed)
+        yield from _draw_within_cohorts(kind, [case.get("cohort") for case in cases], random)
+
+
+def _draw_within_cohorts(
+    kind: str, cohorts: Sequence[Hashable], random: np.random.Generator
+) -> Iterator[tuple[int, int]]:
+    members: dict[Hashable, list[int]] = {}
+    for number, cohort in enumerate(cohorts):
+        members.setdefault(cohort, []).append(number)
+    for number, cohort in enumerate(cohorts):
+        mates = members[cohort]
+        if kind == "random":
+            yield mates[random.integers(len(mates))], number
+        elif kind == "ordered":
+            yield from ((number, moving) for moving in mates if moving != number)
+        else:
+            yield from ((number, moving) for moving in mates if moving > number)
 
 
 def _name(case: Case) -> str:
+    if "name" in case:
+        return str(case["name"])
     image = case["image"]
-    return Path(image).name.split(".")[0] if isinstance(image, str | Path) else "case"
+    stem = Path(image).name.split(".")[0] if isinstance(image, str | Path) else "case"
+    return f"{stem}_phase{case['phase']}" if "phase" in case else stem
 
 
 def _copy(value: Any) -> Any:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ PAIR_KEYS = (
     "fixed_keypoints",
     "moving_keypoints",
 )
+PHASE_KEYS = ("fixed_phase", "moving_phase")  # which time of 4-D files, from 0
+KNOWN_KEYS = (*PAIR_KEYS, *PHASE_KEYS)
 REQUIRED = ("fixed_image", "moving_image")
 
 
@@ -23,31 +26,33 @@ def read_pairs(datalist: str | Path | Sequence[Mapping[str, Any]] | None = None,
     """Collect the pairs to register.
 
     Args:
-        datalist: ``.csv`` with the columns of `PAIR_KEYS` (those of the two images are needed), ``.json`` with a list
-            of such records, or Learn2Reg's dataset JSON; paths are relative to the file. Or the records themselves.
+        datalist: ``.csv`` with the columns of `PAIR_KEYS` (those of the two images are needed) and `PHASE_KEYS`,
+            ``.json`` with a list of such records, or Learn2Reg's dataset JSON; paths are relative to the file. Or the
+            records themselves.
         pair: one pair, given key by key; None is as good as absent.
 
     Returns:
-        Dictionaries from keys to paths; those of a list also name the pair: ``pair``.
+        Dictionaries from keys to paths, and to whole numbers for phases; those of a list also name the pair: ``pair``.
 
     Raises:
         FileNotFoundError: if the list is not there.
-        ValueError: if both ways or half a pair are given, the list cannot be read, or lacks a column.
+        ValueError: if both ways or half a pair are given, the list cannot be read, or lacks a column, or a
+            phase is no whole number.
     """
-    single = {key: str(value) for key, value in pair.items() if value is not None}
+    single = {key: _value(key, value, "the command line") for key, value in pair.items() if value is not None}
     if datalist is None:
         return [_checked(single, "the command line")]
     if single:
         raise ValueError(f"Give either datalist or single files, got datalist and {', '.join(single)}.")
     if not isinstance(datalist, str | Path):
-        return _named([_checked(_known(record), "datalist") for record in datalist])
+        return _named([_checked(_known(record, "datalist"), "datalist") for record in datalist])
     path = Path(datalist)
     if not path.is_file():
         raise FileNotFoundError(f"There is no file {path}.")
     records = _read_json(path) if path.suffix == ".json" else _read_csv(path)
     if not records:
         raise ValueError(f"{path} lists no pairs.")
-    return _named([_checked(_resolved(record, path.parent), str(path)) for record in records])
+    return _named([_checked(_resolved(record, path), str(path)) for record in records])
 
 
 def both_directions(pairs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -63,7 +68,7 @@ def both_directions(pairs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     for pair in pairs:
         name = pair.get("pair")
         others = {"fixed": "moving", "moving": "fixed"}
-        reverse = {others[key.split("_")[0]] + key[key.index("_") :]: pair[key] for key in PAIR_KEYS if key in pair}
+        reverse = {others[key.split("_")[0]] + key[key.index("_") :]: pair[key] for key in KNOWN_KEYS if key in pair}
         doubled += [
             {**pair, "pair": name or "forward"},
             {**reverse, "pair": f"{name}_reverse" if name else "reverse"},
@@ -71,27 +76,46 @@ def both_directions(pairs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return doubled
 
 
-def _known(record: Mapping[str, Any]) -> dict[str, str]:
-    return {key: str(record[key]) for key in PAIR_KEYS if record.get(key)}
+def _known(record: Mapping[str, Any], source: str) -> dict[str, Any]:
+    return {key: _value(key, record[key], source) for key in KNOWN_KEYS if record.get(key) not in (None, "")}
 
 
-def _resolved(record: Mapping[str, Any], folder: Path) -> dict[str, str]:
-    return {key: str(folder / value) for key, value in _known(record).items()}  # an absolute path stays as it is
+def _value(key: str, value: Any, source: str) -> str | int:
+    if key not in PHASE_KEYS:
+        return str(value)
+    try:
+        number = float(value)  # a spreadsheet writes 7.0 where a column has gaps
+    except (TypeError, ValueError):
+        number = math.nan
+    if isinstance(value, bool) or not number.is_integer() or number < 0:
+        raise ValueError(f"{key} is expected to be a whole number from 0, but {source} gives {value}.")
+    return int(number)
 
 
-def _checked(record: dict[str, str], source: str) -> dict[str, str]:
+def _resolved(record: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    """Paths are relative to the list; an absolute one stays as it is."""
+    known = _known(record, str(path))
+    return {key: str(path.parent / value) if key in PAIR_KEYS else value for key, value in known.items()}
+
+
+def _checked(record: dict[str, Any], source: str) -> dict[str, Any]:
     if missing := [key for key in REQUIRED if key not in record]:
         raise ValueError(f"A pair needs {' and '.join(REQUIRED)}, but {source} gives no {' and no '.join(missing)}.")
     return record
 
 
-def _named(records: list[dict[str, str]]) -> list[dict[str, str]]:
-    """Name each pair by its place and its files, so that names are unique and say what they are."""
+def _named(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Name each pair by its place, its files and their phases, so that names are unique and say what they are."""
     digits = len(str(len(records)))
     for number, record in enumerate(records, start=1):
-        stems = "_".join(Path(record[key]).name.split(".")[0] for key in REQUIRED)
+        stems = "_".join(_stem(record, side) for side in ("fixed", "moving"))
         record["pair"] = f"{number:0{digits}d}_{stems}"
     return records
+
+
+def _stem(record: Mapping[str, Any], side: str) -> str:
+    stem, phase = Path(record[f"{side}_image"]).name.split(".")[0], f"{side}_phase"
+    return f"{stem}_phase{record[phase]}" if phase in record else stem
 
 
 def _read_csv(path: Path) -> list[dict[str, Any]]:
@@ -105,8 +129,8 @@ def _read_csv(path: Path) -> list[dict[str, Any]]:
 
 
 def _check_names(names: Iterable[str], path: Path) -> None:
-    if unknown := [name for name in names if name not in (*PAIR_KEYS, "pair")]:
-        raise ValueError(f"{path} has the unknown column {', '.join(unknown)}: known are {', '.join(PAIR_KEYS)}.")
+    if unknown := [name for name in names if name not in (*KNOWN_KEYS, "pair")]:
+        raise ValueError(f"{path} has the unknown column {', '.join(unknown)}: known are {', '.join(KNOWN_KEYS)}.")
 
 
 def _read_json(path: Path) -> list[dict[str, Any]]:

@@ -1,3 +1,4 @@
+import time
 from typing import Any
 
 import pytest
@@ -51,6 +52,47 @@ def test_random_pairs_stay_within_a_cohort() -> None:
         for item in (dataset[i] for i in range(6)):
             assert item["fixed_image"][0] == item["moving_image"][0]
             assert set(item) == {"fixed_image", "moving_image", "pair"}
+
+
+@pytest.mark.parametrize(("pairs", "count"), [("ordered", 12 + 2), ("unordered", 6 + 1)])
+def test_all_pairs_stay_within_a_cohort(pairs: str, count: int) -> None:
+    cohorts = {"x0": "x", "y0": "y", "x1": "x", "z0": "z", "x2": "x", "y1": "y", "x3": "x"}
+    dataset = PairDataset([{"image": name, "cohort": cohort} for name, cohort in cohorts.items()], pairs=pairs)
+    drawn = names(dataset)
+    assert len(drawn) == len(set(drawn)) == count
+    assert all(fixed[0] == moving[0] and fixed != moving for fixed, moving in drawn)
+
+
+def test_cohorts_of_one_case_have_no_pairs() -> None:
+    cases = [{"image": name, "cohort": name} for name in "ab"]
+    with pytest.raises(ValueError, match="expects two cases of one cohort for ordered pairs, got no such two"):
+        PairDataset(cases, pairs="ordered")
+
+
+def test_many_cases_are_drawn_in_no_time() -> None:
+    dataset = PairDataset([{"image": str(n), "cohort": n % 2} for n in range(6000)])
+    start = time.perf_counter()
+    dataset.set_epoch(2)
+    assert time.perf_counter() - start < 0.5  # 0.02 s; a list of mates for every case would be 2 s
+    assert PairDataset([{"image": str(n)} for n in range(6000)], pairs="ordered", shuffle=False, length=3).drawn == [
+        (0, 1), (0, 2), (0, 3)]  # fmt: skip
+
+
+def test_cases_may_have_names() -> None:
+    dataset = PairDataset([{"image": n, "name": f"slice{n}", "cohort": "x"} for n in range(2)], pairs="ring")
+    assert {dataset[i]["pair"] for i in range(2)} == {"slice1_slice0", "slice0_slice1"}
+    assert set(dataset[0]) == {"fixed_image", "moving_image", "pair"}
+
+
+def test_phases_of_one_file_are_different_cases() -> None:
+    def transform(case: dict) -> dict:
+        return {**case, "image": (case["image"], case["phase"])}
+
+    pairs = [{"fixed_image": "a.nii", "fixed_phase": 0, "moving_image": "a.nii", "moving_phase": t} for t in (3, 0)]
+    dataset = PairDataset(pairs, transform, shuffle=False)
+    assert names(dataset) == [(("a.nii", 0), ("a.nii", 3)), (("a.nii", 0), ("a.nii", 0))]
+    assert dataset[0]["pair"] == "a_phase0_a_phase3"
+    assert set(dataset[0]) == {"fixed_image", "moving_image", "pair"}
 
 
 def test_listed_pairs_are_given_as_they_are() -> None:

@@ -71,6 +71,32 @@ def test_read_pairs_of_records_leaves_paths_as_they_are() -> None:
     assert pairs[2] == {**ROWS[0], "pair": "3_one_two"}
 
 
+def test_read_pairs_takes_phases_as_numbers(tmp_path: Path) -> None:
+    path = write_csv(
+        tmp_path, "fixed_image,moving_image,fixed_phase,moving_phase", "a.nii,a.nii,0,7.0", "a.nii,b.nii,,19"
+    )
+    one, two = read_pairs(path)
+    assert (one["fixed_phase"], one["moving_phase"]) == (0, 7)
+    assert isinstance(one["moving_phase"], int)
+    assert "fixed_phase" not in two
+    assert two["moving_phase"] == 19
+    assert [pair["pair"] for pair in (one, two)] == ["1_a_phase0_a_phase7", "2_a_b_phase19"]
+    records = [{"fixed_image": "a.nii", "moving_image": "a.nii", "fixed_phase": 0, "moving_phase": 7}]
+    assert read_pairs(write_json(tmp_path, records))[0] == one
+    assert read_pairs(records) == [{**records[0], "pair": one["pair"]}]
+    assert read_pairs(**records[0]) == records
+
+
+@pytest.mark.parametrize("phase", ["end", "1.5", -1, True, "nan", "inf", [1]])
+def test_read_pairs_rejects_a_phase_that_is_no_number(phase: Any, tmp_path: Path) -> None:
+    record = {"fixed_image": "a.nii", "moving_image": "a.nii", "moving_phase": phase}
+    message = "moving_phase is expected to be a whole number from 0, but {} gives "
+    with pytest.raises(ValueError, match=message.format("the command line")):
+        read_pairs(**record)
+    with pytest.raises(ValueError, match=message.format(r".*pairs\.json")):
+        read_pairs(write_json(tmp_path, [record]))
+
+
 def test_read_pairs_names_are_unique_and_sort_like_the_list() -> None:
     names = [pair["pair"] for pair in read_pairs([ROWS[0]] * 11)]
     assert names[0] == "01_one_two"
@@ -188,3 +214,8 @@ def test_both_directions_exchange_everything() -> None:
     assert reverse == {"fixed_image": "m.nii", "moving_image": "f.nii", "fixed_label": "l.nii", "pair": "reverse"}
     listed = both_directions([{**pairs[0], "pair": "1_f_m"}])
     assert [pair["pair"] for pair in listed] == ["1_f_m", "1_f_m_reverse"]
+
+
+def test_both_directions_exchange_phases() -> None:
+    pair = {"fixed_image": "a.nii", "moving_image": "a.nii", "fixed_phase": 0, "moving_phase": 7}
+    assert both_directions([pair])[1] == {**pair, "fixed_phase": 7, "moving_phase": 0, "pair": "reverse"}
