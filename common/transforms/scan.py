@@ -1,77 +1,90 @@
-"""Reading a scan, label map or mask: every format ITK and nibabel read, checked, in one frame.
+"""Reading a scan, label map or mask: every format ITK, nibabel and NumPy read, checked, in one frame.
 
-nibabel and MONAI's ITK reader read the formats; what they leave to chance is checked here once (missing and truncated
-files, dimensions, NaN, constant images, singular affines), so that everything behind it can trust its input.
+What the readers leave to chance is checked here once (missing and truncated files, dimensions, time, NaN, constant
+images, singular affines), so that everything behind it can trust its input.
 """
 
-import locale
 from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
 import numpy as np
 import torch
 from monai.config import KeysCollection
-from monai.data import ITKReader, MetaTensor
+from monai.data import MetaTensor
 from monai.transforms import MapTransform
 from monai.utils import ensure_tuple
 
+from ._formats import read_array
 
-def read_scan(path: str | Path, spatial_dims: int = 3, label: bool = False) -> MetaTensor:
+
+def read_scan(path: str | Path, spatial_dims: int = 3, label: bool = False, phase: int | None = None) -> MetaTensor:
     """Read one scan.
 
     Args:
-        path: NIfTI, NRRD, MetaImage, any other file ITK reads, or a folder with one DICOM series.
+        path: NIfTI, NRRD, MetaImage, any other file ITK reads, or a folder with one DICOM series; PNG, JPEG, TIFF and
+            ``.npy`` as well, on voxels of 1 mm, color as luminance. The axes of a picture are columns, rows, as ITK
+            has them; those of a ``.npy`` stay in their order.
         spatial_dims: 2 or 3.
         label: the file is a label map or mask: values must be whole numbers and may be constant.
+        phase: the time to take, from 0, of a file with one more axis, the last; a file without is taken as it is.
 
     Returns:
         ``(1, *spatial)``: float32 for a scan, int32 for a label map; ``affine`` is voxel to world, RAS mm, ``(4, 4)``
-        float64; ``meta["stored_dtype"]`` names the type in the file.
+        float64; ``meta["stored_dtype"]`` names the type in the file, or for integers of 64 bits one to write instead.
 
     Raises:
         FileNotFoundError: if there is no such file or folder.
-        ValueError: if it is no image, is damaged, has other dimensions, or its values or affine cannot be used.
+        ValueError: if it is no image, is damaged, has other dimensions or not that phase, or its values or affine
+            cannot be used.
     """
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(f"There is no file {path}.")
-    try:
-        array, affine = _read_nifti(path) if path.name.endswith((".nii", ".nii.gz")) else _read_with_itk(path)
-    except Exception as error:  # every reader raises its own kind of error
-        raise ValueError(f"{path} cannot be read as an image: it is damaged, or in no format known here.") from error
-    array = _drop_trailing_axes(array, spatial_dims)
-    if array.ndim != spatial_dims:
-        raise ValueError(f"{path} is expected to be a {spatial_dims}-D scan, got the shape {tuple(array.shape)}.")
+    array, affine = read_array(path, label)
+    array = _at_phase(_drop_single_axes(array, spatial_dims), spatial_dims, phase, path)
+    _check_dimensions(array.shape, spatial_dims, path)
     _check_values(array, path, label)
     _check_affine(affine[:spatial_dims, :spatial_dims], path)
     values = torch.from_numpy(np.ascontiguousarray(array.astype(np.int32 if label else np.float32)))[None]
-    return MetaTensor(values, affine=torch.from_numpy(affine), meta={"stored_dtype": str(array.dtype)})
+    return MetaTensor(values, affine=torch.from_numpy(affine), meta={"stored_dtype": _stored_dtype(array, label)})
 
 
-def _read_nifti(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Array and affine as nibabel has them: MONAI's reader prefers any qform to a sform that pixdim contradicts."""
-    image: Any = nib.load(path)
-    placed = image.header["sform_code"] > 0 or image.header["qform_code"] > 0
-    return np.asanyarray(image.dataobj), image.affine if placed else np.zeros((4, 4))
+def _stored_dtype(array: np.ndarray, label: bool) -> str:
+    """The type results are written in: nibabel refuses integers of 64 bits, which other programs cannot read."""
+    if array.dtype.kind in "ui" and array.dtype.itemsize == 8:
+        return "int32" if label else "float32"
+    return str(array.dtype)
 
 
-def _read_with_itk(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    reader = ITKReader()  # LoadImage would try every reader it knows, each with its own complaints
-    encoding = locale.setlocale(locale.LC_CTYPE)
-    try:
-        array, meta = reader.get_data(reader.read(str(path)))
-    finally:  # ITK's DICOM reader leaves the process in the locale C, where all text is ASCII
-        locale.setlocale(locale.LC_CTYPE, encoding)
-    return array, _in_3d(np.asarray(meta["affine"], dtype=np.float64))
-
-
-def _drop_trailing_axes(array: np.ndarray, spatial_dims: int) -> np.ndarray:
+def _drop_single_axes(array: np.ndarray, spatial_dims: int) -> np.ndarray:
     """Axes of length one behind the spatial ones mean nothing (NIfTI writes 2-D images with a third one)."""
     while array.ndim > spatial_dims and array.shape[-1] == 1:
         array = array[..., 0]
+    if spatial_dims == 2 and array.ndim == 4 and array.shape[2] == 1:  # 2-D through time is (x, y, 1, t)
+        return array[:, :, 0]
     return array
+
+
+def _at_phase(array: np.ndarray, spatial_dims: int, phase: int | None, path: Path) -> np.ndarray:
+    if phase is None or array.ndim != spatial_dims + 1:
+        return array
+    if not 0 <= phase < array.shape[-1]:
+        raise ValueError(f"{path} has the phases 0 to {array.shape[-1] - 1}, there is no phase {phase}.")
+    return array[..., phase]
+
+
+def _check_dimensions(shape: tuple[int, ...], spatial_dims: int, path: Path) -> None:
+    if len(shape) == spatial_dims:
+        return
+    hint = "."
+    if len(shape) == 2:
+        hint = ": set spatial_dims to 2 for it."
+    if len(shape) == spatial_dims + 1:
+        hint = f": if its last axis is time, choose one of {shape[-1]} phases with fixed_phase and moving_phase."
+    if spatial_dims == 2 and len(shape) in (3, 4):
+        hint = f": for all of its slices set spatial_dims to 3{hint.replace(':', ';', 1)}"
+    raise ValueError(f"{path} is expected to be a {spatial_dims}-D scan, got the shape {tuple(shape)}{hint}")
 
 
 def _check_values(array: np.ndarray, path: Path, label: bool) -> None:
@@ -87,14 +100,6 @@ def _check_values(array: np.ndarray, path: Path, label: bool) -> None:
         raise ValueError(f"{path} is constant: every voxel is {array.flat[0]}, there is nothing to register.")
 
 
-def _in_3d(affine: np.ndarray) -> np.ndarray:
-    """The affine of a 2-D image, 3 x 3, as nibabel has it: 4 x 4."""
-    whole = np.eye(4)
-    whole[: len(affine) - 1, : len(affine) - 1] = affine[:-1, :-1]
-    whole[: len(affine) - 1, 3] = affine[:-1, -1]
-    return whole
-
-
 def _check_affine(axes: np.ndarray, path: Path) -> None:
     lengths = np.linalg.norm(axes, axis=0)
     if not np.isfinite(axes).all() or abs(np.linalg.det(axes)) < 1e-6 * max(np.prod(lengths), 1e-12):
@@ -105,6 +110,9 @@ def _check_affine(axes: np.ndarray, path: Path) -> None:
 
 class LoadScansd(MapTransform):
     """Read the scans and label maps of a pair, and check that they fit together.
+
+    ``fixed_phase``, ``moving_phase`` or, of a single case, ``phase`` says which time to take of its files, see
+    `read_scan`.
 
     Args:
         keys: entries that hold paths of scans.
@@ -125,12 +133,16 @@ class LoadScansd(MapTransform):
         """Replace the paths by MetaTensors ``(1, *spatial)``."""
         loaded = dict(data)
         for key in self.keys:
-            loaded[key] = read_scan(data[key], self.spatial_dims)
+            loaded[key] = self._read(data, key)
         for key in self.label_keys:
             if key in data:
-                loaded[key] = read_scan(data[key], self.spatial_dims, label=True)
+                loaded[key] = self._read(data, key, label=True)
                 scan = loaded[str(key).replace("label", "image").replace("mask", "image")]
                 if loaded[key].shape != scan.shape:
                     got, expected = tuple(loaded[key].shape[1:]), tuple(scan.shape[1:])
                     raise ValueError(f"{data[key]} is expected to have the shape {expected} of its scan, got {got}.")
         return loaded
+
+    def _read(self, data: Mapping[Hashable, Any], key: Hashable, label: bool = False) -> MetaTensor:
+        side, joint, _ = str(key).rpartition("_")
+        return read_scan(data[key], self.spatial_dims, label, data.get(f"{side}{joint}phase"))

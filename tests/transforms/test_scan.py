@@ -196,8 +196,12 @@ def altered(value: float) -> NDArray:
 @pytest.mark.parametrize(
     ("array", "message"),
     [
-        (RAMP[:, :, 0].astype(np.float32), r"expected to be a 3-D scan, got the shape \(5, 6\)"),
-        (np.ones((5, 6, 7, 2), np.float32), r"expected to be a 3-D scan, got the shape \(5, 6, 7, 2\)"),
+        (RAMP[:, :, 0].astype(np.float32), r"expected to be a 3-D scan, got the shape \(5, 6\): set spatial_dims to 2"),
+        (
+            np.ones((5, 6, 7, 2), np.float32),
+            r"a 3-D scan, got the shape \(5, 6, 7, 2\): if its last axis is time, choose one of 2 phases with fixed_p",
+        ),
+        (np.ones((5, 6, 7, 2, 3), np.float32), r"expected to be a 3-D scan, got the shape \(5, 6, 7, 2, 3\)\.$"),
         (np.full(SHAPE, 7, np.uint8), "is constant: every voxel is 7, there is nothing to register"),
         (altered(np.nan), "holds NaN or infinite values"),
         (altered(np.inf), "holds NaN or infinite values"),
@@ -217,10 +221,144 @@ def test_read_scan_rejects_an_empty_scan(tmp_path: Path) -> None:
         read_scan(tmp_path / "a.nii")
 
 
-def test_read_scan_rejects_three_dimensions_where_two_are_wanted(tmp_path: Path) -> None:
-    write_nibabel(tmp_path / "a.nii.gz", RAMP.astype(np.float32))
-    with pytest.raises(ValueError, match=r"expected to be a 2-D scan, got the shape \(5, 6, 7\)"):
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        (
+            SHAPE,
+            r"\(5, 6, 7\): for all of its slices set spatial_dims to 3; if its last axis is time, choose one of 7 ph",
+        ),
+        ((*SHAPE, 2), r"\(5, 6, 7, 2\): for all of its slices set spatial_dims to 3\.$"),
+    ],
+)
+def test_read_scan_rejects_more_dimensions_where_two_are_wanted(
+    shape: tuple[int, ...], message: str, tmp_path: Path
+) -> None:
+    write_nibabel(tmp_path / "a.nii.gz", np.zeros(shape, np.float32))
+    with pytest.raises(ValueError, match=f"expected to be a 2-D scan, got the shape {message}"):
         read_scan(tmp_path / "a.nii.gz", spatial_dims=2)
+
+
+CINE = np.arange(5 * 6 * 7 * 3, dtype=np.int16).reshape(*SHAPE, 3)
+
+
+def write_itk_cine(path: Path, array: NDArray) -> None:
+    image = sitk.GetImageFromArray(np.ascontiguousarray(array.T), isVector=False)
+    image.SetSpacing((*SPACING.tolist(), 40.0))
+    direction = np.eye(4)
+    direction[:3, :3] = DIRECTION
+    image.SetDirection(direction.ravel().tolist())
+    image.SetOrigin((*ORIGIN.tolist(), 0.0))
+    sitk.WriteImage(image, str(path))
+
+
+@pytest.mark.parametrize(
+    ("name", "write"), [("a.nii.gz", write_nibabel), ("a.nrrd", write_itk_cine), ("a.mha", write_itk_cine)]
+)
+def test_convention_read_scan_takes_one_phase(name: str, write: Callable, tmp_path: Path) -> None:
+    write(tmp_path / name, CINE)
+    for phase in (0, 2):
+        scan = read_scan(tmp_path / name, phase=phase)
+        np.testing.assert_array_equal(scan[0].numpy(), CINE[..., phase])
+        np.testing.assert_allclose(scan.affine.numpy(), AFFINE, atol=1e-5)
+
+
+def test_read_scan_takes_a_file_without_time_as_it_is(tmp_path: Path) -> None:
+    write_nibabel(tmp_path / "a.nii.gz", RAMP.astype(np.uint8))
+    assert read_scan(tmp_path / "a.nii.gz", label=True, phase=4).shape == (1, *SHAPE)
+
+
+@pytest.mark.parametrize("array", [CINE[:, :, 0], CINE[:, :, :1]])
+def test_read_scan_takes_one_phase_in_2d(array: NDArray, tmp_path: Path) -> None:
+    """NIfTI has time as the fourth axis, behind a third one of length one."""
+    write_nibabel(tmp_path / "a.nii.gz", array)
+    np.testing.assert_array_equal(read_scan(tmp_path / "a.nii.gz", 2, phase=1)[0].numpy(), CINE[:, :, 0, 1])
+
+
+@pytest.mark.parametrize("phase", [3, -1])
+def test_read_scan_rejects_a_phase_out_of_range(phase: int, tmp_path: Path) -> None:
+    write_nibabel(tmp_path / "a.nii.gz", CINE)
+    with pytest.raises(ValueError, match=rf"a\.nii\.gz has the phases 0 to 2, there is no phase {phase}\."):
+        read_scan(tmp_path / "a.nii.gz", phase=phase)
+
+
+PICTURE = RAMP[:, :, 0].astype(np.uint8)  # (x, y)
+UNPLACED = np.diag([-1.0, -1, 1, 1])
+
+
+def write_picture(path: Path, array: NDArray) -> None:
+    """Rows are y; the last axis of three is color."""
+    image = sitk.GetImageFromArray(np.ascontiguousarray(array.swapaxes(0, 1)), isVector=array.ndim == 3)
+    image.SetSpacing((0.3, 0.3))  # TIFF and JPEG keep it as dots per inch
+    sitk.WriteImage(image, str(path))
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.PNG", "a.tif", "a.tiff", "a.bmp", "a.jpg", "a.jpeg"])
+def test_convention_read_scan_of_a_picture(name: str, tmp_path: Path) -> None:
+    write_picture(tmp_path / name, PICTURE)
+    scan = read_scan(tmp_path / name, spatial_dims=2)
+    assert scan.meta["stored_dtype"] == "uint8"
+    np.testing.assert_allclose(scan[0].numpy(), PICTURE, atol=3 if "jp" in name else 0)
+    np.testing.assert_array_equal(scan.affine.numpy(), UNPLACED)
+    header = sitk.ReadImage(str(tmp_path / name))  # ITK's own frame, but for the spacing
+    assert header.GetOrigin() == (0, 0)
+    assert header.GetDirection() == (1, 0, 0, 1)
+
+
+@pytest.mark.parametrize("dtype", ["uint16", "float32"])
+def test_read_scan_of_a_picture_keeps_its_depth(dtype: str, tmp_path: Path) -> None:
+    write_picture(tmp_path / "a.tif", RAMP[:, :, 0].astype(dtype) * 50)
+    scan = read_scan(tmp_path / "a.tif", spatial_dims=2)
+    assert scan.meta["stored_dtype"] == dtype
+    np.testing.assert_array_equal(scan[0].numpy(), RAMP[:, :, 0] * 50)
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+def test_read_scan_takes_the_luminance_of_a_color_picture(channels: int, tmp_path: Path) -> None:
+    color = np.random.default_rng(0).integers(0, 256, (5, 6, channels), dtype=np.uint8)
+    write_picture(tmp_path / "a.png", color)
+    scan = read_scan(tmp_path / "a.png", spatial_dims=2)
+    red, green, blue = np.moveaxis(color.astype(float), 2, 0)[:3]
+    np.testing.assert_array_equal(scan[0].numpy(), np.rint(0.2126 * red + 0.7152 * green + 0.0722 * blue))
+    assert scan.meta["stored_dtype"] == "uint8"
+
+
+def test_read_scan_of_a_label_map_in_colors(tmp_path: Path) -> None:
+    write_picture(tmp_path / "a.png", np.stack([PICTURE] * 3, axis=-1))
+    np.testing.assert_array_equal(read_scan(tmp_path / "a.png", 2, label=True)[0].numpy(), PICTURE)
+    write_picture(tmp_path / "a.png", np.stack([PICTURE, PICTURE, 0 * PICTURE], axis=-1))
+    with pytest.raises(ValueError, match=r"a\.png is expected to be a label map, got a color picture: save the labels"):
+        read_scan(tmp_path / "a.png", 2, label=True)
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+def test_convention_read_scan_of_an_array_keeps_its_axes(dims: int, tmp_path: Path) -> None:
+    array = RAMP[:, :, 0] if dims == 2 else RAMP
+    np.save(tmp_path / "a.npy", array.astype(np.float64))
+    scan = read_scan(tmp_path / "a.npy", dims)
+    np.testing.assert_array_equal(scan[0].numpy(), array)
+    np.testing.assert_array_equal(scan.affine.numpy(), UNPLACED)
+
+
+def test_read_scan_never_unpickles(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.array([{}], dtype=object))
+    with pytest.raises(ValueError, match=r"a\.npy cannot be read as an image"):
+        read_scan(tmp_path / "a.npy")
+
+
+@pytest.mark.parametrize(("label", "stored"), [(False, "float32"), (True, "int32")])
+def test_read_scan_names_a_type_that_can_be_written(label: bool, stored: str, tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", RAMP.astype(np.int64))
+    assert read_scan(tmp_path / "a.npy", label=label).meta["stored_dtype"] == stored
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.tif", "a.jpg"])
+def test_read_scan_rejects_a_truncated_picture(name: str, tmp_path: Path) -> None:
+    write_picture(tmp_path / name, np.random.default_rng(0).integers(0, 256, (40, 50), dtype=np.uint8))
+    content = (tmp_path / name).read_bytes()
+    (tmp_path / name).write_bytes(content[: 2 * len(content) // 3])
+    with pytest.raises(ValueError, match=f"{name} cannot be read as an image: it is damaged"):
+        read_scan(tmp_path / name, spatial_dims=2)
 
 
 def test_read_scan_rejects_a_fractional_label_map(tmp_path: Path) -> None:
@@ -278,3 +416,24 @@ def test_load_scansd_rejects_a_label_of_another_shape(key: str, shape: str, tmp_
         ValueError, match=rf"other\.nii\.gz is expected to have the shape {shape} of its scan, got {got}"
     ):
         LOAD({**data, key: str(tmp_path / "other.nii.gz")})
+
+
+def test_load_scansd_reads_one_phase_of_each_side(tmp_path: Path) -> None:
+    write_nibabel(tmp_path / "cine.nii.gz", CINE)
+    write_nibabel(tmp_path / "labels.nii.gz", (CINE % 5).astype(np.uint8))
+    write_nibabel(tmp_path / "label.nii.gz", RAMP.astype(np.uint8))
+    cine = str(tmp_path / "cine.nii.gz")
+    data = {"fixed_image": cine, "moving_image": cine, "fixed_phase": 0, "moving_phase": 2}
+    labels = {"fixed_label": str(tmp_path / "label.nii.gz"), "moving_label": str(tmp_path / "labels.nii.gz")}
+    loaded = LOAD({**data, **labels})
+    np.testing.assert_array_equal(loaded["fixed_image"][0].numpy(), CINE[..., 0])
+    np.testing.assert_array_equal(loaded["moving_image"][0].numpy(), CINE[..., 2])
+    np.testing.assert_array_equal(loaded["fixed_label"][0].numpy(), RAMP)
+    np.testing.assert_array_equal(loaded["moving_label"][0].numpy(), CINE[..., 2] % 5)
+    assert loaded["moving_phase"] == 2
+
+
+def test_load_scansd_reads_one_phase_of_a_case(tmp_path: Path) -> None:
+    write_nibabel(tmp_path / "cine.nii.gz", CINE)
+    loaded = LoadScansd("image")({"image": str(tmp_path / "cine.nii.gz"), "phase": 1})
+    np.testing.assert_array_equal(loaded["image"][0].numpy(), CINE[..., 1])
