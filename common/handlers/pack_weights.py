@@ -1,0 +1,52 @@
+"""Weights as they are shipped: half the bytes, or several networks in one file.
+
+MONAI and Ignite load such files (`CheckpointLoader` with the name of one); neither writes them.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ._checkpoint_files import load_newest, save
+
+
+def pack_weights(files: Mapping[str, str | Path], output: str | Path, half: bool = False) -> None:
+    """Put the weights of one or several networks into one file.
+
+    Args:
+        files: by name, what `TrainingCheckpoint` wrote: ``model.pt``, or a folder of checkpoints, of which the newest
+            is taken. The one file of name "" is written as it is, others by their names.
+        output: file to write, whole or not at all.
+        half: floating point weights in half precision.
+
+    Raises:
+        FileNotFoundError: if there is no such file, or no checkpoint in the folder.
+        ValueError: if a file holds no weights.
+        OSError: if the output cannot be written.
+    """
+    weights = {name: _convert(_load(Path(path)), half) for name, path in files.items()}
+    save(Path(output), weights[""] if list(weights) == [""] else weights)
+
+
+def _load(path: Path) -> dict[str, Any]:
+    if path.is_dir():
+        found = load_newest(path)
+        if found is None:
+            raise FileNotFoundError(f"There is no whole checkpoint in {path}.")
+        network: dict[str, Any] = found[1]["objects"]["network"]
+        return network
+    if not path.is_file():
+        raise FileNotFoundError(f"There are no weights at {path}.")
+    try:
+        weights = torch.load(path, map_location="cpu", weights_only=True)
+        if all(isinstance(weight, torch.Tensor) for weight in weights.values()):
+            return dict(weights)
+    except Exception as error:  # whatever a damaged archive happens to be taken for
+        raise ValueError(f"{path} holds no weights: is it damaged?") from error
+    raise ValueError(f"{path} holds no weights but {', '.join(map(str, weights))}: is it a checkpoint of a training?")
+
+
+def _convert(weights: Mapping[str, torch.Tensor], half: bool) -> dict[str, torch.Tensor]:
+    return {name: weight.half() if half and weight.is_floating_point() else weight for name, weight in weights.items()}

@@ -1,0 +1,54 @@
+from pathlib import Path
+
+import pytest
+import torch
+from ignite.engine import Engine
+from monai.handlers import CheckpointLoader
+from torch import nn
+
+from common.handlers import pack_weights
+
+
+def written(path: Path, value: float) -> Path:
+    net = nn.BatchNorm1d(3)
+    nn.init.constant_(net.weight, value)
+    torch.save(net.state_dict(), path)
+    return path
+
+
+def test_one_network_in_half_precision(tmp_path: Path) -> None:
+    pack_weights({"": written(tmp_path / "a.pt", 0.5)}, tmp_path / "model.pt", half=True)
+    weights = torch.load(tmp_path / "model.pt", weights_only=True)
+    assert weights["weight"].dtype == torch.float16
+    assert weights["num_batches_tracked"].dtype == torch.int64
+    assert weights["weight"].tolist() == [0.5] * 3
+
+
+def test_several_networks_are_loaded_by_name(tmp_path: Path) -> None:
+    files = {f"digit_{n}": written(tmp_path / f"{n}.pt", n) for n in range(3)}
+    pack_weights(files, tmp_path / "model.pt")
+    net = nn.BatchNorm1d(3)
+    CheckpointLoader(str(tmp_path / "model.pt"), {"digit_2": net})(Engine(lambda engine, batch: None))
+    assert net.weight.tolist() == [2.0] * 3
+
+
+def test_newest_checkpoint_of_a_folder(tmp_path: Path) -> None:
+    for epoch in (9, 10):
+        network = {"weight": torch.full((2,), float(epoch))}
+        torch.save({"trainer": {}, "objects": {"network": network}}, tmp_path / f"checkpoint_epoch={epoch}.pt")
+    pack_weights({"": tmp_path}, tmp_path / "model.pt")
+    assert torch.load(tmp_path / "model.pt", weights_only=True)["weight"].tolist() == [10.0, 10.0]
+
+
+def test_what_holds_no_weights_raises(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="no weights at"):
+        pack_weights({"": tmp_path / "missing.pt"}, tmp_path / "model.pt")
+    with pytest.raises(FileNotFoundError, match="no whole checkpoint in"):
+        pack_weights({"": tmp_path}, tmp_path / "model.pt")
+    (tmp_path / "damaged.pt").write_bytes(b"PK")
+    with pytest.raises(ValueError, match="is it damaged"):
+        pack_weights({"": tmp_path / "damaged.pt"}, tmp_path / "model.pt")
+    torch.save({"trainer": {}, "objects": {}}, tmp_path / "checkpoint.pt")
+    with pytest.raises(ValueError, match="holds no weights but trainer, objects: is it a checkpoint of a training"):
+        pack_weights({"": tmp_path / "checkpoint.pt"}, tmp_path / "model.pt")
+    assert not (tmp_path / "model.pt").exists()
