@@ -1,4 +1,4 @@
-"""The command line: `python -m common apply|compare|compare_results|label`; `-- --help` behind each explains it."""
+"""The command line: `python -m common apply|compare|compare_results|label|learning_curves|pack [-- --help]`."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -8,8 +8,9 @@ from typing import Any
 import fire
 import torch
 
-from common import metrics
+from common import metrics, reports
 from common.engines import Segmenter, check_device, label_scans, one_sentence
+from common.handlers import pack_weights
 from common.reports import points_suffix, save_scan, save_text
 from common.spatial import sample
 from common.transforms import (
@@ -141,6 +142,41 @@ def label(
         return f"scans of {images} -> {output}"
 
 
+def learning_curves(*tables: str, output: str, column: str = "similarity") -> str:
+    """Draw how trainings went, one curve each over the iterations.
+
+    Curves are called by the folders of their tables. The validation's figure of the same name is drawn with dots.
+
+    Args:
+        tables: metrics.csv of each training.
+        output: PNG file to write.
+        column: figure to draw, such as similarity or loss; dice is measured by the validation alone.
+    """
+    with one_sentence():
+        if not str(output).endswith(".png"):
+            raise ValueError(f"--output is expected to end in .png, got {output}.")
+        if not tables:
+            raise ValueError("learning_curves expects the metrics.csv of one training or more, got none.")
+        reports.learning_curves(str(output), [str(table) for table in tables], str(column))
+        return f"{column} of {', '.join(map(str, tables))} -> {output}"
+
+
+def pack(output: str, *weights: str, half: bool = False) -> str:
+    """Write weights as they are shipped: those of one training, or of several in one file.
+
+    Args:
+        output: file to write, such as models/model.pt.
+        weights: model.pt of a training, or its folder of checkpoints for the newest; several as name=path.
+        half: in half precision.
+    """
+    with one_sentence():
+        files = dict(_named(str(each)) for each in weights)
+        if len(files) != len(weights) or not files or ("" in files and len(files) > 1):
+            raise ValueError("pack expects the weights of one training, or of several as name=path, each name once.")
+        pack_weights(files, str(output), half)
+        return f"weights of {', '.join(map(str, weights))} -> {output}"
+
+
 def distances(first: Field, second: Field) -> dict[str, float]:
     """Distance of two fields over the part of the first one's grid that the second covers: mean, median, 95 %, maximum.
 
@@ -164,10 +200,25 @@ def distances(first: Field, second: Field) -> dict[str, float]:
     }
 
 
+def _named(weights: str) -> tuple[str, str]:
+    """Name and path; no name where the equals sign belongs to the path, as in checkpoint_epoch=9.pt."""
+    name, _, path = weights.partition("=")
+    return (name, path) if name.isidentifier() and path and not Path(weights).exists() else ("", weights)
+
+
 def _check_nifti(path: str) -> None:
     if not Path(path).name.endswith((".nii", ".nii.gz")):
         raise ValueError(f"--output is expected to end in .nii.gz or .nii, got {path}.")
 
 
 if __name__ == "__main__":
-    fire.Fire({"apply": apply, "compare": compare, "compare_results": compare_results, "label": label})
+    fire.Fire(
+        {
+            "apply": apply,
+            "compare": compare,
+            "compare_results": compare_results,
+            "label": label,
+            "learning_curves": learning_curves,
+            "pack": pack,
+        }
+    )

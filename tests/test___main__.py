@@ -11,7 +11,7 @@ import pytest
 import torch
 from monai.data import MetaTensor
 
-from common.__main__ import apply, compare, compare_results, distances, label
+from common.__main__ import apply, compare, compare_results, distances, label, learning_curves, pack
 from common.engines import SegmenterSettings
 from common.networks.nets import SegmentationUNet
 from common.reports import save_scan, save_text
@@ -297,6 +297,58 @@ def test_label_writes_label_maps_and_a_report(segmenter: dict[str, str]) -> None
 def test_label_rejects(segmenter: dict[str, str], options: dict, message: str) -> None:
     with pytest.raises(SystemExit, match=rf"^Error: {message}"):
         label(**segmenter | options)
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> str:
+    """What a training of two epochs writes."""
+    path = tmp_path / "b" / "metrics.csv"
+    save_text(path, "epoch,iteration,similarity,val_dice\n1,10,-0.5,\n2,20,-0.6,0.7\n")
+    return str(path)
+
+
+def test_learning_curves_writes_a_picture(table: str, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    command = ["learning_curves", table, "--output", f"{tmp_path}/out/curves.png", "--column", "dice"]
+    fire.Fire({"learning_curves": learning_curves}, command=command)
+    assert capsys.readouterr().out == f"dice of {table} -> {tmp_path}/out/curves.png\n"
+    assert (tmp_path / "out" / "curves.png").stat().st_size > 5_000
+
+
+@pytest.mark.parametrize(
+    ("tables", "options", "message"),
+    [
+        ((), {"output": "a.png"}, r"learning_curves expects the metrics\.csv of one training or more, got none"),
+        (("absent.csv",), {"output": "a.png"}, r"There is no file absent\.csv"),
+        (("absent.csv",), {"output": "a.jpg"}, r"--output is expected to end in \.png, got a\.jpg"),
+    ],
+)
+def test_learning_curves_rejects(tables: tuple[str, ...], options: dict[str, str], message: str) -> None:
+    with pytest.raises(SystemExit, match=rf"^Error: {message}"):
+        learning_curves(*tables, **options)
+
+
+def test_learning_curves_rejects_a_column(table: str) -> None:
+    with pytest.raises(SystemExit, match=r"no numbers in a column overlap or val_overlap, but epoch, iteration, "):
+        learning_curves(table, output="a.png", column="overlap")
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> str:
+    torch.save({"w": torch.ones(2)}, tmp_path / "w_epoch=3.pt")
+    return str(tmp_path / "w_epoch=3.pt")
+
+
+def test_pack_writes_one_network_or_several(weights: str, tmp_path: Path) -> None:
+    pack(str(tmp_path / "one.pt"), weights, half=True)
+    assert torch.load(tmp_path / "one.pt", weights_only=True)["w"].dtype == torch.float16
+    pack(str(tmp_path / "two.pt"), f"first={weights}", f"second={weights}")
+    assert list(torch.load(tmp_path / "two.pt", weights_only=True)) == ["first", "second"]
+
+
+@pytest.mark.parametrize("names", [[], ["", ""], ["a=", ""], ["a=", "a="]])
+def test_pack_rejects(names: list[str], weights: str, tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="pack expects the weights of one training, or of several as name=path"):
+        pack(str(tmp_path / "two.pt"), *[name + weights for name in names])
 
 
 def test_command_line_reaches_the_functions(

@@ -40,8 +40,8 @@ class NormalizedCrossCorrelation(nn.Module):
             fixed: the same shape.
 
         Returns:
-            Scalar in [-1, 1]; -1 where the images agree up to brightness and contrast, 0 for a constant image. TorchIR's
-            is (n - 1) / n of it, n being the number of voxels.
+            Scalar in [-1, 1]; -1 where the images agree up to brightness and contrast, 0 for a constant image.
+            TorchIR's is (n - 1) / n of it, n being the number of voxels.
 
         Raises:
             ValueError: if the shapes differ.

@@ -2,11 +2,14 @@
 
 from typing import Any
 
+import torch.nn.functional as F
 from torch import Tensor
 
 from common.spatial import folding_percent, jacobian_determinant, sdlogj
 
 from ._cumulative import MeanMetric
+
+CROP = 2  # voxels on each side
 
 
 class FoldingPercent(MeanMetric):
@@ -26,6 +29,9 @@ class SDLogJ(MeanMetric):
 def jacobian_summary(ddf: Tensor) -> dict[str, float]:
     """Measure one field.
 
+    The two outermost voxels on each side are left out, as by the other metrics, except along an axis of less than five:
+    a stack of few slices goes on beyond its ends as it ends, and all of it counts.
+
     Args:
         ddf: displacement, `(1, d, *spatial)`, voxels.
 
@@ -37,7 +43,10 @@ def jacobian_summary(ddf: Tensor) -> dict[str, float]:
     """
     if len(ddf) != 1:
         raise ValueError(f"jacobian_summary() expects 'ddf' of shape (1, d, *spatial), got {tuple(ddf.shape)}.")
-    determinant = jacobian_determinant(ddf)
+    wanting = [CROP if size < 2 * CROP + 1 else 0 for size in reversed(ddf.shape[2:])]
+    if any(wanting):
+        ddf = F.pad(ddf, [margin for margin in wanting for _ in range(2)], mode="replicate")
+    determinant = jacobian_determinant(ddf, crop=CROP)
     return {
         "folding_percent": float(folding_percent(determinant)),
         "sdlogj": float(sdlogj(determinant)),

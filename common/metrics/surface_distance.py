@@ -9,16 +9,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from monai.metrics import get_mask_edges, get_surface_distance
 from numpy.typing import NDArray
 from scipy.ndimage import find_objects
-from torch import Tensor
 
-from ._cumulative import MeanMetric
-from ._label_maps import as_label_pair, wanted_labels
+from ._label_maps import as_label_pair
 
 Summary = Callable[[list[NDArray]], float]
+Box = tuple[slice, ...] | None
 
 
 def hausdorff_distance_95_per_label(
@@ -69,27 +67,31 @@ def average_surface_distance_per_label(
     return _per_label("average_surface_distance_per_label", _pooled_mean, fixed_label, warped_label, spacing, labels)
 
 
-class LabelHausdorffDistance95(MeanMetric):
-    """95th percentile surface distance of label maps `(B, 1, *spatial)`, collected as `(B, len(labels))`, mm.
+def surface_distance_95_per_label(
+    fixed_label: Any, warped_label: Any, spacing: Sequence[float], labels: Sequence[int] | None = None
+) -> dict[int, float]:
+    """Compute the 95th percentile of the distance between surfaces, both directions pooled, of every label.
+
+    `hausdorff_distance_95_per_label` takes the percentile of each direction alone, and so notices what one map has in
+    excess even where the other has the longer surface.
 
     Args:
-        labels: which labels.
+        fixed_label: label map, `(*spatial)`, 2-D or 3-D, whole numbers; tensor or array.
+        warped_label: the same shape.
         spacing: voxel size along each axis, mm.
-        reduction: see `MeanMetric`.
+        labels: which labels; by default all but 0 that occur in either map.
+
+    Returns:
+        Distance in mm by label; NaN where the label is missing from one of the maps or both.
+
+    Raises:
+        ValueError: if the shapes differ, a map holds negative or fractional values, or the spacing does not fit.
+
+    Example:
+        >>> surface_distance_95_per_label([[1, 0, 0, 0]], [[1, 1, 1, 1]], (1.0, 2.0))  # of 0, 0, 2, 4 and 6
+        {1: 5.6}
     """
-
-    def __init__(self, labels: Sequence[int], spacing: Sequence[float], reduction: str = "mean") -> None:
-        super().__init__(reduction)
-        self.labels = list(labels)
-        self.spacing = tuple(spacing)
-
-    def _compute_tensor(self, y_pred: Tensor, y: Tensor | None = None, **_: Any) -> Tensor:
-        fixed, warped = as_label_pair("LabelHausdorffDistance95", y, y_pred)
-        rows = [
-            hausdorff_distance_95_per_label(f[0], w[0], self.spacing, self.labels)
-            for f, w in zip(fixed, warped, strict=True)
-        ]
-        return torch.tensor([list(row.values()) for row in rows], dtype=torch.float64)
+    return _per_label("surface_distance_95_per_label", _pooled_percentile, fixed_label, warped_label, spacing, labels)
 
 
 def _per_label(
@@ -103,18 +105,20 @@ def _per_label(
     fixed, warped = as_label_pair(function, fixed_label, warped_label)
     if len(spacing) != fixed.ndim or min(spacing) <= 0:
         raise ValueError(f"{function}() expects 'spacing' of {fixed.ndim} positive lengths, got {tuple(spacing)}.")
-    boxes = [find_objects(label_map.cpu().numpy()) for label_map in (fixed, warped)]
+    maps = [label_map.cpu().numpy() for label_map in (fixed, warped)]
+    boxes = [dict(enumerate(find_objects(label_map), start=1)) for label_map in maps]
+    if labels is None:
+        labels = sorted({label for each in boxes for label, box in each.items() if box})
     found = {}
-    for label in wanted_labels(labels, fixed, warped):
-        box = _union(*[each[label - 1] if 0 < label <= len(each) else None for each in boxes])
+    for label in map(int, labels):
+        box = _union(*(each.get(label) for each in boxes))
         found[label] = float("nan")
         if box is not None:
-            fixed_mask, warped_mask = ((label_map[box] == label).cpu().numpy() for label_map in (fixed, warped))
-            found[label] = summary(_distances(fixed_mask, warped_mask, spacing))
+            found[label] = summary(_distances(maps[0][box] == label, maps[1][box] == label, spacing))
     return found
 
 
-def _union(first: tuple[slice, ...] | None, second: tuple[slice, ...] | None) -> tuple[slice, ...] | None:
+def _union(first: Box, second: Box) -> Box:
     """Smallest box that holds both; none where one is missing."""
     if first is None or second is None:
         return None
@@ -134,3 +138,7 @@ def _largest_percentile(distances: list[NDArray]) -> float:
 
 def _pooled_mean(distances: list[NDArray]) -> float:
     return float(np.concatenate(distances).mean())
+
+
+def _pooled_percentile(distances: list[NDArray]) -> float:
+    return float(np.percentile(np.concatenate(distances), 95))

@@ -39,6 +39,13 @@ def test_jacobian_summary_rejects_a_batch() -> None:
         jacobian_summary(torch.zeros(2, 3, *SHAPE))
 
 
+@pytest.mark.parametrize("depth", [1, 2, 4])
+def test_jacobian_summary_of_few_slices_is_that_of_the_slices(depth: int) -> None:
+    plane = torch.rand(1, 2, 20, 24, generator=torch.Generator().manual_seed(0))
+    stack = torch.cat([plane, torch.zeros(1, 1, 20, 24)], dim=1)[..., None].expand(-1, -1, -1, -1, depth)
+    assert jacobian_summary(stack) == pytest.approx(jacobian_summary(plane), rel=1e-2)
+
+
 def test_metrics_average_over_cases() -> None:
     batch = torch.cat([stretched(1.0), stretched(-0.5)])
     folding, roughness = FoldingPercent(), SDLogJ()

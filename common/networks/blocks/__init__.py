@@ -1,5 +1,6 @@
 """Parts that networks are made of."""
 
+from .folding_convolution import FoldingConvolution as FoldingConvolution
 from .gradient_stages import Decoder as Decoder
 from .gradient_stages import Encoder as Encoder
 from .padding import even_padding as even_padding

@@ -9,16 +9,17 @@ from math import prod
 
 import torch
 import torch.nn.functional as F
-from monai.networks.blocks import Convolution
 from monai.networks.layers import Pool
 from torch import Tensor, nn
 
+from common.networks.blocks.folding_convolution import FoldingConvolution
 from common.networks.blocks.padding import even_padding
 from common.networks.blocks.spline_transformers import BSplineTransformer, ThinPlateSplineTransformer
 
 POOLINGS = ("average", "max", "convolution")
 TRANSFORMERS = ("bspline", "thin_plate_spline")
 DENSE_WIDTH = 1024
+CHANNELS_LAST = {2: torch.channels_last, 3: torch.channels_last_3d}  # the first convolution is 19 times faster
 
 
 class DIRNet(nn.Module):
@@ -74,9 +75,8 @@ class DIRNet(nn.Module):
         norm: str | None = "BATCH",
     ) -> None:
         super().__init__()
-        for argument, value, choices in (("pooling", pooling, POOLINGS), ("transformer", transformer, TRANSFORMERS)):
-            if value not in choices:
-                raise ValueError(f"DIRNet() expects '{argument}' to be one of {', '.join(choices)}, got {value!r}.")
+        _check_choice("pooling", pooling, POOLINGS)
+        _check_choice("transformer", transformer, TRANSFORMERS)
         if not 1 <= downsamplings <= convolutions:
             raise ValueError(
                 f"DIRNet() expects 'downsamplings' from 1 to the {convolutions} convolutions, got {downsamplings}."
@@ -92,24 +92,23 @@ class DIRNet(nn.Module):
         layers: list[nn.Module] = []
         for number in range(1, convolutions + 1):
             layers.append(convolve(channels if layers else in_channels))
-            if number > downsamplings:
-                continue
-            if extra_convolutions and number == downsamplings:
-                layers += [convolve(channels), halve(channels), convolve(channels)]
-            else:
-                layers.append(halve(channels))
+            last_halving = number == downsamplings
+            layers += [convolve(channels)] * (extra_convolutions and last_halving)
+            layers += [halve(channels)] * (number <= downsamplings)
+            layers += [convolve(channels)] * (extra_convolutions and last_halving)
         if self.dense_shape is None:
-            layers += [convolve(channels, 1), convolve(channels, 1)]
-            last: nn.Module = (nn.Conv2d if spatial_dims == 2 else nn.Conv3d)(channels, spatial_dims, 1)
-            layers += [last]
+            convolution = nn.Conv2d if spatial_dims == 2 else nn.Conv3d
+            layers += [convolve(channels, 1), convolve(channels, 1), _at_zero(convolution(channels, spatial_dims, 1))]
         else:
             grid = [n // self.spacing for n in self.dense_shape]
-            layers += [convolve(channels), halve(channels), nn.Flatten()]
-            layers += _dense(channels * prod(n // 2 for n in grid)) + _dense(DENSE_WIDTH)
-            last = nn.Linear(DENSE_WIDTH, spatial_dims * prod(grid))
-            layers += [last, nn.Unflatten(1, (spatial_dims, *grid))]
-        for parameter in last.parameters():
-            nn.init.zeros_(parameter)
+            linear = _at_zero(nn.Linear(DENSE_WIDTH, spatial_dims * prod(grid)))
+            layers += [
+                convolve(channels),
+                halve(channels),
+                nn.Flatten(),
+                *_dense(channels * prod(n // 2 for n in grid)),
+            ]
+            layers += [*_dense(DENSE_WIDTH), linear, nn.Unflatten(1, (spatial_dims, *grid))]
         self.layers = nn.Sequential(*layers)
 
     def forward(self, image: Tensor) -> Tensor:
@@ -123,7 +122,8 @@ class DIRNet(nn.Module):
         """
         self._check(image)
         pads = even_padding(image.shape[2:], self.spacing)
-        control_points = self.layers(F.pad(image, pads, mode="replicate"))
+        padded = F.pad(image, pads, mode="replicate").contiguous(memory_format=CHANNELS_LAST[image.ndim - 2])
+        control_points = self.layers(padded)
         before = pads[-2::-2]  # from the first axis on
         offset = [(self.spacing - 1) / 2 - n for n in before]
         ddf: Tensor = self.transformer(control_points, image.shape[2:], offset)
@@ -143,10 +143,15 @@ class DIRNet(nn.Module):
             )
 
 
+def _check_choice(argument: str, value: str, choices: Sequence[str]) -> None:
+    if value not in choices:
+        raise ValueError(f"DIRNet() expects '{argument}' to be one of {', '.join(choices)}, got {value!r}.")
+
+
 def _convolve(spatial_dims: int, out_channels: int, norm: str | None, in_channels: int, size: int = 3) -> nn.Module:
     """A convolution that keeps the size, batch normalization and ELU; one of even size halves the image."""
     stride, padding = (1, size // 2) if size % 2 else (size, 0)
-    return Convolution(
+    return FoldingConvolution(
         spatial_dims,
         in_channels,
         out_channels,
@@ -154,7 +159,7 @@ def _convolve(spatial_dims: int, out_channels: int, norm: str | None, in_channel
         strides=stride,
         padding=padding,
         adn_ordering="NA",
-        act="ELU",
+        act=("ELU", {"inplace": True}),
         norm=norm,
     )
 
@@ -164,6 +169,12 @@ def _halve(spatial_dims: int, pooling: str, convolve: Callable[[int, int], nn.Mo
         return convolve(channels, 2)
     pool: nn.Module = Pool["AVG" if pooling == "average" else "MAX", spatial_dims](2)
     return pool
+
+
+def _at_zero(layer: nn.Module) -> nn.Module:
+    for parameter in layer.parameters():
+        nn.init.zeros_(parameter)
+    return layer
 
 
 def _dense(width: int) -> list[nn.Module]:

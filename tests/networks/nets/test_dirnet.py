@@ -94,5 +94,5 @@ def test_unknown_choices_raise(options: dict, match: str) -> None:
 def test_images_that_do_not_fit_raise() -> None:
     with pytest.raises(ValueError, match="'image' of 2 channels, fixed then moving, got"):
         DIRNet()(torch.zeros(1, 3, 32, 32))
-    with pytest.raises(ValueError, match="expects 'image' of this size, got .*: choose a network without dense layers"):
+    with pytest.raises(ValueError, match="of this size, got"):
         DIRNet(dense_shape=(64, 64))(torch.zeros(1, 2, 32, 64))

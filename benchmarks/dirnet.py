@@ -1,0 +1,218 @@
+"""Table 1 of paper 004 on the data that is there: the variants of DIRNet and elastix, side by side on the same pairs.
+
+`python benchmarks/dirnet.py DATASET_DIR --checkpoints runs --output dirnet.csv`
+
+Each patient is registered by networks that were trained on the others, of which the weights are in
+`runs/<variant>/<patient>/checkpoints/model.pt`; what is not there is left out. Pairs are all annotated slices, from
+each annotated time to the other. All methods get the same images, and their fields warp the same labels. They take
+turns at every pair, and a method's time is that from the images to the field. elastix does as in the paper: B-splines
+of 16 pixels, two resolutions, 100 iterations each, normalized correlation; `pip install -c constraints.txt '.[peers]'`.
+"""
+
+import argparse
+from collections.abc import Callable, Mapping, Sequence
+from itertools import permutations
+from pathlib import Path
+from statistics import mean, median, pstdev
+from time import perf_counter
+from typing import Any, NamedTuple
+
+import torch
+from elastix import elastix_registration
+from monai.bundle import ConfigParser
+from torch import Tensor
+
+from common.data import find_cine_slices
+from common.engines import one_sentence, sentence
+from common.metrics import (
+    average_surface_distance_per_label,
+    dice_per_label,
+    surface_distance_95_per_label,
+    wilcoxon_p,
+)
+from common.spatial import folding_percent, jacobian_determinant, warp
+from common.transforms import normalize_slices, write_summary
+
+BUNDLE = Path(__file__).parents[1] / "bundles" / "cardiac_mr_dirnet"
+VARIANTS = ("b", "a1", "a2", "b1", "b2", "c1", "c2")
+FIGURES = {"dice": 3, "sd95_mm": 2, "mad_mm": 2}  # digits
+PAPER = {  # Table 1: Dice, 95thSD, MAD
+    "before": ("0.62 ± 0.15", "7.79 ± 2.92", "2.89 ± 1.07"),
+    "elastix": ("0.79 ± 0.08", "5.09 ± 2.36", "1.91 ± 0.94"),
+    "b": ("0.79 ± 0.08", "5.20 ± 2.30", "1.92 ± 0.89"),
+    "a1": ("0.78 ± 0.08", "5.26 ± 2.16", "1.95 ± 0.85"),
+    "a2": ("0.78 ± 0.08", "5.30 ± 2.28", "1.97 ± 0.87"),
+    "b1": ("0.72 ± 0.11", "6.41 ± 2.61", "2.40 ± 0.96"),
+    "b2": ("0.78 ± 0.09", "5.48 ± 2.36", "2.01 ± 0.89"),
+    "c1": ("0.80 ± 0.08", "5.03 ± 2.30", "1.83 ± 0.89"),
+    "c2": ("0.76 ± 0.09", "5.55 ± 2.24", "2.10 ± 0.90"),
+}
+Row = dict[str, Any]
+
+
+class Pair(NamedTuple):
+    """Two times of a slice: images (1, 1, H, W) in [0, 1], labels (H, W), pixel size in mm."""
+
+    name: str
+    fixed: Tensor
+    moving: Tensor
+    fixed_label: Tensor
+    moving_label: Tensor
+    spacing: tuple[float, float]
+
+
+Method = Callable[[Pair], Tensor]  # to a field (1, 2, H, W), voxels
+
+
+def main() -> None:
+    """Register, measure, write the table of all pairs and print that of the methods."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("dataset_dir", help="folder of <patient>_image.nii.gz and <patient>_endo.nii.gz")
+    parser.add_argument("--checkpoints", type=Path, required=True, help="folder of <variant>/<patient>/checkpoints")
+    parser.add_argument("--output", type=Path, required=True, help="CSV with a line a pair and method")
+    parser.add_argument("--methods", nargs="+", choices=("elastix", *VARIANTS), default=("elastix", *VARIANTS))
+    parser.add_argument("--bundle", type=Path, default=BUNDLE)
+    parser.add_argument("--threads", type=int, default=2)
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    rows: list[Row] = []
+    with one_sentence():
+        elastix = conventional(arguments.threads) if "elastix" in arguments.methods else {}
+        variants = [name for name in arguments.methods if name != "elastix"]
+        for patient, pairs in read_pairs(arguments.dataset_dir).items():
+            networks = trained(variants, patient, arguments.checkpoints, arguments.bundle)
+            rows += measure_patient(patient, pairs, elastix | networks)
+            write_summary(arguments.output, rows)
+    print(f"\n{table(rows)}\n\n{c1_against_elastix(rows)}")
+
+
+def read_pairs(dataset_dir: str) -> dict[str, list[Pair]]:
+    """All pairs of annotated times of one slice, both ways, by patient."""
+    slices: dict[str, list[Mapping[str, Any]]] = {}
+    for case in find_cine_slices(dataset_dir, held_out="none")["validation"]:
+        slices.setdefault(case["cohort"], []).append(case)
+    pairs: dict[str, list[Pair]] = {}
+    for cohort, cases in slices.items():
+        patient = cohort.rpartition(" slice ")[0]
+        pairs.setdefault(patient, []).extend(_pair(*each) for each in permutations(cases, 2))
+    return pairs
+
+
+def _pair(fixed: Mapping[str, Any], moving: Mapping[str, Any]) -> Pair:
+    first, second = (normalize_slices(case["image"].as_tensor())[None] for case in (fixed, moving))
+    labels = fixed["label"].as_tensor()[0], moving["label"].as_tensor()[0]
+    height, width = fixed["image"].affine[:3, :2].norm(dim=0).tolist()
+    return Pair(f"{fixed['name']}_{moving['name']}", first, second, *labels, (height, width))
+
+
+def load_network(bundle: Path, variant: str, checkpoint: Path) -> torch.nn.Module:
+    """The network of a variant as the bundle defines it, with its weights."""
+    parser = ConfigParser()
+    parser.read_config([bundle / "configs" / name for name in ("train.json", f"variants/{variant}.json")])
+    network: torch.nn.Module = parser.get_parsed_content("network_def")
+    network.load_state_dict(torch.load(checkpoint, map_location="cpu", weights_only=True))
+    return network.eval()
+
+
+def trained(variants: Sequence[str], patient: str, checkpoints: Path, bundle: Path) -> dict[str, Method]:
+    """The networks that were trained without a patient, as far as they are there."""
+    methods: dict[str, Method] = {}
+    for variant in variants:
+        path = checkpoints / variant / patient / "checkpoints" / "model.pt"
+        if path.is_file():
+            methods[variant] = _by_network(load_network(bundle, variant, path))
+        else:
+            print(f"{variant} is left out for {patient}: there is no {path}", flush=True)
+    return methods
+
+
+def _by_network(network: torch.nn.Module) -> Method:
+    def register(pair: Pair) -> Tensor:
+        with torch.inference_mode():
+            ddf: Tensor = network(torch.cat([pair.fixed, pair.moving], dim=1))
+        return ddf
+
+    return register
+
+
+def conventional(threads: int) -> dict[str, Method]:
+    """Give elastix, if it is installed."""
+    register = elastix_registration(threads)
+    if register is None:
+        print("elastix is left out: pip install itk-elastix", flush=True)
+        return {}
+    return {"elastix": lambda pair: register(pair.fixed, pair.moving, pair.spacing)}
+
+
+def measure_patient(patient: str, pairs: Sequence[Pair], methods: Mapping[str, Method]) -> list[Row]:
+    """Rows of all pairs, before and after each method."""
+    for method in methods.values():
+        measure(pairs[0], method)  # the first call is slow and does not count
+    rows = []
+    for pair in pairs:
+        rows.append({"pair": pair.name, "patient": patient, "method": "before", **overlap(pair, pair.moving_label)})
+        for name, method in methods.items():
+            rows.append({"pair": pair.name, "patient": patient, "method": name, **measure(pair, method)})
+    print(f"{patient}: {len(pairs)} pairs by {', '.join(methods) or 'no method'}", flush=True)
+    return rows
+
+
+def measure(pair: Pair, method: Method) -> Row:
+    """Register and measure one pair; a failure becomes its row's error."""
+    try:
+        start = perf_counter()
+        ddf = method(pair)
+        milliseconds = 1e3 * (perf_counter() - start)
+    except RuntimeError as error:
+        return {"error": sentence(error)}
+    warped = warp(pair.moving_label[None, None], ddf, mode="nearest")[0, 0]
+    folding = float(folding_percent(jacobian_determinant(ddf)))
+    return {**overlap(pair, warped), "folding_percent": folding, "milliseconds": milliseconds}
+
+
+def overlap(pair: Pair, label: Tensor) -> Row:
+    """How well a label of the left ventricle fits that of the fixed image."""
+    return {
+        "dice": dice_per_label(pair.fixed_label, label, [1])[1],
+        "sd95_mm": surface_distance_95_per_label(pair.fixed_label, label, pair.spacing, [1])[1],
+        "mad_mm": average_surface_distance_per_label(pair.fixed_label, label, pair.spacing, [1])[1],
+    }
+
+
+def table(rows: Sequence[Row]) -> str:
+    """Mean and standard deviation of every method beside the paper's, in Markdown."""
+    lines = ["| method | n | Dice | paper | 95thSD, mm | paper | MAD, mm | paper | folding, % | ms a pair |"]
+    lines.append("|---" * 10 + "|")
+    for method, reported in PAPER.items():
+        values = {figure: list(column(rows, method, figure).values()) for figure in FIGURES}
+        if not values["dice"]:
+            continue
+        cells = [method if method in ("before", "elastix") else method.upper(), str(len(values["dice"]))]
+        for (figure, digits), said in zip(FIGURES.items(), reported, strict=True):
+            found = values[figure]
+            cells += [f"{mean(found):.{digits}f} ± {pstdev(found):.{digits}f}" if found else "", said]
+        folding, times = (column(rows, method, figure).values() for figure in ("folding_percent", "milliseconds"))
+        cells += [f"{mean(folding):.3f}" if folding else "", f"{median(times):.1f}" if times else ""]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def c1_against_elastix(rows: Sequence[Row]) -> str:
+    """Whether C1, the paper's best network, differs from elastix: Wilcoxon's p of every figure."""
+    said = []
+    for figure in FIGURES:
+        ours, theirs = column(rows, "c1", figure), column(rows, "elastix", figure)
+        if differences := [value - theirs[pair] for pair, value in ours.items() if pair in theirs]:
+            p = wilcoxon_p(differences)
+            said.append(f"{figure} {mean(differences):+.4f}, p {p:.2g} (n {len(differences)})")
+    return f"C1 less elastix: {'; '.join(said) or 'one of them is missing'}. The paper reports p << 0.01."
+
+
+def column(rows: Sequence[Row], method: str, figure: str) -> dict[str, float]:
+    """A figure of a method by pair, without failures and labels that were lost."""
+    found = {row["pair"]: row[figure] for row in rows if row["method"] == method and figure in row}
+    return {pair: value for pair, value in found.items() if value == value}
+
+
+if __name__ == "__main__":
+    main()
