@@ -2,11 +2,13 @@
 
 `python benchmarks/dirnet.py DATASET_DIR --checkpoints runs --output dirnet.csv`
 
-Each patient is registered by networks that were trained on the others, of which the weights are in
-`runs/<variant>/<patient>/checkpoints/model.pt`; what is not there is left out. Pairs are all annotated slices, from
-each annotated time to the other. All methods get the same images, and their fields warp the same labels. They take
-turns at every pair, and a method's time is that from the images to the field. elastix does as in the paper: B-splines
-of 16 pixels, two resolutions, 100 iterations each, normalized correlation; `pip install -c constraints.txt '.[peers]'`.
+Each patient is registered by networks that were trained on the others (`train.json` with the overlays of the variant and
+`small`, `--held_out <patient> --output_dir runs/<variant>/<patient>`), with the weights of their newest checkpoint: the
+best one, model.pt, would have been chosen by the very pairs it is measured on. What is not there is left out; a dense
+network gets the middle of the images. Pairs are all annotated slices, from each annotated time to the other. All methods
+get the same images, and their fields warp the same labels. They take turns at every pair, and a method's time is that
+from the images to the field. elastix does as in the paper: B-splines of 16 pixels, two resolutions, 100 iterations each,
+normalized correlation; `pip install -c constraints.txt '.[peers]'`.
 """
 
 import argparse
@@ -18,18 +20,21 @@ from time import perf_counter
 from typing import Any, NamedTuple
 
 import torch
+import torch.nn.functional as F
 from elastix import elastix_registration
 from monai.bundle import ConfigParser
 from torch import Tensor
 
 from common.data import find_cine_slices
 from common.engines import one_sentence, sentence
+from common.handlers import newest_checkpoint
 from common.metrics import (
     average_surface_distance_per_label,
     dice_per_label,
     surface_distance_95_per_label,
     wilcoxon_p,
 )
+from common.networks.nets import DIRNet
 from common.spatial import folding_percent, jacobian_determinant, warp
 from common.transforms import normalize_slices, write_summary
 
@@ -71,6 +76,7 @@ def main() -> None:
     parser.add_argument("--checkpoints", type=Path, required=True, help="folder of <variant>/<patient>/checkpoints")
     parser.add_argument("--output", type=Path, required=True, help="CSV with a line a pair and method")
     parser.add_argument("--methods", nargs="+", choices=("elastix", *VARIANTS), default=("elastix", *VARIANTS))
+    parser.add_argument("--overlays", nargs="*", default=["variants/small"], help="beside the variant, in training")
     parser.add_argument("--bundle", type=Path, default=BUNDLE)
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
@@ -80,7 +86,8 @@ def main() -> None:
         elastix = conventional(arguments.threads) if "elastix" in arguments.methods else {}
         variants = [name for name in arguments.methods if name != "elastix"]
         for patient, pairs in read_pairs(arguments.dataset_dir).items():
-            networks = trained(variants, patient, arguments.checkpoints, arguments.bundle)
+            configs = [arguments.bundle / "configs" / f"{name}.json" for name in ("train", *arguments.overlays)]
+            networks = trained(variants, patient, arguments.checkpoints, configs)
             rows += measure_patient(patient, pairs, elastix | networks)
             write_summary(arguments.output, rows)
     print(f"\n{table(rows)}\n\n{c1_against_elastix(rows)}")
@@ -105,32 +112,37 @@ def _pair(fixed: Mapping[str, Any], moving: Mapping[str, Any]) -> Pair:
     return Pair(f"{fixed['name']}_{moving['name']}", first, second, *labels, (height, width))
 
 
-def load_network(bundle: Path, variant: str, checkpoint: Path) -> torch.nn.Module:
+def load_network(configs: Sequence[Path], variant: str, checkpoint: Path) -> DIRNet:
     """The network of a variant as the bundle defines it, with its weights."""
     parser = ConfigParser()
-    parser.read_config([bundle / "configs" / name for name in ("train.json", f"variants/{variant}.json")])
-    network: torch.nn.Module = parser.get_parsed_content("network_def")
-    network.load_state_dict(torch.load(checkpoint, map_location="cpu", weights_only=True))
+    parser.read_config([*configs, configs[0].parent / "variants" / f"{variant}.json"])
+    network: DIRNet = parser.get_parsed_content("network_def")
+    network.load_state_dict(torch.load(checkpoint, map_location="cpu", weights_only=True)["objects"]["network"])
     return network.eval()
 
 
-def trained(variants: Sequence[str], patient: str, checkpoints: Path, bundle: Path) -> dict[str, Method]:
+def trained(variants: Sequence[str], patient: str, checkpoints: Path, configs: Sequence[Path]) -> dict[str, Method]:
     """The networks that were trained without a patient, as far as they are there."""
     methods: dict[str, Method] = {}
     for variant in variants:
-        path = checkpoints / variant / patient / "checkpoints" / "model.pt"
-        if path.is_file():
-            methods[variant] = _by_network(load_network(bundle, variant, path))
+        folder = checkpoints / variant / patient / "checkpoints"
+        newest = newest_checkpoint(folder)
+        if newest is None:
+            print(f"{variant} is left out for {patient}: there is no checkpoint in {folder}", flush=True)
         else:
-            print(f"{variant} is left out for {patient}: there is no {path}", flush=True)
+            methods[variant] = _by_network(load_network(configs, variant, newest))
+            print(f"{variant} for {patient}: {newest.stem}", flush=True)
     return methods
 
 
-def _by_network(network: torch.nn.Module) -> Method:
+def _by_network(network: DIRNet) -> Method:
     def register(pair: Pair) -> Tensor:
+        shape = pair.fixed.shape[2:]
+        beyond = [n - m for n, m in zip(shape, network.dense_shape or shape, strict=True)]
+        pads = [half for n in reversed(beyond) for half in (n // 2, n - n // 2)]
         with torch.inference_mode():
-            ddf: Tensor = network(torch.cat([pair.fixed, pair.moving], dim=1))
-        return ddf
+            ddf: Tensor = network(F.pad(torch.cat([pair.fixed, pair.moving], dim=1), [-pad for pad in pads]))
+        return F.pad(ddf, pads)
 
     return register
 
