@@ -2,13 +2,13 @@
 
 `python benchmarks/dirnet.py DATASET_DIR --checkpoints runs --output dirnet.csv`
 
-Each patient is registered by networks that were trained on the others (`train.json` with the overlays of the variant and
-`small`, `--held_out <patient> --output_dir runs/<variant>/<patient>`), with the weights of their newest checkpoint: the
-best one, model.pt, would have been chosen by the very pairs it is measured on. What is not there is left out; a dense
-network gets the middle of the images. Pairs are all annotated slices, from each annotated time to the other. All methods
-get the same images, and their fields warp the same labels. They take turns at every pair, and a method's time is that
-from the images to the field. elastix does as in the paper: B-splines of 16 pixels, two resolutions, 100 iterations each,
-normalized correlation; `pip install -c constraints.txt '.[peers]'`.
+Each patient is registered by networks that were trained on the others (`train.json` with the overlays of the variant
+and `small`, `--held_out <patient> --output_dir runs/<variant>/<patient>`), with the weights of their newest
+checkpoint: the best one, model.pt, would have been chosen by the very pairs it is measured on. What is not there is
+left out; a dense network gets the middle of the images. Pairs are all annotated slices, from each annotated time to
+the other. All methods get the same images, and their fields warp the same labels. They take turns at every pair, and
+a method's time is that from the images to the field. elastix does as in the paper: B-splines of 16 pixels, two
+resolutions, 100 iterations each, normalized correlation; `pip install -c constraints.txt '.[peers]'`.
 """
 
 import argparse

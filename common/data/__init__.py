@@ -1,8 +1,11 @@
-"""Pairs to register, and phantoms with known ground truth."""
+"""Cases and pairs to register, and phantoms with known ground truth."""
 
 from .annotated_cases import find_annotated_cases as find_annotated_cases
 from .built_in import pairs_or_built_in as pairs_or_built_in
 from .cases import find_cases as find_cases
+from .cine_pairs import cine_pairs as cine_pairs
+from .cine_slices import find_cine_slices as find_cine_slices
+from .digits import find_digits as find_digits
 from .pair_dataset import PairDataset as PairDataset
 from .pairs import PAIR_KEYS as PAIR_KEYS
 from .pairs import both_directions as both_directions
@@ -10,3 +13,4 @@ from .pairs import read_pairs as read_pairs
 from .phantom import PhantomPair as PhantomPair
 from .phantom import torso_phantom as torso_phantom
 from .phantom import write_phantom as write_phantom
+from .spatial_dims import find_spatial_dims as find_spatial_dims

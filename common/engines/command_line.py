@@ -1,7 +1,7 @@
 """What a bundle's command line is checked for before any work, and how a mistake is told: in one sentence."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
 from itertools import zip_longest
@@ -12,7 +12,7 @@ import torch
 from monai.bundle import ConfigParser
 from monai.engines import Workflow
 
-from common.data import both_directions, find_cases, pairs_or_built_in
+from common.data import both_directions, cine_pairs, find_cases, pairs_or_built_in
 from common.networks.nets import FEATURES
 
 DIRECTIONS = ("forward", "both")
@@ -46,6 +46,8 @@ def sentence(error: BaseException) -> str:
         error = error.__cause__
     if isinstance(error, MemoryError | torch.cuda.OutOfMemoryError) or "can't allocate memory" in str(error):
         return "There is not enough memory for this pair: choose a coarser spacing."
+    if "loading state_dict" in str(error):
+        return "The weights of --checkpoint are of another network: give the options they were trained with."
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename}: {error.strerror}."
     return " ".join(str(error).split()) or type(error).__name__
@@ -56,6 +58,7 @@ def check_options(
     device: str | torch.device,
     features: str | None = None,
     checkpoint: str | Path | None = None,
+    checkpoint_key: str | None = None,
 ) -> None:
     """Check what was given on the command line, before anything is read or computed.
 
@@ -64,6 +67,7 @@ def check_options(
         device: where to compute.
         features: see `common.networks.nets.select_features`; None where a bundle has no choice of them.
         checkpoint: weights; needed unless the features do without.
+        checkpoint_key: name of the network in a file of several.
 
     Raises:
         SystemExit: with one sentence, if an option or feature is unknown, the weights or the device are not there or
@@ -76,8 +80,23 @@ def check_options(
         if features in (None, "trained") and checkpoint is not None and not Path(checkpoint).is_file():
             way = "use --features mind or random" if features else "give --checkpoint, or train them with train.json"
             raise FileNotFoundError(f"There are no trained weights at {checkpoint}: {way}.")
+        if checkpoint is not None and checkpoint_key is not None:
+            _check_key(checkpoint, checkpoint_key)
         check_device(device)
         _check_folder(Path(output_dir))
+
+
+def _check_key(checkpoint: str | Path, key: str) -> None:
+    """Make sure that a file of several networks has the one; a file of one network has no names."""
+    try:
+        content = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        networks = [name for name, value in content.items() if isinstance(value, Mapping)]
+    except Exception as error:  # every damage raises its own kind of error
+        raise ValueError(f"{checkpoint} cannot be read as the weights of a network.") from error
+    if networks and key not in networks:
+        raise ValueError(
+            f"There is no network {key} in {checkpoint}: --checkpoint_key is one of {', '.join(networks)}."
+        )
 
 
 def check_device(device: str | torch.device) -> torch.device:
@@ -136,22 +155,47 @@ def bundle_root() -> str:
     return str(Path(files[0]).parent.parent) if files else "."
 
 
-def command_line_pairs(output_dir: str | Path, direction: str = "forward", **options: Any) -> list[dict[str, Any]]:
+def command_line_pairs(
+    output_dir: str | Path,
+    direction: str = "forward",
+    cine: str | Path | None = None,
+    label: str | Path | None = None,
+    **options: Any,
+) -> list[dict[str, Any]]:
     """Collect the pairs to register, see `common.data.pairs_or_built_in`; a mistake ends the run with its sentence.
 
     Args:
         output_dir: folder of the results.
         direction: "forward", or "both" to register every pair the other way round as well.
-        options: ``datalist`` or one pair, key by key.
+        cine: scan of a cycle, whose phases are registered to each other; see `common.data.cine_pairs`.
+        label: label map of the cine.
+        options: ``datalist`` or one pair, key by key; with ``cine`` the ``fixed_phase`` and ``moving_phase``.
 
     Raises:
-        SystemExit: with one sentence, if the list, the pair or the direction cannot be used.
+        SystemExit: with one sentence, if the list, the pair, the cine or the direction cannot be used.
     """
     with one_sentence():
         if direction not in DIRECTIONS:
             raise ValueError(f"--direction is expected to be one of {', '.join(DIRECTIONS)}, got {direction}.")
+        if cine is not None:
+            return _cine_pairs(cine, label, direction, options)
+        if label is not None:
+            raise ValueError("--label is that of a --cine: for a pair give --fixed_label and --moving_label.")
         pairs = pairs_or_built_in(output_dir, **options)
         return pairs if direction == "forward" else both_directions(pairs)
+
+
+def _cine_pairs(
+    cine: str | Path, label: str | Path | None, direction: str, options: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    phases = {name: options.get(name) for name in ("fixed_phase", "moving_phase")}
+    others = {name for name, value in options.items() if value is not None} - {*phases, "phantom"}
+    if others:
+        names = ", ".join(f"--{name}" for name in sorted(others))
+        raise ValueError(f"Give either --cine or other files, got --cine and {names}; its label map is --label.")
+    if direction != "forward":
+        raise ValueError("--direction both is for pairs: with --cine set --fixed_phase or --moving_phase to all.")
+    return cine_pairs(cine, label=label, **phases)
 
 
 def command_line_cases(dataset_dir: str | Path, datalist: str | Path | None = None) -> dict[str, list[dict[str, Any]]]:

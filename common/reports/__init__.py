@@ -1,6 +1,8 @@
 """Pictures, tables and files of registrations."""
 
+from .cine import write_cine as write_cine
 from .figure import registration_report as registration_report
+from .learning_curves import learning_curves as learning_curves
 from .report import write_report as write_report
 from .save import SaveRegistrationd as SaveRegistrationd
 from .save import points_suffix as points_suffix

@@ -24,6 +24,11 @@ STRETCH = 3.0  # the Jacobian's colors end at this factor
 JACOBIAN_COLORS = LinearSegmentedColormap.from_list("jacobian", ["#8fd3ff", "#1f6fb2", "#11151c", "#b23a1f", "#ffc59a"])
 
 
+def draw_picture(axes: Axes, image: NDArray, size: tuple[float, float]) -> None:
+    """One image ``(rows, columns)`` in [0, 1], gray."""
+    axes.imshow(image, cmap="gray", vmin=0, vmax=1, **_placed(size))
+
+
 def draw_overlay(axes: Axes, fixed: NDArray, moving: NDArray, size: tuple[float, float]) -> None:
     """Two images ``(rows, columns)`` in [0, 1], green and magenta: gray where they agree."""
     axes.imshow(np.stack([moving, fixed, moving], axis=-1), **_placed(size))
@@ -98,6 +103,9 @@ def _placed(size: tuple[float, float]) -> dict[str, Any]:
 
 
 def _determinant(displacement: NDArray) -> NDArray:
+    for axis, size in enumerate(displacement.shape[1:], start=1):
+        if size == 1:  # a single slice has no neighbor, and nothing changes across it
+            displacement = displacement.repeat(2, axis)
     field = torch.from_numpy(np.ascontiguousarray(displacement, dtype=np.float32))
     return jacobian_determinant(field[None], crop=0)[0, 0].numpy()
 

@@ -38,18 +38,48 @@ class Plane(NamedTuple):
         return shape[self.horizontal] * spacing[self.horizontal], shape[self.vertical] * spacing[self.vertical]
 
 
-def choose_planes(image: NDArray, label: NDArray | None = None) -> list[Plane]:
-    """Axial, coronal and sagittal planes through the middle of the labels, else of the bright part of the image."""
+PLANES = {  # by the axis that runs through them
+    2: Plane("axial", 0, 1, "RLPA"),
+    1: Plane("coronal", 0, 2, "RLIS"),
+    0: Plane("sagittal", 1, 2, "APIS"),
+}
+FEW_SLICES, THICK = 32, 3.0  # at most so many slices, each so many times as thick as its voxels are wide
+
+
+def choose_planes(image: NDArray, label: NDArray | None = None, spacing: Sequence[float] | None = None) -> list[Plane]:
+    """Axial, coronal and sagittal planes through the middle of the labels, else of the bright part of the image.
+
+    Of a stack of few thick slices, whose other planes would show little, three of the slices.
+    """
     if image.ndim == 2:
         return [Plane("", 0, 1, "RLPA")]
-    i, j, k = _middle(label > 0 if label is not None and label.any() else image > image.mean())
-    return [Plane("axial", 0, 1, "RLPA", k), Plane("coronal", 0, 2, "RLIS", j), Plane("sagittal", 1, 2, "APIS", i)]
+    mask = label > 0 if label is not None and label.any() else image > image.mean()
+    through = _slice_axis(image.shape, spacing or [1.0] * 3)
+    if through is not None:
+        plane, count = PLANES[through], image.shape[through]
+        return [
+            plane._replace(name=f"{plane.name} {position + 1}/{count}", position=position)
+            for position in sorted(set(_along(mask, through, (0.2, 0.5, 0.8))))
+        ]
+    return [plane._replace(position=middle_along(mask, axis)) for axis, plane in sorted(PLANES.items())[::-1]]
 
 
-def _middle(mask: NDArray) -> list[int]:
-    """Median position of the mask along each axis; the volume's middle where it is empty."""
-    middle = []
-    for axis in range(mask.ndim):
-        profile = mask.sum(axis=tuple(a for a in range(mask.ndim) if a != axis)).cumsum()
-        middle.append(int(np.searchsorted(profile, profile[-1] / 2)) if profile[-1] else mask.shape[axis] // 2)
-    return middle
+def middle_along(mask: NDArray, axis: int) -> int:
+    """Position along an axis that halves a mask; the middle of the axis where the mask is empty."""
+    return _along(mask, axis, (0.5,))[0]
+
+
+def _slice_axis(shape: Sequence[int], spacing: Sequence[float]) -> int | None:
+    """The axis across which a stack has few thick slices; None for volumes."""
+    axis = int(np.argmax(spacing)) if min(shape) > 1 else int(np.argmin(shape))
+    others = [length for n, length in enumerate(spacing) if n != axis]
+    thick = shape[axis] <= FEW_SLICES and spacing[axis] >= THICK * max(others)
+    return axis if thick or shape[axis] == 1 else None
+
+
+def _along(mask: NDArray, axis: int, shares: Sequence[float]) -> list[int]:
+    """Positions along an axis up to which these shares of the mask lie; of the axis where the mask is empty."""
+    profile = mask.sum(axis=tuple(a for a in range(mask.ndim) if a != axis)).cumsum()
+    if not profile[-1]:
+        return [min(int(share * mask.shape[axis]), mask.shape[axis] - 1) for share in shares]
+    return [int(np.searchsorted(profile, share * profile[-1])) for share in shares]

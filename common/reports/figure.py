@@ -33,7 +33,7 @@ def registration_report(
     title_lines: Sequence[str] = (),
     figures: Mapping[str, Any] | None = None,
 ) -> None:
-    """Draw a registration: overlays before and after, deformation grid and Jacobian, in three planes.
+    """Draw a registration: overlays before and after, deformation grid and Jacobian, in three planes or slices.
 
     Overlays show the fixed image green and the moving one magenta, gray where they agree; outlines of the fixed labels
     are white, of the moving ones yellow. The patient's right is on the left.
@@ -59,7 +59,7 @@ def registration_report(
     """
     labels, figures = labels or {}, figures or {}
     _check(fixed, moving_before, warped, displacement, spacing, labels)
-    planes = choose_planes(fixed, labels.get("fixed"))
+    planes = choose_planes(fixed, labels.get("fixed"), spacing)
     sizes = [plane.size(fixed.shape, spacing) for plane in planes]
     width = (WIDTH - 2 * MARGIN - 3 * GAP) / 4
     heights = [width * size[1] / size[0] for size in sizes]
@@ -69,7 +69,7 @@ def registration_report(
     lefts = [MARGIN + n * (width + GAP) for n in range(4)]
     for left, heading in zip(lefts, COLUMNS, strict=True):
         canvas.text(left, top - 8, heading, 12, va="baseline")
-    gray = _gray_levels(fixed, warped)
+    gray = _gray_levels(fixed, warped if np.ptp(warped) > 0 else moving_before)  # all of it may have been moved out
     step_mm = _grid_step(fixed.shape, spacing)
     for plane, size, height in zip(planes, sizes, heights, strict=True):
         row = [canvas.axes(left, top, width, height) for left in lefts]

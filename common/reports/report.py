@@ -30,7 +30,7 @@ def write_report(path: str | Path, data: Mapping[Hashable, Any]) -> None:
     fixed = data["fixed_image"]
     before, warped = (to_canonical(data[key]) for key in ("unaligned_image", "warped_image"))
     labels = {name: to_canonical(data[key]) for name, key in LABEL_NAMES.items() if key in data}
-    _, order = _orientation(fixed)
+    _, order = canonical_orientation(fixed)
     registration_report(
         path,
         to_canonical(fixed),
@@ -46,20 +46,20 @@ def write_report(path: str | Path, data: Mapping[Hashable, Any]) -> None:
 
 def to_canonical(image: MetaTensor) -> NDArray:
     """Reorder and flip the voxels of a scan ``(1, *spatial)`` so that its axes run along R, A (and S)."""
-    orientation, _ = _orientation(image)
+    orientation, _ = canonical_orientation(image)
     return np.asarray(nib.orientations.apply_orientation(image.as_tensor()[0].numpy(), orientation))
 
 
 def field_to_canonical(ddf: MetaTensor) -> NDArray:
     """Reorder and flip a ddf ``(d, *spatial)``, components with their axes."""
-    orientation, order = _orientation(ddf)
+    orientation, order = canonical_orientation(ddf)
     components = ddf.as_tensor().numpy()
     return np.stack(
         [nib.orientations.apply_orientation(components[axis], orientation) * orientation[axis, 1] for axis in order]
     )
 
 
-def _orientation(image: MetaTensor) -> tuple[NDArray, list[int]]:
+def canonical_orientation(image: MetaTensor) -> tuple[NDArray, list[int]]:
     """The orientation nibabel finds of the voxel axes, and the voxel axis that runs along R, A, S."""
     dims = image.ndim - 1
     affine = np.eye(4)

@@ -54,7 +54,7 @@ class SaveRegistrationd(Transform):
             OSError: if one cannot be written; none is left half-written.
         """
         folder = self.output_dir / str(data.get("pair", ""))
-        write_field(folder / "displacement_field.nii.gz", field_of(data["pred"]))
+        write_field(folder / "displacement_field.nii.gz", field_of(data["pred"]), data["pred"].affine)
         for key in ("warped_image", "warped_label"):
             if key in data:
                 save_scan(folder / f"{key}.nii.gz", data[key])

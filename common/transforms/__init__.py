@@ -12,6 +12,8 @@ from .native_field import NativeFieldd as NativeFieldd
 from .native_field import native_displacement as native_displacement
 from .normalization import NormalizeForegroundd as NormalizeForegroundd
 from .normalization import normalize_foreground as normalize_foreground
+from .normalize_slices import NormalizeSlicesd as NormalizeSlicesd
+from .normalize_slices import normalize_slices as normalize_slices
 from .organ_labels import OrganLabelsd as OrganLabelsd
 from .organ_labels import map_labels as map_labels
 from .points import LoadPointsd as LoadPointsd

@@ -5,7 +5,7 @@ read here. NIfTI holds it as ``(H, W, D, 1, 3)``, float32, intent 1007 (vector):
 """
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import itk
 import nibabel as nib
@@ -31,12 +31,13 @@ class Field(NamedTuple):
     grid: Grid
 
 
-def write_field(path: str | Path, field: Field) -> None:
+def write_field(path: str | Path, field: Field, place: torch.Tensor | None = None) -> None:
     """Write a displacement field as NIfTI, atomically.
 
     Args:
         path: name that ends in ``.nii.gz`` or ``.nii``.
         field: in 2-D or 3-D.
+        place: affine of the fixed scan, RAS, ``(4, 4)``: of a slice it says where it lies along the third axis.
 
     Raises:
         OSError: if it cannot be written.
@@ -44,7 +45,7 @@ def write_field(path: str | Path, field: Field) -> None:
     dims = len(field.grid.shape)
     array = field.displacement[0].movedim(0, -1).numpy().astype(np.float32)
     array = array.reshape(*field.grid.shape, *[1] * (4 - dims), dims)
-    affine = np.eye(4)
+    affine = np.eye(4) if place is None else place.double().numpy().copy()
     affine[:dims, :dims] = field.grid.affine[:-1, :-1]
     affine[:dims, 3] = field.grid.affine[:-1, -1]
     image = nib.Nifti1Image(array, affine)
@@ -72,6 +73,8 @@ def read_field(path: str | Path) -> Field:
     except (RuntimeError, TypeError) as error:
         raise ValueError(f"{path} cannot be read as a displacement field.") from error
     dims = image.GetImageDimension()
+    if dims == 2 and array.shape[-1] == 3 and path.name.endswith((".nii", ".nii.gz")):
+        return _read_single_slice(path)
     if array.ndim != dims + 1 or array.shape[-1] not in (dims, dims - 1) or array.shape[-1] < 2:
         raise ValueError(f"{path} is expected to hold one vector a voxel, got an array of shape {array.shape}.")
     if not np.isfinite(array).all():
@@ -89,3 +92,13 @@ def read_field(path: str | Path) -> Field:
         keep = [*range(components), dims]
         lps = lps[keep][:, keep]
     return Field(vectors[None], Grid(tuple(vectors.shape[1:]), ras_to_lps(lps)))
+
+
+def _read_single_slice(path: Path) -> Field:
+    """A 3-D field of one slice, of which ITK makes a 2-D one and forgets where it lies."""
+    image: Any = nib.load(path)
+    array = np.asanyarray(image.dataobj, dtype=np.float32)
+    vectors = torch.from_numpy(np.ascontiguousarray(np.moveaxis(array.reshape(*array.shape[:2], 1, 3), -1, 0)))
+    if not np.isfinite(array).all():
+        raise ValueError(f"{path} holds NaN or infinite displacements.")
+    return Field(vectors[None], Grid(tuple(vectors.shape[1:]), torch.from_numpy(image.affine).double()))

@@ -151,11 +151,12 @@ class WarpToFixedd(MapTransform):
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Warp."""
         done = dict(data)
-        field = field_of(data[self.ddf_key])
+        field, place = field_of(data[self.ddf_key]), data[self.ddf_key].affine
         for key in self.key_iterator(done):
             name = str(key).replace("moving", "warped")
             if name.endswith("keypoints"):
                 done[name] = pull_points(torch.as_tensor(data[key]).double(), field)
             else:
                 done[name] = warp_scan(data[key], field, "nearest" if name.endswith("label") else "bilinear")
+                done[name].affine = place  # where a slice lies along the third axis is in no field
         return done

@@ -16,6 +16,7 @@ from common.transforms.initial_transform import initial_transform
 from common.transforms.resample import Grid, center_of, place_centered, resample
 
 MINIMUM_OVERLAP = 0.05  # share of the fixed field of view the moving scan must cover
+ORIENTATIONS = ("RAS", "fixed")
 MARGIN = 0.125  # of the fixed field of view, added at most on each side where the moving scan goes on
 
 
@@ -87,25 +88,34 @@ def overlap(fixed: Grid, moving: Grid, matrix: torch.Tensor) -> float:
     return float(inside.all(dim=1).double().mean())
 
 
-def working_grid(fixed: Grid, spacing: Sequence[float] | float | None, maximum_voxels: int) -> Grid:
-    """The grid a pair is registered on: the fixed field of view, axes nearest to R, A, S, one spacing.
+def working_grid(
+    fixed: Grid, spacing: Sequence[float] | float | None, maximum_voxels: int, orientation: str = "RAS"
+) -> Grid:
+    """The grid a pair is registered on: the fixed field of view with the spacing a method wants.
 
     Args:
         fixed: grid of the fixed scan, affine RAS.
-        spacing: mm, one number or one per axis; None takes the geometric mean of the fixed spacing.
-        maximum_voxels: without a given spacing, the grid is coarsened until it has no more voxels than this.
+        spacing: mm, one number or one per axis; None takes the geometric mean of the fixed spacing, or with
+            orientation "fixed" the fixed grid as it is.
+        maximum_voxels: without a given spacing, the grid is coarsened until it has no more voxels than this; with
+            orientation "fixed" it is not.
+        orientation: "RAS" takes the axes nearest to R, A, S, "fixed" those of the fixed scan in its own order.
 
     Raises:
-        ValueError: if the spacing is not positive.
+        ValueError: if the spacing is not positive or the orientation is none of the two.
     """
+    if orientation not in ORIENTATIONS:
+        raise ValueError(f"orientation is expected to be one of {', '.join(ORIENTATIONS)}, got {orientation}.")
+    if orientation == "fixed" and spacing is None:
+        return fixed
     dims = len(fixed.shape)
-    affine = np.eye(4)
-    affine[:dims, :dims] = fixed.affine[:-1, :-1].numpy()
-    axes = nib.orientations.io_orientation(affine)[:dims]
-    order = np.argsort(axes[:, 0])  # fixed axis that runs along R, A, S
-    directions = fixed.affine[:-1, :-1] / fixed.spacing
-    directions = directions[:, order.tolist()] * torch.from_numpy(axes[order, 1])
-    extent = torch.tensor(fixed.shape).double()[order.tolist()] * fixed.spacing[order.tolist()]
+    directions, extent = fixed.affine[:-1, :-1] / fixed.spacing, torch.tensor(fixed.shape).double() * fixed.spacing
+    if orientation == "RAS":
+        affine = np.eye(4)
+        affine[:dims, :dims] = fixed.affine[:-1, :-1].numpy()
+        axes = nib.orientations.io_orientation(affine)[:dims]
+        order = np.argsort(axes[:, 0]).tolist()  # fixed axis that runs along R, A, S
+        directions, extent = directions[:, order] * torch.from_numpy(axes[order, 1]), extent[order]
     if spacing is None:
         spacing = float(fixed.spacing.prod() ** (1 / dims))
         while math.prod(_voxels(extent, [spacing] * dims)) > maximum_voxels:
@@ -155,6 +165,8 @@ class WorkingGridd(MapTransform):
         maximum_voxels: see `working_grid`.
         fill: value beyond a scan's field of view; by default a scan continues its border, so that its end is no edge to
             align.
+        orientation: see `working_grid`. The grid "RAS" reaches out to where the moving scan goes on, see `extend_grid`;
+            the grid "fixed" does not, so that its slices are those of the fixed scan.
 
     Adds ``image``: MetaTensor ``(2, *working)``, float32, affine of the working grid. Outside its mask (``fixed_mask``,
     ``moving_mask``) a scan holds its minimum.
@@ -166,18 +178,22 @@ class WorkingGridd(MapTransform):
         spacing: Sequence[float] | float | None = None,
         maximum_voxels: int = 2**22,
         fill: float | None = None,
+        orientation: str = "RAS",
     ) -> None:
         super().__init__(keys)
         self.spacing = spacing
         self.maximum_voxels = maximum_voxels
         self.fill = fill
+        self.orientation = orientation
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Resample and stack."""
         fixed, moving = (data[key] for key in self.keys)
         to_fixed = torch.linalg.inv(torch.as_tensor(data["initial_transform"], dtype=torch.float64))
         moved = Grid(grid_of(moving).shape, ras_to_lps(to_fixed @ ras_to_lps(grid_of(moving).affine)))
-        grid = extend_grid(working_grid(grid_of(fixed), self.spacing, self.maximum_voxels), moved)
+        grid = working_grid(grid_of(fixed), self.spacing, self.maximum_voxels, self.orientation)
+        if self.orientation == "RAS":
+            grid = extend_grid(grid, moved)
         sides = [(fixed, "fixed_mask", grid_of(fixed).affine), (moving, "moving_mask", moved.affine)]
         scans = [
             resample(_masked(scan, data.get(name))[None], affine, grid, self.fill)[0] for scan, name, affine in sides

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import nibabel as nib
 import pytest
 
 from common.data import built_in, pairs_or_built_in, torso_phantom
@@ -27,3 +28,11 @@ def test_pairs_or_built_in_writes_the_phantom(tmp_path: Path, monkeypatch: pytes
 def test_pairs_or_built_in_wants_both_scans(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="the command line gives no moving_image"):
         pairs_or_built_in(tmp_path, None, fixed_image="a.nii")
+
+
+def test_pairs_or_built_in_writes_the_heart(tmp_path: Path) -> None:
+    (pair,) = pairs_or_built_in(tmp_path, phantom="heart")
+    assert nib.load(pair["fixed_image"]).shape == (192, 160)
+    assert len(pair) == 6
+    with pytest.raises(ValueError, match="expects 'phantom' to be one of torso, heart, got brain"):
+        pairs_or_built_in(tmp_path, phantom="brain")

@@ -8,6 +8,8 @@ from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 
+import nibabel as nib
+import numpy as np
 import pytest
 import torch
 
@@ -51,6 +53,10 @@ def applying() -> Exception:
         (chained(MemoryError(), RuntimeError("outer")), "There is not enough memory"),
         (torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 3 GiB."), "There is not enough memory"),
         (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"), "There is not enough memory"),
+        (
+            RuntimeError("Error(s) in loading state_dict for Net: Missing key(s): a, b"),
+            "The weights of --checkpoint are of",
+        ),
         (ValueError(), "ValueError"),
     ],
 )
@@ -262,3 +268,40 @@ def test_check_options_wants_the_weights_of_a_trained_bundle(tmp_path: Path) -> 
     with pytest.raises(SystemExit, match=r"no trained weights at .*absent\.pt: give --checkpoint, or train them"):
         check_options(tmp_path, "cpu", checkpoint=tmp_path / "absent.pt")
     check_options(tmp_path, "cpu")
+
+
+def test_check_options_finds_the_network_in_a_file_of_several(tmp_path: Path) -> None:
+    several, one, damaged = (tmp_path / f"{name}.pt" for name in ("several", "one", "damaged"))
+    torch.save({"digit_0": {"weight": torch.zeros(1)}, "digit_1": {"weight": torch.zeros(1)}}, several)
+    torch.save({"weight": torch.zeros(1)}, one)
+    damaged.write_text("no weights")
+    check_options(tmp_path, "cpu", checkpoint=several, checkpoint_key="digit_1")
+    check_options(tmp_path, "cpu", checkpoint=one, checkpoint_key="model")
+    with pytest.raises(
+        SystemExit, match=r"^Error: There is no network digit_2 in .*: --checkpoint_key is one of digit_0"
+    ):
+        check_options(tmp_path, "cpu", checkpoint=several, checkpoint_key="digit_2")
+    with pytest.raises(SystemExit, match=r"^Error: .*damaged\.pt cannot be read as the weights of a network\.$"):
+        check_options(tmp_path, "cpu", checkpoint=damaged, checkpoint_key="model")
+
+
+def test_command_line_pairs_are_those_of_a_cine(tmp_path: Path) -> None:
+    cine = tmp_path / "cine.nii.gz"
+    nib.save(nib.Nifti1Image(np.zeros((5, 4, 2, 3), np.uint8), np.eye(4)), cine)
+    names = {"datalist": None, "fixed_image": None, "phantom": "heart"}
+    pairs = command_line_pairs(tmp_path, cine=cine, moving_phase=2, fixed_phase=None, **names)
+    assert [pair["pair"] for pair in pairs] == ["phase_00_from_02", "phase_01_from_02"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"cine": "a.nii", "fixed_image": "b.nii"}, "Give either --cine or other files, got --cine and --fixed_image;"),
+        ({"cine": "a.nii", "direction": "both"}, "--direction both is for pairs: with --cine set"),
+        ({"cine": "absent.nii"}, r"There is no file absent\.nii"),
+        ({"label": "a.nii"}, "--label is that of a --cine: for a pair give --fixed_label and --moving_label"),
+    ],
+)
+def test_command_line_pairs_tells_mistakes_with_a_cine(options: dict[str, str], message: str, tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match=f"^Error: {message}"):
+        command_line_pairs(tmp_path, **options)

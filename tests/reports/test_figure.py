@@ -94,6 +94,26 @@ def test_plane_jacobian_is_a_cut_through_the_volume(number: int) -> None:
     np.testing.assert_allclose(panels.plane_jacobian(plane, field)[1:-1, 1:-1], expected[1:-1, 1:-1], atol=1e-4)
 
 
+@pytest.mark.parametrize(("axis", "name"), [(0, "sagittal"), (1, "coronal"), (2, "axial")])
+def test_choose_planes_takes_three_slices_of_a_stack_of_few(axis: int, name: str) -> None:
+    label = np.moveaxis(np.zeros((30, 28, 12)), -1, axis)
+    label[(slice(None),) * axis + (slice(2, 12),)] = 1
+    spacing = np.ones(3)
+    spacing[axis] = 8
+    planes = choose_planes(np.ones(label.shape), label, spacing.tolist())
+    assert [plane.name for plane in planes] == [f"{name} {number}/12" for number in (4, 7, 10)]
+    assert planes[1].cut(label).shape in ((28, 30), (30, 28))
+    assert len({plane.name for plane in choose_planes(label, None, [1, 1, 1])}) == 3
+
+
+def test_plane_jacobian_of_a_single_slice() -> None:
+    field = np.zeros((3, 9, 8, 1), np.float32)
+    field[0] = 0.5 * np.arange(9).reshape(9, 1, 1)
+    (plane,) = choose_planes(np.ones((9, 8, 1)))  # the others would be lines
+    assert plane.name == "axial 1/1"
+    np.testing.assert_allclose(panels.plane_jacobian(plane, field), 1.5, atol=1e-5)
+
+
 def test_grid_lines_lie_where_the_warp_leaves_them() -> None:
     axes = Figure().add_subplot()
     # picture 20 mm wide; the fixed point x corresponds to the moving point x + 3: the line x = 10 is seen at 7

@@ -25,6 +25,28 @@ def test_write_field_then_read_field_is_the_same(name: str, tmp_path: Path) -> N
     torch.testing.assert_close(read.grid.affine, FIELD.grid.affine)
 
 
+def test_write_field_puts_a_slice_in_its_place(tmp_path: Path) -> None:
+    field = Field(torch.rand(1, 2, 5, 6), Grid((5, 6), torch.diag(torch.tensor([-2.0, 3, 1]).double())))
+    place = torch.diag(torch.tensor([-2.0, 3, 8, 1])).double()
+    place[2, 3] = 50
+    write_field(tmp_path / "a.nii.gz", field, place)
+    np.testing.assert_allclose(nib.load(tmp_path / "a.nii.gz").affine, place.numpy())
+    read = read_field(tmp_path / "a.nii.gz")
+    assert torch.equal(read.displacement, field.displacement)
+    torch.testing.assert_close(read.grid.affine, field.grid.affine)
+
+
+def test_a_field_of_one_oblique_slice_keeps_its_place(tmp_path: Path) -> None:
+    """ITK reads such a file as a 2-D image of 3-D vectors."""
+    affine = torch.tensor([[0.1, 0.2, 8, 5], [1.4, 0.1, 0, 6], [0.1, -1.4, 0, 7], [0, 0, 0, 1]]).double()
+    field = Field(torch.rand(1, 3, 5, 6, 1), Grid((5, 6, 1), affine))
+    write_field(tmp_path / "a.nii.gz", field)
+    read = read_field(tmp_path / "a.nii.gz")
+    assert torch.equal(read.displacement, field.displacement)
+    assert read.grid.shape == (5, 6, 1)
+    torch.testing.assert_close(read.grid.affine, affine, atol=1e-5, rtol=0)
+
+
 def test_read_field_reads_itks_world(tmp_path: Path) -> None:
     """A vector that ITK's own writer puts at voxel (1, 2, 3) is found there, in the same world."""
     vectors = np.zeros((7, 6, 5, 3), np.float32)

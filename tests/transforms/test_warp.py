@@ -139,3 +139,13 @@ def test_warp_to_fixedd_warps_all_that_is_there() -> None:
 def test_warp_to_fixedd_leaves_out_what_is_absent() -> None:
     done = WarpToFixedd(KEYS, ddf_key="ddf")({"moving_image": IMAGE, "ddf": constant((0, 0, 0))})
     assert set(done) == {"moving_image", "ddf", "warped_image"}
+
+
+def test_warp_to_fixedd_keeps_the_place_of_a_slice() -> None:
+    """Two dimensions say nothing about the third axis of the world; the file of the fixed slice does."""
+    affine = torch.tensor([[2.0, 0, 0, 10], [0, 3, 0, 20], [0, 0, 8, 50], [0, 0, 0, 1]]).double()
+    image = MetaTensor(torch.rand(1, 5, 6), affine=torch.eye(4), meta={"stored_dtype": "int16"})
+    data = {"moving_image": image, "pred": MetaTensor(torch.zeros(2, 5, 6), affine=affine)}
+    warped = WarpToFixedd(KEYS)(data)["warped_image"]
+    assert torch.equal(warped.affine, affine)
+    assert warped.meta["stored_dtype"] == "int16"

@@ -272,3 +272,36 @@ def test_working_gridd_in_2d() -> None:
     np.testing.assert_allclose(image[0].numpy(), RANDOM[0].T[::-1], atol=1e-2)
     field = Field(torch.zeros(1, 2, 18, 14), grid_of(image))
     assert field.grid.affine.tolist() == [[3, 0, 10 - 17 * 3], [0, 2, 20], [0, 0, 1]]
+
+
+@pytest.mark.parametrize(("axes", "signs"), ORIENTATIONS[::5])
+def test_working_grid_keeps_the_fixed_axes(axes: tuple[int, ...], signs: tuple[int, ...]) -> None:
+    fixed = Grid(SHAPE, tilted(axes, signs))
+    assert working_grid(fixed, None, 8, "fixed") is fixed
+    grid = working_grid(fixed, (1.0, 6.0, 4.0), 8, "fixed")
+    assert grid.shape == (10, 3, 7)
+    factors = torch.tensor([0.5, 2, 1]).double()
+    torch.testing.assert_close(grid.affine[:3, :3], fixed.affine[:3, :3] * factors)
+    torch.testing.assert_close(center_of(grid), center_of(fixed))
+
+
+def test_working_grid_rejects_other_orientations() -> None:
+    with pytest.raises(ValueError, match="orientation is expected to be one of RAS, fixed, got LPS"):
+        working_grid(Grid(SHAPE, OBLIQUE), None, 8, "LPS")
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+def test_working_gridd_can_be_the_fixed_grid_itself(dims: int) -> None:
+    """Slices stay slices: no other order, no voxels more, though the moving scan goes on."""
+    fixed_affine, moving_affine = tilted((2, 0, 1), (-1, 1, -1)), tilted((2, 0, 1), (-1, 1, -1))
+    if dims == 2:
+        fixed_affine, moving_affine = (torch.diag(torch.tensor([-2.0, -3, 4, 1])).double() for _ in range(2))
+    values = RANDOM if dims == 3 else RANDOM[..., 9]
+    moving_affine[:3, 3] -= moving_affine[:3, 0]  # one voxel more at the beginning
+    fixed, moving = scan(values[1:], fixed_affine), scan(values + 1000, moving_affine)
+    data = {"fixed_image": fixed, "moving_image": moving, "initial_transform": torch.eye(dims + 1).double()}
+    image = WorkingGridd(KEYS, orientation="fixed")(data)["image"]
+    assert image.shape == (2, *fixed.shape[1:])
+    assert torch.equal(grid_of(image).affine, grid_of(fixed).affine)
+    np.testing.assert_allclose(image[0].numpy(), values[1:], atol=1e-2)
+    np.testing.assert_allclose(image[1].numpy(), values[1:] + 1000, atol=2e-2)

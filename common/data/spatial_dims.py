@@ -1,0 +1,48 @@
+"""Whether a scan is an image or a volume, found out from its file without reading its voxels."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import itk
+import nibabel as nib
+import numpy as np
+
+
+def find_spatial_dims(pairs: Sequence[Mapping[str, Any]]) -> int:
+    """Find the number of spatial dimensions of the first pair to be registered, 2 or 3.
+
+    An image with a place of its own in the world, such as one oblique slice, is a volume of one slice: in two
+    dimensions its place would be lost.
+
+    Args:
+        pairs: dictionaries with ``fixed_image`` and, for files with a time axis, ``fixed_phase``.
+
+    Returns:
+        2 or 3; 3 where the file cannot be read, for the reader to say why.
+    """
+    path = Path(pairs[0]["fixed_image"])
+    try:
+        shape, in_plane = _shape(path)
+    except Exception:  # every reader raises its own kind of error, and will once more when the scan is read
+        return 3
+    if pairs[0].get("fixed_phase") is not None and len(shape) > 2:
+        shape = shape[:-1]
+    while len(shape) > 2 and shape[-1] == 1 and (in_plane or len(shape) > 3):
+        shape = shape[:-1]
+    return 2 if len(shape) == 2 else 3
+
+
+def _shape(path: Path) -> tuple[tuple[int, ...], bool]:
+    """Shape, and whether its first two axes are those of the world."""
+    name = path.name.lower()
+    if name.endswith(".npy"):
+        return np.load(path, mmap_mode="r", allow_pickle=False).shape, True
+    if name.endswith((".nii", ".nii.gz")):
+        image: Any = nib.load(path)
+        axes = image.affine[:3, :3]
+        return image.shape, np.allclose(axes[2, :2], 0, atol=1e-3) and np.allclose(axes[:2, 2], 0, atol=1e-3)
+    reader = itk.ImageIOFactory.CreateImageIO(str(path), itk.CommonEnums.IOFileMode_ReadMode)
+    reader.SetFileName(str(path))
+    reader.ReadImageInformation()
+    return tuple(reader.GetDimensions(n) for n in range(reader.GetNumberOfDimensions())), False

@@ -1,0 +1,81 @@
+"""What a registered heart cycle shows: a film of it, and the area of the label at every phase."""
+
+import csv
+import io
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from common.transforms import write_atomically
+
+from ._area_curve import Area, draw_areas
+from ._cycle import Cycle, Labels, is_cycle
+from ._film import draw_film
+
+logger = logging.getLogger("common")
+FILM, TABLE, CURVE = "cine.gif", "label_area.csv", "label_area.png"
+
+
+def write_cine(pairs: Sequence[Mapping[str, Any]], output_dir: str | Path) -> None:
+    """Sum up the registrations of a cine scan, once all its pairs are registered.
+
+    ``cine.gif`` shows every phase beside its registered one, in the middle slice of the labels or of the stack. With
+    labels, ``label_area.csv`` and ``label_area.png`` hold the area of each, over all slices, against the phase: that of
+    the label after registration, and that of the phase's own label where it is annotated. Where one phase was taken to
+    all the others, the first is how the ventricle changes over the cycle; where all phases were taken to one of them,
+    the first is that of this phase for a perfect registration.
+
+    Other pairs have no such summary, and nothing is written.
+
+    Args:
+        pairs: as registered; see `common.data.cine_pairs`.
+        output_dir: folder of the results.
+
+    Raises:
+        FileNotFoundError: if a result is missing.
+        OSError: if a file cannot be written.
+    """
+    if not is_cycle(pairs) or int(os.environ.get("RANK", 0)):  # of several processes the first one writes
+        return
+    output_dir = Path(output_dir)
+    cycle = Cycle(pairs, output_dir)
+    labels = {phase: cycle.labels(phase) for phase in cycle.phases}
+    areas = _areas(cycle, labels)
+    if areas:
+        _write_table(output_dir / TABLE, areas, cycle)
+        draw_areas(output_dir / CURVE, areas, cycle)
+    draw_film(output_dir / FILM, cycle, labels)
+    logger.info("The cycle: %s", output_dir / FILM)
+
+
+def _areas(cycle: Cycle, labels: Mapping[int, Labels]) -> list[Area]:
+    """Areas by label and phase, where there is one."""
+    maps = {phase: (its.warped, cycle.annotated(phase, its)) for phase, its in labels.items()}
+    values = {int(value) for pair in maps.values() for label in pair if label is not None for value in np.unique(label)}
+    return [
+        Area(phase, value, *(_area(label, value, cycle.pixel_mm2) for label in pair))
+        for value in sorted(values - {0})
+        for phase, pair in maps.items()
+        if any(label is not None for label in pair)
+    ]
+
+
+def _area(label: NDArray | None, value: int, pixel_mm2: float) -> float | None:
+    return None if label is None else float((label == value).sum()) * pixel_mm2
+
+
+def _write_table(path: Path, areas: Sequence[Area], cycle: Cycle) -> None:
+    text = io.StringIO()
+    volumes = ("registered_ml", "annotated_ml") if cycle.slice_mm else ()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["phase", "label", "registered_mm2", "annotated_mm2", *volumes])
+    for area in areas:
+        numbers = [area.registered_mm2, area.annotated_mm2]
+        numbers += [None if n is None else n * (cycle.slice_mm or 0) / 1000 for n in numbers if volumes]
+        writer.writerow([area.phase, area.label, *("" if n is None else f"{n:.2f}" for n in numbers)])
+    write_atomically(path, lambda name: Path(name).write_text(text.getvalue(), encoding="utf-8"))
