@@ -170,6 +170,8 @@ def pack(output: str, *weights: str, half: bool = False) -> str:
         half: in half precision.
     """
     with one_sentence():
+        if not isinstance(half, bool):
+            raise TypeError(f"--half takes no value: write it at the end, not before {half}.")
         files = dict(_named(str(each)) for each in weights)
         if len(files) != len(weights) or not files or ("" in files and len(files) > 1):
             raise ValueError("pack expects the weights of one training, or of several as name=path, each name once.")

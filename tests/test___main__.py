@@ -345,6 +345,11 @@ def test_pack_writes_one_network_or_several(weights: str, tmp_path: Path) -> Non
     assert list(torch.load(tmp_path / "two.pt", weights_only=True)) == ["first", "second"]
 
 
+def test_pack_rejects_half_in_front_of_a_file(weights: str, tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="--half takes no value: write it at the end"):
+        fire.Fire(pack, command=[str(tmp_path / "one.pt"), "--half", weights])
+
+
 @pytest.mark.parametrize("names", [[], ["", ""], ["a=", ""], ["a=", "a="]])
 def test_pack_rejects(names: list[str], weights: str, tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="pack expects the weights of one training, or of several as name=path"):

@@ -86,6 +86,14 @@ def test_resumed_training_is_the_uninterrupted_one(cines: Path, tmp_path: Path) 
     assert all(torch.equal(whole[name], parts[name]) for name in whole)
 
 
+def test_compiled_training_is_the_same(cines: Path, tmp_path: Path) -> None:
+    train(cines, tmp_path / "plain", epochs=2)
+    train(cines, tmp_path / "compiled", epochs=2, compile="eager")
+    plain, compiled = (weights(tmp_path / way) for way in ("plain", "compiled"))
+    for name in plain:
+        torch.testing.assert_close(compiled[name], plain[name], atol=1e-4, rtol=1e-3)
+
+
 def test_variants_are_those_of_the_paper() -> None:
     assert {path.stem for path in (CONFIGS / "variants").glob("*.json")} == VARIANTS
 
