@@ -34,9 +34,9 @@ class AveragingInferer(Inferer):
     def __init__(
         self,
         passes: int = 5,
-        rotation_degrees: float = 8.0,
-        translation_voxels: float = 1.5,
-        zoom: float = 0.06,
+        rotation_degrees: float = 4.0,
+        translation_voxels: float = 1.0,
+        zoom: float = 0.03,
         seed: int = 0,
     ) -> None:
         super().__init__()
