@@ -10,7 +10,7 @@ import torch
 
 from common import metrics, reports
 from common.engines import Segmenter, check_device, label_scans, one_sentence
-from common.handlers import pack_weights
+from common.handlers import pack_mean_weights, pack_weights
 from common.reports import points_suffix, save_scan, save_text
 from common.spatial import sample
 from common.transforms import (
@@ -161,17 +161,22 @@ def learning_curves(*tables: str, output: str, column: str = "similarity") -> st
         return f"{column} of {', '.join(map(str, tables))} -> {output}"
 
 
-def pack(output: str, *weights: str, half: bool = False) -> str:
-    """Write weights as they are shipped: those of one training, or of several in one file.
+def pack(output: str, *weights: str, half: bool = False, mean: bool = False) -> str:
+    """Write weights as they are shipped: those of one training, of several in one file, or the mean of several.
 
     Args:
         output: file to write, such as models/model.pt.
         weights: model.pt of a training, or its folder of checkpoints for the newest; several as name=path.
         half: in half precision.
+        mean: average the weights, of one network trained on from the same weights.
     """
     with one_sentence():
-        if not isinstance(half, bool):
-            raise TypeError(f"--half takes no value: write it at the end, not before {half}.")
+        for option, value in (("half", half), ("mean", mean)):
+            if not isinstance(value, bool):
+                raise TypeError(f"--{option} takes no value: write it at the end, not before {value}.")
+        if mean and len(weights) > 1:
+            pack_mean_weights([str(each) for each in weights], str(output), half)
+            return f"mean of {', '.join(map(str, weights))} -> {output}"
         files = dict(_named(str(each)) for each in weights)
         if len(files) != len(weights) or not files or ("" in files and len(files) > 1):
             raise ValueError("pack expects the weights of one training, or of several as name=path, each name once.")

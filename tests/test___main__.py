@@ -345,6 +345,12 @@ def test_pack_writes_one_network_or_several(weights: str, tmp_path: Path) -> Non
     assert list(torch.load(tmp_path / "two.pt", weights_only=True)) == ["first", "second"]
 
 
+def test_pack_averages(weights: str, tmp_path: Path) -> None:
+    torch.save({"w": 3 * torch.ones(2)}, tmp_path / "other.pt")
+    pack(str(tmp_path / "mean.pt"), weights, str(tmp_path / "other.pt"), mean=True)
+    assert torch.load(tmp_path / "mean.pt", weights_only=True)["w"].tolist() == [2.0, 2.0]
+
+
 def test_pack_rejects_half_in_front_of_a_file(weights: str, tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="--half takes no value: write it at the end"):
         fire.Fire(pack, command=[str(tmp_path / "one.pt"), "--half", weights])

@@ -5,6 +5,7 @@ from .checkpoint import TrainingCheckpoint as TrainingCheckpoint
 from .epoch_seed import EpochSeed as EpochSeed
 from .metrics_csv import MetricsCsv as MetricsCsv
 from .non_finite import StopOnNonFinite as StopOnNonFinite
+from .pack_weights import pack_mean_weights as pack_mean_weights
 from .pack_weights import pack_weights as pack_weights
 from .pair_results import PairResults as PairResults
 from .progress import Progress as Progress

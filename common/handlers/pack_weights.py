@@ -1,9 +1,9 @@
-"""Weights as they are shipped: half the bytes, or several networks in one file.
+"""Weights as they are shipped: half the bytes, several networks in one file, or the mean of several trainings.
 
 MONAI and Ignite load such files (`CheckpointLoader` with the name of one); neither writes them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,35 @@ def pack_weights(files: Mapping[str, str | Path], output: str | Path, half: bool
     """
     weights = {name: _convert(_load(Path(path)), half) for name, path in files.items()}
     save(Path(output), weights[""] if list(weights) == [""] else weights)
+
+
+def pack_mean_weights(files: Sequence[str | Path], output: str | Path, half: bool = False) -> None:
+    """Average the weights of one network after several trainings that began with the same weights.
+
+    Args:
+        files: see `pack_weights`, two or more.
+        output: file to write, whole or not at all.
+        half: floating point weights in half precision.
+
+    Raises:
+        FileNotFoundError: see `pack_weights`.
+        ValueError: if a file holds no weights, or they are of different networks.
+        OSError: if the output cannot be written.
+
+    Reference:
+        Wortsman et al., "Model soups: averaging weights of multiple fine-tuned models improves accuracy without
+        increasing inference time", ICML 2022, https://arxiv.org/abs/2203.05482.
+    """
+    first, *others = [_load(Path(path)) for path in files]
+    shapes = {name: weight.shape for name, weight in first.items()}
+    for path, weights in zip(files[1:], others, strict=True):
+        if {name: weight.shape for name, weight in weights.items()} != shapes:
+            raise ValueError(f"{path} is expected to hold weights of the network of {files[0]}, got another one.")
+    mean = {
+        name: torch.stack([weight.double(), *(each[name].double() for each in others)]).mean(0).to(weight.dtype)
+        for name, weight in first.items()
+    }
+    save(Path(output), _convert(mean, half))
 
 
 def _load(path: Path) -> dict[str, Any]:

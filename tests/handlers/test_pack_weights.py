@@ -6,7 +6,7 @@ from ignite.engine import Engine
 from monai.handlers import CheckpointLoader
 from torch import nn
 
-from common.handlers import pack_weights
+from common.handlers import pack_mean_weights, pack_weights
 
 
 def written(path: Path, value: float) -> Path:
@@ -52,3 +52,17 @@ def test_what_holds_no_weights_raises(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="holds no weights but trainer, objects: is it a checkpoint of a training"):
         pack_weights({"": tmp_path / "checkpoint.pt"}, tmp_path / "model.pt")
     assert not (tmp_path / "model.pt").exists()
+
+
+def test_mean_of_several_trainings(tmp_path: Path) -> None:
+    files = [written(tmp_path / f"{n}.pt", n) for n in (1, 2, 6)]
+    pack_mean_weights(files, tmp_path / "mean.pt", half=True)
+    weights = torch.load(tmp_path / "mean.pt", weights_only=True)
+    assert weights["weight"].tolist() == [3.0] * 3
+    assert weights["num_batches_tracked"].dtype == torch.int64
+
+
+def test_mean_of_different_networks_raises(tmp_path: Path) -> None:
+    torch.save(nn.BatchNorm1d(4).state_dict(), tmp_path / "b.pt")
+    with pytest.raises(ValueError, match=r"b\.pt is expected to hold weights of the network of"):
+        pack_mean_weights([written(tmp_path / "a.pt", 1), tmp_path / "b.pt"], tmp_path / "mean.pt")
