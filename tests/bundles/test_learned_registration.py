@@ -23,14 +23,16 @@ def register(output_dir: Path, **options: object) -> None:
 
 @pytest.fixture
 def blobs(tmp_path: Path) -> dict[str, str]:
-    """An ellipsoid and the same one moved by five voxels, of the size of a hippocampus."""
+    """Gray bodies of the size of a hippocampus, two labels each, in brighter surroundings beside a dark rim."""
     places = np.stack(np.meshgrid(*[np.arange(n) for n in (36, 50, 34)], indexing="ij"), axis=-1)
+    noise = np.random.default_rng(0).normal(size=places.shape[:-1])
     paths = {}
-    for side, shift in (("fixed", 0), ("moving", 5)):
-        distance = np.linalg.norm((places - [18, 25 + shift, 17]) / [8, 14, 7], axis=-1)
-        label = (distance < 1).astype(np.uint8) + (distance < 1) * (places[..., 1] < 25 + shift)
-        image = 60 + 60 * np.exp(-((distance / 1.2) ** 2)) + 5 * np.sin(places.sum(-1) / 3)
-        for kind, array in (("image", image.astype(np.float32)), ("label", label.astype(np.uint8))):
+    for side, shift, radii in (("fixed", (0, 0, 0), (7, 16, 6)), ("moving", (2, 2, -2), (8, 16, 5.4))):
+        offset = places - [18, 25, 17] - np.array(shift)
+        distance = np.linalg.norm(offset / radii, axis=-1)
+        label = (distance < 1).astype(np.uint8) + ((distance < 1) & (offset[..., 1] < 0))
+        image = 110 - 40 / (1 + np.exp(12 * (distance - 1))) - 90 * np.exp(-(((distance - 1.4) / 0.25) ** 2))
+        for kind, array in (("image", (image + 5 * noise).astype(np.float32)), ("label", label.astype(np.uint8))):
             paths[f"{side}_{kind}"] = str(tmp_path / f"{side}_{kind}.nii.gz")
             nib.save(nib.Nifti1Image(array, np.eye(4)), paths[f"{side}_{kind}"])
     return paths
@@ -40,8 +42,8 @@ def test_shipped_weights_register(blobs: dict[str, str], tmp_path: Path) -> None
     assert (BUNDLE / "models" / "model.pt").stat().st_size < LIMIT
     register(tmp_path / "result", **blobs)
     metrics = json.loads((tmp_path / "result" / "metrics.json").read_text())
-    assert metrics["dice"]["after"] > metrics["dice"]["before"]
-    assert metrics["folding_percent"] < 0.5
+    assert metrics["dice"]["after"] > metrics["dice"]["before"] + 0.05
+    assert metrics["folding_percent"] < 1
 
 
 def test_both_directions_are_written_on_their_own_grids(blobs: dict[str, str], tmp_path: Path) -> None:
