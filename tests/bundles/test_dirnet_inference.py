@@ -7,7 +7,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
-from monai.bundle import run
+from monai.bundle import ConfigParser, run
 from PIL import Image
 
 from common.data.heart_phantom import heart_phantom
@@ -160,3 +160,13 @@ def test_one_of_several_networks_is_loaded(tmp_path: Path) -> None:
         np.testing.assert_allclose(field[0, :, 14, 14], expected, atol=0.05)
     with pytest.raises(SystemExit, match="There is no network digit_7"):
         register(tmp_path / "absent", checkpoint_key="digit_7", **options)
+
+
+@pytest.mark.parametrize("overlay", ["mnist", *(f"variants/{v}" for v in ("b", "a1", "a2", "b1", "b2", "c1", "c2"))])
+def test_overlays_mean_the_same_network_as_in_training(overlay: str) -> None:
+    networks = []
+    for name in ("inference", "train"):
+        parser = ConfigParser()
+        parser.read_config([BUNDLE / "configs" / f"{file}.json" for file in (name, overlay)])
+        networks.append(parser.get_parsed_content("network_def"))
+    assert repr(networks[0]) == repr(networks[1])
