@@ -92,10 +92,10 @@ class DIRNet(nn.Module):
         layers: list[nn.Module] = []
         for number in range(1, convolutions + 1):
             layers.append(convolve(channels if layers else in_channels))
-            last_halving = number == downsamplings
-            layers += [convolve(channels)] * (extra_convolutions and last_halving)
-            layers += [halve(channels)] * (number <= downsamplings)
-            layers += [convolve(channels)] * (extra_convolutions and last_halving)
+            if extra_convolutions and number == downsamplings:
+                layers += [convolve(channels), halve(channels), convolve(channels)]
+            elif number <= downsamplings:
+                layers.append(halve(channels))
         if self.dense_shape is None:
             convolution = nn.Conv2d if spatial_dims == 2 else nn.Conv3d
             layers += [convolve(channels, 1), convolve(channels, 1), _at_zero(convolution(channels, spatial_dims, 1))]
