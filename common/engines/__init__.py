@@ -12,7 +12,6 @@ from .checked_call import checked_call as checked_call
 from .command_line import bundle_root as bundle_root
 from .command_line import check_device as check_device
 from .command_line import check_options as check_options
-from .command_line import command_line_cases as command_line_cases
 from .command_line import command_line_pairs as command_line_pairs
 from .command_line import one_sentence as one_sentence
 from .command_line import run_engine as run_engine

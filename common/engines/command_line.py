@@ -12,7 +12,7 @@ import torch
 from monai.bundle import ConfigParser
 from monai.engines import Workflow
 
-from common.data import both_directions, cine_pairs, find_cases, pairs_or_built_in
+from common.data import both_directions, cine_pairs, pairs_or_built_in
 from common.networks.nets import FEATURES
 
 DIRECTIONS = ("forward", "both")
@@ -196,20 +196,6 @@ def _cine_pairs(
     if direction != "forward":
         raise ValueError("--direction both is for pairs: with --cine set --fixed_phase or --moving_phase to all.")
     return cine_pairs(cine, label=label, **phases)
-
-
-def command_line_cases(dataset_dir: str | Path, datalist: str | Path | None = None) -> dict[str, list[dict[str, Any]]]:
-    """Find the cases to train on, see `common.data.find_cases`; a mistake ends the run with its sentence.
-
-    Args:
-        dataset_dir: folder of the data set.
-        datalist: list of its cases.
-
-    Raises:
-        SystemExit: with one sentence, if the folder or the list cannot be used.
-    """
-    with one_sentence():
-        return find_cases(dataset_dir, datalist)
 
 
 def run_engine(engine: Workflow) -> None:

@@ -17,7 +17,6 @@ from common.engines import (
     bundle_root,
     check_device,
     check_options,
-    command_line_cases,
     command_line_pairs,
     one_sentence,
     run_engine,
@@ -242,11 +241,6 @@ def test_check_options_rejects_a_folder_blocked_by_a_file(name: str, tmp_path: P
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(SystemExit, match=r"^Error: --output_dir .*file.* cannot be written: (File exists|Not a direc)"):
         check_options(tmp_path / name, "cpu")
-
-
-def test_command_line_cases_tells_what_is_missing(tmp_path: Path) -> None:
-    with pytest.raises(SystemExit, match=r"^Error: There is no folder .*images with scans: give --dataset_dir\.$"):
-        command_line_cases(tmp_path)
 
 
 def test_run_engine_tells_a_mistake_in_one_sentence() -> None:

@@ -1,7 +1,7 @@
 """A convolution that takes its batch normalization in when it no longer learns.
 
 MONAI's `Convolution` runs the normalization as a layer of its own in evaluation, too: on large images with few channels
-that is more work than the convolution.
+that is more work than the convolution. `torch.nn.utils.fusion` makes new parameters, which cuts off the gradient.
 """
 
 from typing import Any

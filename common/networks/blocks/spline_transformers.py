@@ -3,25 +3,26 @@
 MONAI's `Warp` starts from a dense field; nothing in it makes one from control points.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from torch import Tensor, nn
 
 from common.spatial import bspline_displacement, thin_plate_spline_displacement
 
 
-class BSplineTransformer(nn.Module):
-    """Evaluate B-splines, see `common.spatial.bspline_displacement`.
+class _SplineTransformer(nn.Module):
+    """A spline as a module.
 
     Args:
-        spacing: voxels between control points along each axis.
-        order: 2 or 3.
+        evaluate: the function of `common.spatial`, settings bound.
+        settings: for printing.
     """
 
-    def __init__(self, spacing: Sequence[int], order: int = 3) -> None:
+    def __init__(self, evaluate: Callable[..., Tensor], **settings: object) -> None:
         super().__init__()
-        self.spacing = tuple(spacing)
-        self.order = order
+        self.evaluate = evaluate
+        self.settings = settings
 
     def forward(
         self,
@@ -39,14 +40,27 @@ class BSplineTransformer(nn.Module):
         Returns:
             Displacement, `(B, d, *spatial)`, voxels.
         """
-        return bspline_displacement(control_points, self.spacing, spatial_shape, self.order, offset)
+        return self.evaluate(control_points, spatial_shape=spatial_shape, offset=offset)
 
     def extra_repr(self) -> str:
         """Settings, for printing."""
-        return f"spacing={self.spacing}, order={self.order}"
+        return ", ".join(f"{name}={value}" for name, value in self.settings.items())
 
 
-class ThinPlateSplineTransformer(nn.Module):
+class BSplineTransformer(_SplineTransformer):
+    """Evaluate B-splines, see `common.spatial.bspline_displacement`.
+
+    Args:
+        spacing: voxels between control points along each axis.
+        order: 2 or 3.
+    """
+
+    def __init__(self, spacing: Sequence[int], order: int = 3) -> None:
+        spacing = tuple(spacing)
+        super().__init__(partial(bspline_displacement, spacing=spacing, order=order), spacing=spacing, order=order)
+
+
+class ThinPlateSplineTransformer(_SplineTransformer):
     """Interpolate by thin-plate splines, see `common.spatial.thin_plate_spline_displacement`.
 
     Args:
@@ -54,27 +68,5 @@ class ThinPlateSplineTransformer(nn.Module):
     """
 
     def __init__(self, spacing: Sequence[int]) -> None:
-        super().__init__()
-        self.spacing = tuple(spacing)
-
-    def forward(
-        self,
-        control_points: Tensor,
-        spatial_shape: Sequence[int] | None = None,
-        offset: Sequence[float] | None = None,
-    ) -> Tensor:
-        """Interpolate.
-
-        Args:
-            control_points: `(B, d, *grid)`, voxels of the result.
-            spatial_shape: shape of the result; by default `spacing * grid`.
-            offset: voxel of the first control point; by default the middle of its cell.
-
-        Returns:
-            Displacement, `(B, d, *spatial)`, voxels.
-        """
-        return thin_plate_spline_displacement(control_points, self.spacing, spatial_shape, offset)
-
-    def extra_repr(self) -> str:
-        """Settings, for printing."""
-        return f"spacing={self.spacing}"
+        spacing = tuple(spacing)
+        super().__init__(partial(thin_plate_spline_displacement, spacing=spacing), spacing=spacing)

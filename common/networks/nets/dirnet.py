@@ -19,7 +19,7 @@ from common.networks.blocks.spline_transformers import BSplineTransformer, ThinP
 POOLINGS = ("average", "max", "convolution")
 TRANSFORMERS = ("bspline", "thin_plate_spline")
 DENSE_WIDTH = 1024
-CHANNELS_LAST = {2: torch.channels_last, 3: torch.channels_last_3d}  # the first convolution is 19 times faster
+CHANNELS_LAST = {2: torch.channels_last, 3: torch.channels_last_3d}  # on a CPU much faster for few channels
 
 
 class DIRNet(nn.Module):
