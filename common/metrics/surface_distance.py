@@ -9,14 +9,17 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from monai.metrics import get_mask_edges, get_surface_distance
 from numpy.typing import NDArray
 from scipy.ndimage import find_objects
 
 from ._label_maps import as_label_pair
 
-Summary = Callable[[list[NDArray]], float]
+Measure = Callable[[NDArray, NDArray, Sequence[float]], float]
 Box = tuple[slice, ...] | None
+
+PERCENTILE = 95
 
 
 def hausdorff_distance_95_per_label(
@@ -45,6 +48,37 @@ def hausdorff_distance_95_per_label(
     return _per_label(
         "hausdorff_distance_95_per_label", _largest_percentile, fixed_label, warped_label, spacing, labels
     )
+
+
+def robust_hausdorff_95_per_label(
+    fixed_label: Any, warped_label: Any, spacing: Sequence[float], labels: Sequence[int] | None = None
+) -> dict[int, float]:
+    """Compute the 95th percentile of the distance between surfaces by area, the larger of both directions.
+
+    The definition of the Learn2Reg challenge and of paper 001: surface elements lie between voxels, and each counts by
+    its area, so that the result is up to about a voxel less than `hausdorff_distance_95_per_label`.
+
+    Args:
+        fixed_label: label map, `(*spatial)`, 2-D or 3-D, whole numbers; tensor or array.
+        warped_label: the same shape.
+        spacing: voxel size along each axis, mm.
+        labels: which labels; by default all but 0 that occur in either map.
+
+    Returns:
+        Distance in mm by label; NaN where the label is missing from one of the maps or both.
+
+    Raises:
+        ValueError: if the shapes differ, a map holds negative or fractional values, or the spacing does not fit.
+
+    Example:
+        >>> robust_hausdorff_95_per_label([[1, 0, 0], [0, 0, 2]], [[0, 0, 1], [0, 0, 2]], (1.0, 2.5))
+        {1: 5.0, 2: 0.0}
+
+    Reference:
+        Nikolov et al., "Clinically applicable segmentation of head and neck anatomy for radiotherapy", JMIR 2021,
+        https://doi.org/10.2196/26151 -- the surface elements; MONAI has their table.
+    """
+    return _per_label("robust_hausdorff_95_per_label", _percentile_by_area, fixed_label, warped_label, spacing, labels)
 
 
 def average_surface_distance_per_label(
@@ -96,7 +130,7 @@ def surface_distance_95_per_label(
 
 def _per_label(
     function: str,
-    summary: Summary,
+    measure: Measure,
     fixed_label: Any,
     warped_label: Any,
     spacing: Sequence[float],
@@ -114,7 +148,7 @@ def _per_label(
         box = _union(*(each.get(label) for each in boxes))
         found[label] = float("nan")
         if box is not None:
-            found[label] = summary(_distances(maps[0][box] == label, maps[1][box] == label, spacing))
+            found[label] = measure(maps[0][box] == label, maps[1][box] == label, spacing)
     return found
 
 
@@ -132,13 +166,27 @@ def _distances(first: NDArray, second: NDArray, spacing: Sequence[float]) -> lis
     return [np.asarray(get_surface_distance(edges[i], edges[1 - i], spacing=lengths), dtype=np.float64) for i in (0, 1)]
 
 
-def _largest_percentile(distances: list[NDArray]) -> float:
-    return float(max(np.percentile(one_way, 95) for one_way in distances))
+def _largest_percentile(first: NDArray, second: NDArray, spacing: Sequence[float]) -> float:
+    return float(max(np.percentile(one_way, PERCENTILE) for one_way in _distances(first, second, spacing)))
 
 
-def _pooled_mean(distances: list[NDArray]) -> float:
-    return float(np.concatenate(distances).mean())
+def _pooled_mean(first: NDArray, second: NDArray, spacing: Sequence[float]) -> float:
+    return float(np.concatenate(_distances(first, second, spacing)).mean())
 
 
-def _pooled_percentile(distances: list[NDArray]) -> float:
-    return float(np.percentile(np.concatenate(distances), 95))
+def _pooled_percentile(first: NDArray, second: NDArray, spacing: Sequence[float]) -> float:
+    return float(np.percentile(np.concatenate(_distances(first, second, spacing)), PERCENTILE))
+
+
+def _percentile_by_area(first: NDArray, second: NDArray, spacing: Sequence[float]) -> float:
+    lengths = [float(length) for length in spacing]
+    masks = [torch.from_numpy(np.pad(mask, 1)) for mask in (first, second)]  # elements lie between voxels
+    elements: Any = get_mask_edges(masks[0], masks[1], crop=False, spacing=lengths)
+    surfaces, areas = elements[:2], elements[2:]
+    percentiles = []
+    for surface, other, area in zip(surfaces, surfaces[::-1], areas, strict=True):
+        distance = torch.as_tensor(get_surface_distance(surface, other, spacing=lengths))
+        order = distance.argsort()
+        share = area[surface][order].double().cumsum(0)
+        percentiles.append(distance[order][torch.searchsorted(share, share[-1] * PERCENTILE / 100)])
+    return float(max(percentiles))

@@ -12,11 +12,17 @@ from numpy.typing import NDArray
 from common.metrics import (
     average_surface_distance_per_label,
     hausdorff_distance_95_per_label,
+    robust_hausdorff_95_per_label,
     surface_distance_95_per_label,
 )
 
 SPACING = (1.0, 1.5, 2.0)
-MEASURES = [hausdorff_distance_95_per_label, average_surface_distance_per_label, surface_distance_95_per_label]
+MEASURES = [
+    hausdorff_distance_95_per_label,
+    robust_hausdorff_95_per_label,
+    average_surface_distance_per_label,
+    surface_distance_95_per_label,
+]
 
 
 def box(*corners: tuple[int, int], label: int = 1, shape: tuple[int, ...] = (14, 15, 16)) -> NDArray:
@@ -71,6 +77,16 @@ def test_hausdorff_distance_is_near_the_area_weighted_one(oracle: Callable[[str]
         fixed, warped = recorded[f"A{case}"], recorded[f"B{case}"]
         found = hausdorff_distance_95_per_label(fixed, warped, (1.0, 1.5, 2.0))[1]
         assert found == pytest.approx(float(recorded[f"hd95_{case}_sp_aniso"]), abs=1.0)
+
+
+@pytest.mark.parametrize(("name", "spacing"), [("sp1", (1.0, 1.0, 1.0)), ("sp_aniso", (1.0, 1.5, 2.0))])
+@pytest.mark.parametrize("case", range(3))
+def test_robust_hausdorff_is_that_of_the_paper(
+    oracle: Callable[[str], dict[str, np.ndarray]], case: int, name: str, spacing: tuple[float, ...]
+) -> None:
+    recorded = oracle("001_metrics_hd95_dice30")
+    found = robust_hausdorff_95_per_label(recorded[f"A{case}"], recorded[f"B{case}"], spacing)
+    assert found == {1: pytest.approx(float(recorded[f"hd95_{case}_{name}"]))}
 
 
 def test_hausdorff_distance_of_planar_contours() -> None:
