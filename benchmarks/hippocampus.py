@@ -27,12 +27,11 @@ RELEASED_SHIFT = 15.0
 def measure(pair: Mapping[str, str], folder: Path) -> list[float]:
     """Measure one pair: Dice, both distances, both deviations, folding."""
     fixed = read_scan(pair["fixed_label"], label=True)
-    maps = [scan.as_tensor()[0] for scan in (fixed, read_scan(folder / "warped_label.nii.gz", label=True))]
+    warped = read_scan(folder / "warped_label.nii.gz", label=True)
     spacing = grid_of(fixed).spacing.tolist()
-    labels = [dice_per_label(*maps)]
-    labels += [
-        distance(*maps, spacing) for distance in (hausdorff_distance_95_per_label, robust_hausdorff_95_per_label)
-    ]
+    labels = [dice_per_label(fixed[0], warped[0])]
+    for distance in (hausdorff_distance_95_per_label, robust_hausdorff_95_per_label):
+        labels.append(distance(fixed[0], warped[0], spacing))
     field = read_field(folder / "displacement_field.nii.gz")
     determinant = jacobian_determinant(displacement_from_world(field.displacement, field.grid.affine), crop=CROP)
     fields = [sdlogj(determinant), sdlogj(determinant, RELEASED_SHIFT), folding_percent(determinant)]
