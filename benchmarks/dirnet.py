@@ -79,6 +79,7 @@ def main() -> None:
     parser.add_argument("--overlays", nargs="*", default=["variants/small"], help="beside the variant, in training")
     parser.add_argument("--bundle", type=Path, default=BUNDLE)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--compile", metavar="BACKEND", help="of torch.compile for the networks, such as inductor")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     rows: list[Row] = []
@@ -87,7 +88,7 @@ def main() -> None:
         variants = [name for name in arguments.methods if name != "elastix"]
         for patient, pairs in read_pairs(arguments.dataset_dir).items():
             configs = [arguments.bundle / "configs" / f"{name}.json" for name in ("train", *arguments.overlays)]
-            networks = trained(variants, patient, arguments.checkpoints, configs)
+            networks = trained(variants, patient, arguments.checkpoints, configs, arguments.compile)
             rows += measure_patient(patient, pairs, elastix | networks)
             write_summary(arguments.output, rows)
     print(f"\n{table(rows)}\n\n{c1_against_elastix(rows)}")
@@ -121,7 +122,9 @@ def load_network(configs: Sequence[Path], variant: str, checkpoint: Path) -> DIR
     return network.eval()
 
 
-def trained(variants: Sequence[str], patient: str, checkpoints: Path, configs: Sequence[Path]) -> dict[str, Method]:
+def trained(
+    variants: Sequence[str], patient: str, checkpoints: Path, configs: Sequence[Path], backend: str | None
+) -> dict[str, Method]:
     """The networks that were trained without a patient, as far as they are there."""
     methods: dict[str, Method] = {}
     for variant in variants:
@@ -130,7 +133,10 @@ def trained(variants: Sequence[str], patient: str, checkpoints: Path, configs: S
         if newest is None:
             print(f"{variant} is left out for {patient}: there is no checkpoint in {folder}", flush=True)
         else:
-            methods[variant] = _by_network(load_network(configs, variant, newest))
+            network = load_network(configs, variant, newest)
+            if backend:
+                network.compile(backend=backend)
+            methods[variant] = _by_network(network)
             print(f"{variant} for {patient}: {newest.stem}", flush=True)
     return methods
 
