@@ -3,7 +3,7 @@
 MONAI's `VNet` joins by addition, has batch normalization inside and no stage without any; its `Convolution` serves.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from monai.networks.blocks import Convolution
@@ -51,11 +51,15 @@ class Encoder(nn.Module):
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """Encode `(B, C, *spatial)`; return each level, `(B, width, *spatial / 2^level)`, from fine to coarse."""
-        entered = self.enter(image)
-        levels = [entered + self.refine(entered)]
+        levels = [run(self._first_stage, image, self.checkpointing and self.training)]
         for stage in self.stages:
             levels.append(run(stage, levels[-1], self.checkpointing and self.training))
         return levels
+
+    def _first_stage(self, image: Tensor) -> Tensor:
+        entered: Tensor = self.enter(image)
+        refined: Tensor = self.refine(entered)
+        return entered + refined
 
 
 class Decoder(nn.Module):
@@ -107,7 +111,7 @@ def stage_widths(multiplier: int, halvings: int) -> list[int]:
     return [CHANNELS * multiplier * 2**level for level in range(halvings + 1)]
 
 
-def run(stage: nn.Module, features: Tensor, checkpointing: bool) -> Tensor:
+def run(stage: Callable[[Tensor], Tensor], features: Tensor, checkpointing: bool) -> Tensor:
     """Apply a stage, on request without keeping what happens inside it."""
     if checkpointing:
         again: Tensor = checkpoint(stage, features, use_reentrant=False)
