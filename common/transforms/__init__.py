@@ -23,6 +23,7 @@ from .resample import Grid as Grid
 from .resample import resample as resample
 from .scan import LoadScansd as LoadScansd
 from .scan import read_scan as read_scan
+from .study_pair import StudyPaird as StudyPaird
 from .summary_file import write_summary as write_summary
 from .warp import WarpToFixedd as WarpToFixedd
 from .warp import field_of as field_of

@@ -1,0 +1,40 @@
+"""The pair of a request to MONAI Label: the scan on the screen is fixed, a labeled scan of the study moves to it."""
+
+from collections.abc import Hashable, Mapping
+from importlib import import_module
+from typing import Any
+
+from monai.transforms import Transform
+
+
+class StudyPaird(Transform):
+    """Name the files of a pair, from what MONAI Label hands to a model.
+
+    A request names scans of the study, not files: what else it holds under the names of a pair is dropped.
+
+    Args:
+        moving: id of the moving scan where the request names none, in ``moving_image``.
+
+    Adds ``fixed_image``, the file of the request's ``image``, and ``moving_image`` and ``moving_label``, those of the
+    study's scan and of its final label.
+    """
+
+    def __init__(self, moving: str = "atlas") -> None:
+        self.moving = moving
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """Look up the files.
+
+        Raises:
+            ValueError: if the study has no such scan, or no final label of it.
+            ModuleNotFoundError: outside of MONAI Label.
+        """
+        study = import_module("monailabel.interfaces.utils.app").app_instance().datastore()
+        moving = str(data.get("moving_image") or self.moving)
+        files = {"image": study.get_image_uri(moving), "label": study.get_label_uri(moving, "final")}
+        for kind, file in files.items():
+            if not file:
+                what = "scan" if kind == "image" else "final label of the scan"
+                raise ValueError(f"The study has no {what} {moving!r}: give moving_image, the id of a labeled scan.")
+        kept = {key: value for key, value in data.items() if not str(key).startswith(("fixed_", "moving_"))}
+        return {**kept, "fixed_image": data["image"], **{f"moving_{kind}": file for kind, file in files.items()}}

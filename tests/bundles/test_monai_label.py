@@ -1,0 +1,63 @@
+"""What MONAI Label runs of a bundle: transforms and network without the evaluator, and training on cases it names.
+
+The server itself is no dependency; `StudyPaird` meets a stand-in in its own test.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from monai.bundle import ConfigParser, run
+from monai.transforms import Compose
+
+from common.transforms import read_scan
+
+BUNDLES = Path(__file__).parents[2] / "bundles"
+
+
+@pytest.mark.filterwarnings("ignore:.*antialiasing:UserWarning")
+@pytest.mark.parametrize("name", ["abdomen_ct_self_training", "hippocampus_mr_symmetric"])
+def test_label_is_that_of_the_command_line(name: str, phantom: dict[str, str], tmp_path: Path) -> None:
+    config = BUNDLES / name / "configs" / "inference.json"
+    options = {"bundle_root": str(BUNDLES / name), "device": "cpu", "output_dir": str(tmp_path)}
+    pair = {key: phantom[key] for key in ("fixed_image", "moving_image", "moving_label")}
+    run(config_file=str(config), logging_file=False, **options, **pair)
+
+    parser = ConfigParser(ConfigParser.load_config_file(str(config)))  # as in the server, without the metadata
+    parser.update(options)
+    study_pair, *rest = parser["pre_transforms"]
+    assert study_pair["_target_"] == "common.transforms.StudyPaird"
+    parser["pre_transforms"] = rest
+    data = Compose(parser.get_parsed_content("pre_transforms"))({"image": pair["fixed_image"], **pair})
+    network = parser.get_parsed_content("network_def").eval()
+    if "checkpoint" in parser.config and (BUNDLES / name / "models" / "model.pt").is_file():
+        network.load_state_dict(torch.load(BUNDLES / name / "models" / "model.pt", weights_only=True))
+    with torch.no_grad():
+        data["pred"] = parser.get_parsed_content("inferer")(data["image"][None], network)[0]
+    label = Compose(parser.get_parsed_content("post_transforms"))(data)["pred"]
+
+    written = read_scan(tmp_path / "warped_label.nii.gz", label=True)
+    np.testing.assert_array_equal(label, written[0])
+    np.testing.assert_allclose(label.affine, written.affine, atol=1e-5)
+
+
+def test_training_on_given_cases_leaves_the_weights_of_the_bundle(phantom: dict[str, str], tmp_path: Path) -> None:
+    configs = BUNDLES / "hippocampus_mr_symmetric" / "configs"
+    cases = [{"image": phantom[f"{side}_image"], "label": phantom[f"{side}_label"]} for side in ("fixed", "moving")]
+    run(
+        config_file=[str(configs / f"{name}.json") for name in ("train", "variants/small", "monai_label")],
+        logging_file=False,
+        bundle_root=str(tmp_path),
+        device="cpu",
+        **{"train#trainer#max_epochs": 1, "train#dataset#data": cases, "validate#dataset#data": cases},
+        multiplier=1,
+        labels=13,
+        pixdim=[12.0] * 3,
+        spatial_size=[16, 16, 32],
+        num_workers=0,
+    )
+    weights = torch.load(tmp_path / "models" / "model.pt", weights_only=True)
+    parser = ConfigParser(ConfigParser.load_config_file(str(configs / "inference.json")))
+    parser["multiplier"] = 1
+    parser.get_parsed_content("network_def").load_state_dict(weights)
