@@ -1,9 +1,10 @@
-"""A field averaged over several answers of one network, each to the moving scan in another pose.
+"""A field averaged over several answers of one network, each to the moving scan in another pose, and what is left.
 
 MONAI's `TestTimeAugmentation` inverts what was done to an image; a displacement must be composed with it.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,17 +19,24 @@ from common.spatial import affine_displacement, compose, warp
 class AveragingInferer(Inferer):
     r"""Lets a network register the fixed scan to copies of the moving scan in other poses, and averages.
 
-    .. math:: u = \frac{1}{n} \sum_k u_k \circ a_k, \quad u_k = N(f, m \circ a_k)
+    .. math:: \bar{N}(f, m) = \frac{1}{n} \sum_k u_k \circ a_k, \quad u_k = N(f, m \circ a_k)
 
     The errors of the answers are partly independent, so that their mean is better than each of them. The poses a are
-    drawn once, with a seed; the first is the scan as it is.
+    drawn once, with a seed; the first is the scan as it is. On request the moving scan is then warped, and a share r of
+    what the network still sees between the two is added:
+
+    .. math:: u = \bar{u} \circ (id + r v) + r v, \quad \bar{u} = \bar{N}(f, m), \quad v = \bar{N}(f, m \circ \bar{u})
 
     Args:
         passes: n; 1 asks the network once, as `SimpleInferer` does.
         rotation_degrees: most rotation about each axis, or in the plane.
         translation_voxels: most translation along each axis.
         zoom: most relative change of size.
+        remainder: r, from 0 to 1; 0 asks for the first field alone, in half the time.
         seed: of the draw.
+
+    Raises:
+        ValueError: if there are no passes, or the share is not one.
     """
 
     def __init__(
@@ -37,15 +45,19 @@ class AveragingInferer(Inferer):
         rotation_degrees: float = 4.0,
         translation_voxels: float = 1.0,
         zoom: float = 0.03,
+        remainder: float = 0.0,
         seed: int = 0,
     ) -> None:
         super().__init__()
         if passes < 1:
             raise ValueError(f"AveragingInferer() expects 'passes' of 1 or more, got {passes}.")
+        if not 0 <= remainder <= 1:
+            raise ValueError(f"AveragingInferer() expects 'remainder' from 0 to 1, got {remainder}.")
         self.passes = passes
         self.rotation = np.radians(rotation_degrees)
         self.translation = translation_voxels
         self.zoom = zoom
+        self.remainder = remainder
         self.seed = seed
 
     def __call__(self, inputs: Tensor, network: Callable[..., Tensor], *args: Any, **kwargs: Any) -> Tensor:
@@ -60,13 +72,23 @@ class AveragingInferer(Inferer):
         Returns:
             Displacement, `(B, d, *spatial)`, voxels.
         """
-        total = network(inputs, *args, **kwargs)
-        fixed, moving = torch.as_tensor(inputs).as_subclass(Tensor).chunk(2, dim=1)
-        for pose in self._poses(inputs.ndim - 2):
-            there = affine_displacement(pose[None].to(moving), moving.shape[2:]).expand(
-                len(moving), -1, *moving.shape[2:]
-            )
-            ddf = network(torch.cat([fixed, warp(moving, there, padding="zeros")], dim=1), *args, **kwargs)
+        image = torch.as_tensor(inputs).as_subclass(Tensor)
+        ask = partial(network, *args, **kwargs)
+        ddf = self._average(image, ask)
+        if not self.remainder:
+            return ddf
+        fixed, moving = image.chunk(2, dim=1)
+        rest = self._average(torch.cat([fixed, warp(moving, ddf, padding="zeros")], dim=1), ask)
+        return compose(self.remainder * rest, ddf)
+
+    def _average(self, image: Tensor, network: Callable[[Tensor], Tensor]) -> Tensor:
+        """The mean of the answers to all poses."""
+        total = network(image)
+        fixed, moving = image.chunk(2, dim=1)
+        for pose in self._poses(image.ndim - 2):
+            there = affine_displacement(pose[None].to(moving), moving.shape[2:])
+            there = there.expand(len(moving), -1, *moving.shape[2:])
+            ddf = network(torch.cat([fixed, warp(moving, there, padding="zeros")], dim=1))
             total = total + compose(ddf, there)
         return total / self.passes
 

@@ -61,6 +61,15 @@ def test_average_is_that_of_composed_fields() -> None:
     torch.testing.assert_close(ddf, expected, atol=1e-4, rtol=0)
 
 
+@pytest.mark.parametrize(("remainder", "expected"), [(0.0, 0.5), (0.5, 0.625), (1.0, 0.75)])
+def test_share_of_what_is_left_is_added(remainder: float, expected: float) -> None:
+    """A network that finds half of every shift finds a quarter of the first one in what it left."""
+    image = torch.cat([blob(15, 17), blob(18, 15)], dim=1)
+    matcher = Matcher()
+    ddf = AveragingInferer(1, remainder=remainder)(image, lambda pair: matcher(pair) / 2)
+    torch.testing.assert_close(ddf[0, :, 15, 17], expected * torch.tensor([3.0, -2.0]), atol=0.01, rtol=0)
+
+
 def test_three_dimensions() -> None:
     assert AveragingInferer(3)(torch.rand(1, 2, 8, 9, 10), lambda x: x.new_zeros(1, 3, 8, 9, 10)).shape[1] == 3
 
@@ -68,3 +77,8 @@ def test_three_dimensions() -> None:
 def test_no_passes_raise() -> None:
     with pytest.raises(ValueError, match="'passes' of 1 or more, got 0"):
         AveragingInferer(0)
+
+
+def test_more_than_is_left_raises() -> None:
+    with pytest.raises(ValueError, match="'remainder' from 0 to 1, got 2"):
+        AveragingInferer(remainder=2)
