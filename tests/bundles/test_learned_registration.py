@@ -32,7 +32,8 @@ def blobs(tmp_path: Path) -> dict[str, str]:
         distance = np.linalg.norm(offset / radii, axis=-1)
         label = (distance < 1).astype(np.uint8) + ((distance < 1) & (offset[..., 1] < 0))
         image = 110 - 40 / (1 + np.exp(12 * (distance - 1))) - 90 * np.exp(-(((distance - 1.4) / 0.25) ** 2))
-        for kind, array in (("image", (image + 5 * random.normal(size=image.shape)).astype(np.float32)), ("label", label.astype(np.uint8))):
+        noisy = image + 5 * random.normal(size=image.shape)
+        for kind, array in (("image", noisy.astype(np.float32)), ("label", label.astype(np.uint8))):
             paths[f"{side}_{kind}"] = str(tmp_path / f"{side}_{kind}.nii.gz")
             nib.save(nib.Nifti1Image(array, np.eye(4)), paths[f"{side}_{kind}"])
     return paths
