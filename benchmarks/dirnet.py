@@ -6,9 +6,10 @@ Each patient is registered by networks that were trained on the others (`train.j
 and `small`, `--held_out <patient> --output_dir runs/<variant>/<patient>`), with the weights of their newest
 checkpoint: the best one, model.pt, would have been chosen by the very pairs it is measured on. What is not there is
 left out; a dense network gets the middle of the images. Pairs are all annotated slices, from each annotated time to
-the other. All methods get the same images, and their fields warp the same labels. They take turns at every pair, and
-a method's time is that from the images to the field. elastix does as in the paper: B-splines of 16 pixels, two
-resolutions, 100 iterations each, normalized correlation; `pip install -c constraints.txt '.[peers]'`.
+the other. All methods get the same images, and their fields warp the same labels. A method registers the pairs of a
+patient one after the other, then comes the next one; with `--alternate` they take turns at every pair, which leaves
+caches and threads cold. Its time is that from the images to the field. elastix does as in the paper: B-splines of 16
+pixels, two resolutions, 100 iterations each, normalized correlation; `pip install -c constraints.txt '.[peers]'`.
 """
 
 import argparse
@@ -79,6 +80,7 @@ def main() -> None:
     parser.add_argument("--overlays", nargs="*", default=["variants/small"], help="beside the variant, in training")
     parser.add_argument("--bundle", type=Path, default=BUNDLE)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--alternate", action="store_true", help="take turns at every pair rather than every patient")
     parser.add_argument("--compile", metavar="BACKEND", help="of torch.compile for the networks, such as inductor")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
@@ -89,7 +91,7 @@ def main() -> None:
         for patient, pairs in read_pairs(arguments.dataset_dir).items():
             configs = [arguments.bundle / "configs" / f"{name}.json" for name in ("train", *arguments.overlays)]
             networks = trained(variants, patient, arguments.checkpoints, configs, arguments.compile)
-            rows += measure_patient(patient, pairs, elastix | networks)
+            rows += measure_patient(patient, pairs, elastix | networks, arguments.alternate)
             write_summary(arguments.output, rows)
     print(f"\n{table(rows)}\n\n{c1_against_elastix(rows)}")
 
@@ -162,29 +164,36 @@ def conventional(threads: int) -> dict[str, Method]:
     return {"elastix": lambda pair: register(pair.fixed, pair.moving, pair.spacing)}
 
 
-def measure_patient(patient: str, pairs: Sequence[Pair], methods: Mapping[str, Method]) -> list[Row]:
+def measure_patient(patient: str, pairs: Sequence[Pair], methods: Mapping[str, Method], alternate: bool) -> list[Row]:
     """Rows of all pairs, before and after each method."""
     for method in methods.values():
-        measure(pairs[0], method)  # the first call is slow and does not count
-    rows = []
-    for pair in pairs:
-        rows.append({"pair": pair.name, "patient": patient, "method": "before", **overlap(pair, pair.moving_label)})
+        timed(pairs[0], method)  # the first call is slow and does not count
+    rows = [{"pair": pair.name, "method": "before", **overlap(pair, pair.moving_label)} for pair in pairs]
+    for turn in [[pair] for pair in pairs] if alternate else [pairs]:
         for name, method in methods.items():
-            rows.append({"pair": pair.name, "patient": patient, "method": name, **measure(pair, method)})
+            results = [timed(pair, method) for pair in turn]
+            for pair, result in zip(turn, results, strict=True):
+                rows.append({"pair": pair.name, "method": name, **measure(pair, *result)})
     print(f"{patient}: {len(pairs)} pairs by {', '.join(methods) or 'no method'}", flush=True)
-    return rows
+    return [{"patient": patient, **row} for row in rows]
 
 
-def measure(pair: Pair, method: Method) -> Row:
-    """Register and measure one pair; a failure becomes its row's error."""
+def timed(pair: Pair, method: Method) -> tuple[Tensor | RuntimeError, float]:
+    """Register one pair: the field, or why there is none, and the milliseconds it took."""
+    start = perf_counter()
     try:
-        start = perf_counter()
-        ddf = method(pair)
-        milliseconds = 1e3 * (perf_counter() - start)
+        result: Tensor | RuntimeError = method(pair)
     except RuntimeError as error:
-        return {"error": sentence(error)}
-    warped = warp(pair.moving_label[None, None], ddf, mode="nearest")[0, 0]
-    folding = float(folding_percent(jacobian_determinant(ddf)))
+        result = error
+    return result, 1e3 * (perf_counter() - start)
+
+
+def measure(pair: Pair, result: Tensor | RuntimeError, milliseconds: float) -> Row:
+    """Measure a field; a failure becomes its row's error."""
+    if isinstance(result, RuntimeError):
+        return {"error": sentence(result)}
+    warped = warp(pair.moving_label[None, None], result, mode="nearest")[0, 0]
+    folding = float(folding_percent(jacobian_determinant(result)))
     return {**overlap(pair, warped), "folding_percent": folding, "milliseconds": milliseconds}
 
 
