@@ -19,6 +19,7 @@ from ._planes import Plane, choose_planes
 WIDTH, MARGIN, GAP, HEADING, FOOTER = 1600, 18, 6, 28, 44  # pixels
 COLUMNS = ("Before", "After", "Deformation", "Jacobian determinant")
 STEPS_MM = np.array([0.5, 1, 2, 5, 10, 20, 50])  # between grid lines
+NO_LETTERS = " " * 4
 SAMPLE = 200_000  # voxels that decide the gray levels
 
 
@@ -32,6 +33,7 @@ def registration_report(
     labels: Mapping[str, NDArray] | None = None,
     title_lines: Sequence[str] = (),
     figures: Mapping[str, Any] | None = None,
+    placed: bool = True,
 ) -> None:
     """Draw a registration: overlays before and after, deformation grid and Jacobian, in three planes or slices.
 
@@ -52,6 +54,7 @@ def registration_report(
         labels: label maps of the same shape by the names ``fixed``, ``before`` and ``warped``, any of them.
         title_lines: the first is the title.
         figures: what was measured, by name with unit: a number, a text, or a pair (before, after).
+        placed: the patient's directions are known and their letters are drawn.
 
     Raises:
         ValueError: if an array has another shape than it should.
@@ -60,6 +63,8 @@ def registration_report(
     labels, figures = labels or {}, figures or {}
     _check(fixed, moving_before, warped, displacement, spacing, labels)
     planes = choose_planes(fixed, labels.get("fixed"), spacing)
+    if not placed:
+        planes = [plane._replace(letters=NO_LETTERS) for plane in planes]
     sizes = [plane.size(fixed.shape, spacing) for plane in planes]
     width = (WIDTH - 2 * MARGIN - 3 * GAP) / 4
     heights = [width * size[1] / size[0] for size in sizes]

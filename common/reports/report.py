@@ -41,6 +41,7 @@ def write_report(path: str | Path, data: Mapping[Hashable, Any]) -> None:
         labels=labels if "warped" in labels and "fixed" in labels else None,
         title_lines=[str(data.get("pair", "Registration"))],
         figures=_figures(data["metrics"]),
+        placed=fixed.meta.get("placed", True),
     )
 
 

@@ -20,6 +20,7 @@ from .points import LoadPointsd as LoadPointsd
 from .points import format_points as format_points
 from .points import read_points as read_points
 from .resample import Grid as Grid
+from .resample import grid_of as grid_of
 from .resample import resample as resample
 from .scan import LoadScansd as LoadScansd
 from .scan import read_scan as read_scan
@@ -36,4 +37,3 @@ from .windows import WindowsToChannelsd as WindowsToChannelsd
 from .windows import windows_to_channels as windows_to_channels
 from .working_grid import InitialTransformd as InitialTransformd
 from .working_grid import WorkingGridd as WorkingGridd
-from .working_grid import grid_of as grid_of

@@ -1,9 +1,12 @@
 """What is in the file of a scan: an array in the order x, y, z and its affine, from every format."""
 
 import locale
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import itk
 import nibabel as nib
 import numpy as np
 from monai.data import ITKReader
@@ -16,7 +19,7 @@ LUMINANCE = (0.2126, 0.7152, 0.0722)  # of red, green and blue: ITU-R BT.709
 UNPLACED = np.diag([-1.0, -1.0, 1.0, 1.0])  # where ITK puts an image without a header, 1 mm a voxel, in RAS
 
 
-def read_array(path: Path, label: bool = False) -> tuple[NDArray, NDArray]:
+def read_array(path: Path, label: bool = False) -> tuple[NDArray, NDArray, bool]:
     """Read a file or a folder.
 
     Args:
@@ -24,27 +27,29 @@ def read_array(path: Path, label: bool = False) -> tuple[NDArray, NDArray]:
         label: it is to be a label map.
 
     Returns:
-        Array, axes in the order of the voxels, color as luminance, and affine, voxel to world, RAS mm, ``(4, 4)``. What
-        has no place in the world (pictures, ``.npy``) has voxels of 1 mm: the dots per inch of a picture are those of a
-        screen or printer.
+        Array, axes in the order of the voxels, color as luminance; affine, voxel to world, RAS mm, ``(4, 4)``; and
+        whether it has a place in the world. What has none (pictures, ``.npy``) has voxels of 1 mm: the dots per inch of
+        a picture are those of a screen or printer.
 
     Raises:
-        ValueError: if it is no image or damaged, or a label map in colors.
+        ValueError: if it is no image or damaged, a label map in colors, or a folder of several series.
     """
     name = path.name.lower()
+    if path.is_dir():
+        _check_series(path)
     try:
         if name.endswith(NIFTI):
-            return _read_nifti(path)
+            return *_read_nifti(path), True
         if name.endswith(".npy"):
-            return np.load(path, allow_pickle=False), UNPLACED.copy()
+            return np.load(path, allow_pickle=False), UNPLACED.copy(), False
         array, affine = _read_with_itk(path)
     except Exception as error:  # every reader raises its own kind of error
         raise ValueError(f"{path} cannot be read as an image: it is damaged, or in no format known here.") from error
     if not name.endswith(PICTURES):
-        return array, _in_3d(affine)
+        return array, _in_3d(affine), True
     if array.ndim == len(affine):  # one axis more than a place has
         array = _gray(array[..., :3], path, label)  # the fourth is transparency
-    return array, UNPLACED.copy()
+    return array, UNPLACED.copy(), False
 
 
 def _read_nifti(path: Path) -> tuple[NDArray, NDArray]:
@@ -54,16 +59,36 @@ def _read_nifti(path: Path) -> tuple[NDArray, NDArray]:
     return np.asanyarray(image.dataobj), image.affine if placed else np.zeros((4, 4))
 
 
+def _check_series(folder: Path) -> None:
+    """MONAI's reader takes the first series of a folder, whichever that is."""
+    names = itk.GDCMSeriesFileNames.New()
+    names.SetUseSeriesDetails(True)
+    names.AddSeriesRestriction("0008|0021")  # the date, as MONAI has it
+    with _locale_kept():
+        names.SetDirectory(str(folder))
+        series = [len(names.GetFileNames(uid)) for uid in names.GetSeriesUIDs()]
+    if len(series) > 1:
+        counts = " and ".join([", ".join(map(str, series[:-1])), str(series[-1])])
+        raise ValueError(f"{folder} is expected to hold one DICOM series, got {len(series)}, of {counts} files.")
+
+
 def _read_with_itk(path: Path) -> tuple[NDArray, NDArray]:
     if path.name.lower().endswith((".jpg", ".jpeg")) and END_OF_JPEG not in path.read_bytes():
         raise EOFError(path)  # ITK would fill up a truncated one
     reader = ITKReader()  # LoadImage would try every reader it knows, each with its own complaints
+    with _locale_kept():
+        array, meta = reader.get_data(reader.read(str(path)))
+    return array, np.asarray(meta["affine"], dtype=np.float64)
+
+
+@contextmanager
+def _locale_kept() -> Iterator[None]:
+    """ITK's DICOM reader leaves the process in the locale C, where all text is ASCII."""
     encoding = locale.setlocale(locale.LC_CTYPE)
     try:
-        array, meta = reader.get_data(reader.read(str(path)))
-    finally:  # ITK's DICOM reader leaves the process in the locale C, where all text is ASCII
+        yield
+    finally:
         locale.setlocale(locale.LC_CTYPE, encoding)
-    return array, np.asarray(meta["affine"], dtype=np.float64)
 
 
 def _gray(array: NDArray, path: Path, label: bool) -> NDArray:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
+from monai.data import MetaTensor
 
 from common.spatial import identity_grid, sample, voxel_to_world
 
@@ -33,6 +34,13 @@ class Grid(NamedTuple):
         matrix = torch.linalg.solve(affine.double(), self.affine)
         points = identity_grid(self.shape).movedim(0, -1)  # (*shape, d)
         return voxel_to_world(points, matrix).float().movedim(-1, 0)[None]
+
+
+def grid_of(image: MetaTensor) -> Grid:
+    """The grid of a channel-first scan, 2-D or 3-D; affine RAS."""
+    dims = image.ndim - 1
+    keep = [*range(dims), 3]
+    return Grid(tuple(image.shape[1:]), image.affine.double().cpu()[keep][:, keep])
 
 
 def center_of(grid: Grid) -> torch.Tensor:

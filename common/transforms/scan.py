@@ -5,6 +5,7 @@ images, singular affines), so that everything behind it can trust its input.
 """
 
 from collections.abc import Hashable, Mapping
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,10 @@ from monai.data import MetaTensor
 from monai.transforms import MapTransform
 from monai.utils import ensure_tuple
 
+from common.spatial import voxel_to_world
+
 from ._formats import read_array
+from .resample import grid_of
 
 
 def read_scan(path: str | Path, spatial_dims: int = 3, label: bool = False, phase: int | None = None) -> MetaTensor:
@@ -31,7 +35,8 @@ def read_scan(path: str | Path, spatial_dims: int = 3, label: bool = False, phas
 
     Returns:
         ``(1, *spatial)``: float32 for a scan, int32 for a label map; ``affine`` is voxel to world, RAS mm, ``(4, 4)``
-        float64; ``meta["stored_dtype"]`` names the type in the file, or for integers of 64 bits one to write instead.
+        float64; ``meta["stored_dtype"]`` names the type in the file, or for integers of 64 bits one to write instead;
+        ``meta["placed"]`` is False for pictures and ``.npy``, which do not say where they are.
 
     Raises:
         FileNotFoundError: if there is no such file or folder.
@@ -41,13 +46,14 @@ def read_scan(path: str | Path, spatial_dims: int = 3, label: bool = False, phas
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(f"There is no file {path}.")
-    array, affine = read_array(path, label)
+    array, affine, placed = read_array(path, label)
     array = _at_phase(_drop_single_axes(array, spatial_dims), spatial_dims, phase, path)
     _check_dimensions(array.shape, spatial_dims, path)
     _check_values(array, path, label)
     _check_affine(affine[:spatial_dims, :spatial_dims], path)
     values = torch.from_numpy(np.ascontiguousarray(array.astype(np.int32 if label else np.float32)))[None]
-    return MetaTensor(values, affine=torch.from_numpy(affine), meta={"stored_dtype": _stored_dtype(array, label)})
+    meta = {"stored_dtype": _stored_dtype(array, label), "placed": placed}
+    return MetaTensor(values, affine=torch.from_numpy(affine), meta=meta)
 
 
 def _stored_dtype(array: np.ndarray, label: bool) -> str:
@@ -116,12 +122,13 @@ class LoadScansd(MapTransform):
 
     Args:
         keys: entries that hold paths of scans.
-        label_keys: entries that hold paths of label maps or masks; ``fixed_*`` must have the shape of ``fixed_image``,
-            ``moving_*`` that of ``moving_image``, ``label`` that of ``image``. Absent entries are left out.
+        label_keys: entries that hold paths of label maps or masks; ``fixed_*`` must lie on the grid of ``fixed_image``,
+            ``moving_*`` on that of ``moving_image``, ``label`` on that of ``image``. Absent entries are left out.
         spatial_dims: 2 or 3.
 
     Raises:
-        ValueError: if a label map does not have the shape of its scan; and whatever `read_scan` raises.
+        ValueError: if a label map does not have the shape of its scan, or its header puts a voxel more than half a
+            voxel away from that of the scan; and whatever `read_scan` raises.
     """
 
     def __init__(self, keys: KeysCollection, label_keys: KeysCollection = (), spatial_dims: int = 3) -> None:
@@ -137,12 +144,25 @@ class LoadScansd(MapTransform):
         for key in self.label_keys:
             if key in data:
                 loaded[key] = self._read(data, key, label=True)
-                scan = loaded[str(key).replace("label", "image").replace("mask", "image")]
-                if loaded[key].shape != scan.shape:
-                    got, expected = tuple(loaded[key].shape[1:]), tuple(scan.shape[1:])
-                    raise ValueError(f"{data[key]} is expected to have the shape {expected} of its scan, got {got}.")
+                _check_fit(loaded[key], loaded[str(key).replace("label", "image").replace("mask", "image")], data[key])
         return loaded
 
     def _read(self, data: Mapping[Hashable, Any], key: Hashable, label: bool = False) -> MetaTensor:
         side, joint, _ = str(key).rpartition("_")
         return read_scan(data[key], self.spatial_dims, label, data.get(f"{side}{joint}phase"))
+
+
+def _check_fit(label: MetaTensor, scan: MetaTensor, path: str | Path) -> None:
+    """A label map lies on the grid of its scan; one without a place in the world lies where its scan does."""
+    got, expected = tuple(label.shape[1:]), tuple(scan.shape[1:])
+    if got != expected:
+        raise ValueError(f"{path} is expected to have the shape {expected} of its scan, got {got}.")
+    if not label.meta["placed"]:
+        return
+    corners = torch.tensor(list(product(*[(0.0, n - 1.0) for n in expected])), dtype=torch.float64)
+    apart = [voxel_to_world(corners, grid_of(image).affine) for image in (label, scan)]
+    distance = float((apart[0] - apart[1]).norm(dim=-1).max())
+    if distance > float(grid_of(scan).spacing.min()) / 2:
+        raise ValueError(
+            f"{path} is expected to lie where its scan does, but their headers are up to {distance:.3g} mm apart."
+        )

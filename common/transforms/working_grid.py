@@ -13,18 +13,11 @@ from monai.transforms import MapTransform
 
 from common.spatial import ras_to_lps, voxel_to_world, world_to_voxel
 from common.transforms.initial_transform import initial_transform
-from common.transforms.resample import Grid, center_of, place_centered, resample
+from common.transforms.resample import Grid, center_of, grid_of, place_centered, resample
 
 MINIMUM_OVERLAP = 0.05  # share of the fixed field of view the moving scan must cover
 ORIENTATIONS = ("RAS", "fixed")
 MARGIN = 0.125  # of the fixed field of view, added at most on each side where the moving scan goes on
-
-
-def grid_of(image: MetaTensor) -> Grid:
-    """The grid of a channel-first scan, 2-D or 3-D; affine RAS."""
-    dims = image.ndim - 1
-    keep = [*range(dims), 3]
-    return Grid(tuple(image.shape[1:]), image.affine.double().cpu()[keep][:, keep])
 
 
 class InitialTransformd(MapTransform):

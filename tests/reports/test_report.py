@@ -73,8 +73,21 @@ def test_write_report_hands_over_ras(
     np.testing.assert_array_equal(given["displacement"], DDF)
     assert given["spacing"] == pytest.approx([2, 3, 4])
     assert given["title_lines"][0] == "1_a_b"
+    assert given["placed"]
     assert given["figures"]["Dice"] == (0.5, 0.75)
     assert "TRE (mm)" not in given["figures"]
+
+
+def test_write_report_of_a_picture_has_no_letters(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    drawn: list[str] = []
+    monkeypatch.setattr("common.reports._panels.draw_letters", lambda axes, plane: drawn.append(plane.letters))
+    data = measured(ORIENTATIONS[0])
+    write_report(tmp_path / "report.png", data)
+    assert "RLPA" in drawn
+    drawn.clear()
+    data["fixed_image"].meta["placed"] = False  # as `read_scan` marks a picture
+    write_report(tmp_path / "report.png", data)
+    assert set("".join(drawn)) == {" "}
 
 
 def test_write_report_draws(tmp_path: Path) -> None:

@@ -40,9 +40,9 @@ def write_nibabel(path: Path, array: NDArray) -> None:
     nib.save(image, path)
 
 
-def write_dicom(folder: Path, array: NDArray) -> None:
+def write_dicom(folder: Path, array: NDArray, series: int = 1) -> None:
     """One file a slice, in names whose order is not that of the slices."""
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     writer = sitk.ImageFileWriter()
     writer.KeepOriginalImageUIDOn()
     for k in range(array.shape[2]):
@@ -53,15 +53,15 @@ def write_dicom(folder: Path, array: NDArray) -> None:
             "0008|0008": "DERIVED\\SECONDARY",
             "0008|0060": "CT",
             "0020|000d": "1.2.826.0.1.3680043.2.1125.1",
-            "0020|000e": "1.2.826.0.1.3680043.2.1125.1.1",
-            "0008|0018": f"1.2.826.0.1.3680043.2.1125.1.1.{k + 1}",
+            "0020|000e": f"1.2.826.0.1.3680043.2.1125.1.{series}",
+            "0008|0018": f"1.2.826.0.1.3680043.2.1125.1.{series}.{k + 1}",
             "0020|0032": "\\".join(f"{value:.8f}" for value in position),
             "0020|0037": "\\".join(f"{value:.8f}" for value in DIRECTION[:, :2].T.ravel()),
             "0020|0013": str(k + 1),
         }
         for tag, value in tags.items():
             image.SetMetaData(tag, value)
-        writer.SetFileName(str(folder / f"{(3 * k) % 7}.dcm"))
+        writer.SetFileName(str(folder / f"{series}_{(3 * k) % 7}.dcm"))
         writer.Execute(image)
 
 
@@ -105,6 +105,13 @@ def test_read_scan_of_a_dicom_series_leaves_the_locale_alone(tmp_path: Path) -> 
     before = locale.setlocale(locale.LC_CTYPE, "C.UTF-8")
     read_scan(tmp_path / "series")
     assert locale.setlocale(locale.LC_CTYPE) == before
+
+
+def test_read_scan_rejects_a_folder_of_two_series(tmp_path: Path) -> None:
+    for series, slices in ((1, 7), (2, 3)):
+        write_dicom(tmp_path / "visit", RAMP[:, :, :slices].astype(np.int16), series)
+    with pytest.raises(ValueError, match="visit is expected to hold one DICOM series, got 2, of 7 and 3 files"):
+        read_scan(tmp_path / "visit")
 
 
 @pytest.mark.parametrize("name", ["a.nii.gz", "a.nrrd", "a.mha"])
@@ -416,6 +423,26 @@ def test_load_scansd_rejects_a_label_of_another_shape(key: str, shape: str, tmp_
         ValueError, match=rf"other\.nii\.gz is expected to have the shape {shape} of its scan, got {got}"
     ):
         LOAD({**data, key: str(tmp_path / "other.nii.gz")})
+
+
+@pytest.mark.parametrize(("voxels", "fits"), [(0.45, True), (0.55, False)])
+def test_load_scansd_rejects_a_label_that_lies_elsewhere(voxels: float, fits: bool, tmp_path: Path) -> None:
+    data = write_pair(tmp_path)
+    affine = AFFINE.copy()
+    affine[2, 3] += voxels * SPACING.min()
+    nib.save(nib.Nifti1Image(RAMP.astype(np.uint8), affine), tmp_path / "other.nii.gz")
+    data["fixed_label"] = str(tmp_path / "other.nii.gz")
+    if fits:
+        assert LOAD(data)["fixed_label"].shape == (1, *SHAPE)
+        return
+    with pytest.raises(ValueError, match=r"other\.nii\.gz is expected to lie where its scan does.* 0\.\d+ mm apart"):
+        LOAD(data)
+
+
+def test_load_scansd_takes_a_label_without_a_place(tmp_path: Path) -> None:
+    np.save(tmp_path / "label.npy", RAMP.astype(np.uint8))
+    loaded = LOAD({**write_pair(tmp_path), "fixed_label": str(tmp_path / "label.npy")})
+    np.testing.assert_array_equal(loaded["fixed_label"][0].numpy(), RAMP)
 
 
 def test_load_scansd_reads_one_phase_of_each_side(tmp_path: Path) -> None:
