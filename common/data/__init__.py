@@ -13,4 +13,3 @@ from .pairs import read_pairs as read_pairs
 from .phantom import PhantomPair as PhantomPair
 from .phantom import torso_phantom as torso_phantom
 from .phantom import write_phantom as write_phantom
-from .spatial_dims import find_spatial_dims as find_spatial_dims

@@ -7,8 +7,7 @@ from typing import Any, NamedTuple
 from monai.data import MetaTensor
 from numpy.typing import NDArray
 
-from common.data import find_spatial_dims
-from common.transforms import grid_of, read_scan
+from common.transforms import find_spatial_dims, grid_of, read_scan
 
 from ._planes import PLANES, Plane, choose_planes, middle_along
 from .report import canonical_orientation, to_canonical
@@ -38,7 +37,7 @@ class Cycle:
         self.phases = sorted({self.reference, *self.pairs})
         self.path = Path(pairs[0]["fixed_image"])
         self.output_dir = output_dir
-        self.dims = find_spatial_dims(pairs)
+        self.dims = find_spatial_dims(self.path, self.reference)
         first = self._read(self.path, self.reference)
         self.orientation, order = canonical_orientation(first)
         spacing = grid_of(first).spacing

@@ -24,6 +24,7 @@ from .resample import grid_of as grid_of
 from .resample import resample as resample
 from .scan import LoadScansd as LoadScansd
 from .scan import read_scan as read_scan
+from .spatial_dims import find_spatial_dims as find_spatial_dims
 from .study_pair import StudyPaird as StudyPaird
 from .summary_file import write_summary as write_summary
 from .warp import WarpToFixedd as WarpToFixedd

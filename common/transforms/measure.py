@@ -16,8 +16,8 @@ from common.metrics import (
     target_registration_error,
 )
 from common.transforms.field_file import Field
+from common.transforms.resample import grid_of
 from common.transforms.warp import field_of, move_points, warp_scan
-from common.transforms.working_grid import grid_of
 
 
 class MeasureRegistrationd(Transform):

@@ -9,8 +9,7 @@ from monai.data import MetaTensor
 from monai.transforms import MapTransform
 
 from common.spatial import displacement_from_world, displacement_to_world, identity_grid, ras_to_lps, sample
-from common.transforms.resample import Grid
-from common.transforms.working_grid import grid_of
+from common.transforms.resample import Grid, grid_of
 
 
 def native_displacement(ddf: torch.Tensor, working: Grid, fixed: Grid, matrix: torch.Tensor) -> torch.Tensor:

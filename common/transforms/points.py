@@ -118,9 +118,13 @@ class LoadPointsd(MapTransform):
     """Read the points of a pair: paths become ``(N, d)`` tensors, LPS mm. Absent entries are left out.
 
     Adds ``*_keypoints_file``, the path.
+
+    Args:
+        keys: entries that hold paths of points.
+        spatial_dims: 2 or 3; None for those of ``fixed_image``, which has been read.
     """
 
-    def __init__(self, keys: KeysCollection, spatial_dims: int = 3) -> None:
+    def __init__(self, keys: KeysCollection, spatial_dims: int | None = 3) -> None:
         super().__init__(keys, allow_missing_keys=True)
         self.spatial_dims = spatial_dims
 
@@ -133,7 +137,7 @@ class LoadPointsd(MapTransform):
         loaded = dict(data)
         for key in self.key_iterator(loaded):
             loaded[f"{key}_file"] = str(loaded[key])
-            loaded[key] = read_points(loaded[key], self.spatial_dims)
+            loaded[key] = read_points(loaded[key], self.spatial_dims or data["fixed_image"].ndim - 1)
         counts = {key: len(loaded[key]) for key in self.key_iterator(loaded)}
         if len(set(counts.values())) > 1:
             text = ", ".join(f"{count} {key}" for key, count in counts.items())

@@ -20,6 +20,7 @@ from common.spatial import voxel_to_world
 
 from ._formats import read_array
 from .resample import grid_of
+from .spatial_dims import find_spatial_dims
 
 
 def read_scan(path: str | Path, spatial_dims: int = 3, label: bool = False, phase: int | None = None) -> MetaTensor:
@@ -124,14 +125,14 @@ class LoadScansd(MapTransform):
         keys: entries that hold paths of scans.
         label_keys: entries that hold paths of label maps or masks; ``fixed_*`` must lie on the grid of ``fixed_image``,
             ``moving_*`` on that of ``moving_image``, ``label`` on that of ``image``. Absent entries are left out.
-        spatial_dims: 2 or 3.
+        spatial_dims: 2 or 3; None for those of the first scan of each pair.
 
     Raises:
         ValueError: if a label map does not have the shape of its scan, or its header puts a voxel more than half a
             voxel away from that of the scan; and whatever `read_scan` raises.
     """
 
-    def __init__(self, keys: KeysCollection, label_keys: KeysCollection = (), spatial_dims: int = 3) -> None:
+    def __init__(self, keys: KeysCollection, label_keys: KeysCollection = (), spatial_dims: int | None = 3) -> None:
         super().__init__(keys)
         self.label_keys = ensure_tuple(label_keys)
         self.spatial_dims = spatial_dims
@@ -139,17 +140,20 @@ class LoadScansd(MapTransform):
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Replace the paths by MetaTensors ``(1, *spatial)``."""
         loaded = dict(data)
+        dims = self.spatial_dims or find_spatial_dims(data[self.keys[0]], _phase(data, self.keys[0]))
         for key in self.keys:
-            loaded[key] = self._read(data, key)
+            loaded[key] = read_scan(data[key], dims, phase=_phase(data, key))
         for key in self.label_keys:
             if key in data:
-                loaded[key] = self._read(data, key, label=True)
+                loaded[key] = read_scan(data[key], dims, label=True, phase=_phase(data, key))
                 _check_fit(loaded[key], loaded[str(key).replace("label", "image").replace("mask", "image")], data[key])
         return loaded
 
-    def _read(self, data: Mapping[Hashable, Any], key: Hashable, label: bool = False) -> MetaTensor:
-        side, joint, _ = str(key).rpartition("_")
-        return read_scan(data[key], self.spatial_dims, label, data.get(f"{side}{joint}phase"))
+
+def _phase(data: Mapping[Hashable, Any], key: Hashable) -> int | None:
+    side, joint, _ = str(key).rpartition("_")
+    phase: int | None = data.get(f"{side}{joint}phase")
+    return phase
 
 
 def _check_fit(label: MetaTensor, scan: MetaTensor, path: str | Path) -> None:

@@ -19,8 +19,7 @@ from common.spatial import (
     world_to_voxel,
 )
 from common.transforms.field_file import Field
-from common.transforms.resample import Grid
-from common.transforms.working_grid import grid_of
+from common.transforms.resample import Grid, grid_of
 
 POINT_ITERATIONS = 50
 POINT_TOLERANCE_MM = 1e-2

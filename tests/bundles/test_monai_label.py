@@ -17,7 +17,7 @@ BUNDLES = Path(__file__).parents[2] / "bundles"
 
 
 @pytest.mark.filterwarnings("ignore:.*antialiasing:UserWarning")
-@pytest.mark.parametrize("name", ["abdomen_ct_self_training", "hippocampus_mr_symmetric"])
+@pytest.mark.parametrize("name", ["abdomen_ct_self_training", "hippocampus_mr_symmetric", "cardiac_mr_dirnet"])
 def test_label_is_that_of_the_command_line(name: str, phantom: dict[str, str], tmp_path: Path) -> None:
     config = BUNDLES / name / "configs" / "inference.json"
     options = {"bundle_root": str(BUNDLES / name), "device": "cpu", "output_dir": str(tmp_path)}

@@ -142,6 +142,15 @@ def test_load_pointsd_leaves_out_what_is_absent(tmp_path: Path) -> None:
     assert sorted(loaded) == ["moving_keypoints", "moving_keypoints_file"]
 
 
+def test_load_pointsd_has_the_dimensions_of_the_scan(tmp_path: Path) -> None:
+    path = str(write(tmp_path, "a.csv", format_points("a.csv", LPS)))
+    for dims in (2, 3):
+        loaded = LoadPointsd(KEYS, spatial_dims=None)(
+            {"fixed_image": torch.zeros(1, *[4] * dims), "fixed_keypoints": path}
+        )
+        assert torch.equal(loaded["fixed_keypoints"], LPS[:, :dims])
+
+
 def test_load_pointsd_rejects_unequal_counts(tmp_path: Path) -> None:
     data = {
         key: str(write(tmp_path, f"{key}.csv", format_points("a.csv", LPS[:count])))

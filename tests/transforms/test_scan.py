@@ -445,6 +445,15 @@ def test_load_scansd_takes_a_label_without_a_place(tmp_path: Path) -> None:
     np.testing.assert_array_equal(loaded["fixed_label"][0].numpy(), RAMP)
 
 
+def test_load_scansd_finds_the_dimensions_of_each_pair(tmp_path: Path) -> None:
+    load = LoadScansd(("fixed_image", "moving_image"), "moving_label", spatial_dims=None)
+    write_nibabel(tmp_path / "volume.nii.gz", RAMP.astype(np.uint8))
+    np.save(tmp_path / "image.npy", RAMP[0].astype(np.uint8))
+    for name, shape in (("volume.nii.gz", SHAPE), ("image.npy", SHAPE[1:])):
+        loaded = load({key: str(tmp_path / name) for key in ("fixed_image", "moving_image", "moving_label")})
+        assert {tuple(scan.shape) for scan in loaded.values()} == {(1, *shape)}
+
+
 def test_load_scansd_reads_one_phase_of_each_side(tmp_path: Path) -> None:
     write_nibabel(tmp_path / "cine.nii.gz", CINE)
     write_nibabel(tmp_path / "labels.nii.gz", (CINE % 5).astype(np.uint8))

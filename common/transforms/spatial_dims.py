@@ -1,6 +1,5 @@
 """Whether a scan is an image or a volume, found out from its file without reading its voxels."""
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,24 +8,24 @@ import nibabel as nib
 import numpy as np
 
 
-def find_spatial_dims(pairs: Sequence[Mapping[str, Any]]) -> int:
-    """Find the number of spatial dimensions of the first pair to be registered, 2 or 3.
+def find_spatial_dims(path: str | Path, phase: int | None = None) -> int:
+    """Find the number of spatial dimensions of a scan, 2 or 3.
 
     An image with a place of its own in the world, such as one oblique slice, is a volume of one slice: in two
     dimensions its place would be lost.
 
     Args:
-        pairs: dictionaries with ``fixed_image`` and, for files with a time axis, ``fixed_phase``.
+        path: what `read_scan` reads.
+        phase: the time that will be taken of it: its last axis is then time.
 
     Returns:
         2 or 3; 3 where the file cannot be read, for the reader to say why.
     """
-    path = Path(pairs[0]["fixed_image"])
     try:
-        shape, in_plane = _shape(path)
+        shape, in_plane = _shape(Path(path))
     except Exception:  # every reader raises its own kind of error, and will once more when the scan is read
         return 3
-    if pairs[0].get("fixed_phase") is not None and len(shape) > 2:
+    if phase is not None and len(shape) > 2:
         shape = shape[:-1]
     while len(shape) > 2 and shape[-1] == 1 and (in_plane or len(shape) > 3):
         shape = shape[:-1]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from common.data import find_spatial_dims
+from common.transforms import find_spatial_dims
 
 OBLIQUE = np.array([[0.1, 0.2, 8, 0], [1, 0.1, 0, 0], [0.1, -1, 0, 0], [0, 0, 0, 1]])
 
@@ -49,9 +49,8 @@ def write(path: Path, shape: tuple[int, ...], affine: np.ndarray) -> None:
 def test_find_spatial_dims(name: str, shape: tuple[int, ...], phase: int | None, expected: int, tmp_path: Path) -> None:
     write(tmp_path / name.lower(), shape, OBLIQUE if "oblique" in name else np.diag([-2.0, 3, 8, 1]))
     (tmp_path / name.lower()).rename(tmp_path / name)
-    pair = {"fixed_image": str(tmp_path / name)} | ({} if phase is None else {"fixed_phase": phase})
-    assert find_spatial_dims([pair]) == expected
+    assert find_spatial_dims(tmp_path / name, phase) == expected
 
 
 def test_find_spatial_dims_leaves_complaints_to_the_reader(tmp_path: Path) -> None:
-    assert find_spatial_dims([{"fixed_image": str(tmp_path / "absent.png")}]) == 3
+    assert find_spatial_dims(tmp_path / "absent.png") == 3
