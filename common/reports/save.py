@@ -5,13 +5,12 @@ from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
 import numpy as np
 import torch
 from monai.data import MetaTensor
 from monai.transforms import Transform
 
-from common.transforms import field_of, format_points, restore_dtype, write_atomically, write_field
+from common.transforms import field_of, format_points, restore_dtype, write_atomically, write_field, write_nifti
 
 from .report import write_report
 
@@ -19,12 +18,7 @@ from .report import write_report
 def save_scan(path: str | Path, image: MetaTensor) -> None:
     """Write a scan or label map ``(1, *spatial)`` as NIfTI, in the type its file had, atomically."""
     array = restore_dtype(image.as_tensor()[0].numpy(), image.meta["stored_dtype"])
-    affine = image.affine.double().numpy()
-    nifti = nib.Nifti1Image(array, affine)
-    nifti.header.set_xyzt_units("mm")
-    nifti.set_qform(affine, code=1)
-    nifti.set_sform(affine, code=1)
-    write_atomically(path, lambda name: nib.save(nifti, name))
+    write_nifti(path, array, image.affine.double().numpy())
 
 
 def save_text(path: str | Path, text: str) -> None:

@@ -10,6 +10,7 @@ from .measure import MeasureRegistrationd as MeasureRegistrationd
 from .milestone import Milestoned as Milestoned
 from .native_field import NativeFieldd as NativeFieldd
 from .native_field import native_displacement as native_displacement
+from .nifti import write_nifti as write_nifti
 from .normalization import NormalizeForegroundd as NormalizeForegroundd
 from .normalization import normalize_foreground as normalize_foreground
 from .normalize_slices import NormalizeSlicesd as NormalizeSlicesd

@@ -13,10 +13,10 @@ import numpy as np
 import torch
 
 from common.spatial import ras_to_lps
-from common.transforms.atomic import write_atomically
+from common.transforms.nifti import write_nifti
 from common.transforms.resample import Grid
 
-VECTOR_INTENT = 1007
+VECTOR_INTENT, FLIPPED_INTENT = 1007, 1006
 
 
 class Field(NamedTuple):
@@ -48,12 +48,7 @@ def write_field(path: str | Path, field: Field, place: torch.Tensor | None = Non
     affine = np.eye(4) if place is None else place.double().numpy().copy()
     affine[:dims, :dims] = field.grid.affine[:-1, :-1]
     affine[:dims, 3] = field.grid.affine[:-1, -1]
-    image = nib.Nifti1Image(array, affine)
-    image.header.set_intent(VECTOR_INTENT)
-    image.header.set_xyzt_units("mm")
-    image.set_qform(affine, code=1)
-    image.set_sform(affine, code=1)
-    write_atomically(path, lambda name: nib.save(image, name))
+    write_nifti(path, array, affine, VECTOR_INTENT)
 
 
 def read_field(path: str | Path) -> Field:
@@ -66,6 +61,8 @@ def read_field(path: str | Path) -> Field:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"There is no file {path}.")
+    if _is_not_for_itk(path):
+        return _read_with_nibabel(path)
     try:
         # float vectors of any length: ITK's Python reader has no type for the fields of doubles SimpleITK writes
         image = itk.imread(str(path), itk.VariableLengthVector[itk.F])
@@ -73,8 +70,6 @@ def read_field(path: str | Path) -> Field:
     except (RuntimeError, TypeError) as error:
         raise ValueError(f"{path} cannot be read as a displacement field.") from error
     dims = image.GetImageDimension()
-    if dims == 2 and array.shape[-1] == 3 and path.name.endswith((".nii", ".nii.gz")):
-        return _read_single_slice(path)
     if array.ndim != dims + 1 or array.shape[-1] not in (dims, dims - 1) or array.shape[-1] < 2:
         raise ValueError(f"{path} is expected to hold one vector a voxel, got an array of shape {array.shape}.")
     if not np.isfinite(array).all():
@@ -94,11 +89,24 @@ def read_field(path: str | Path) -> Field:
     return Field(vectors[None], Grid(tuple(vectors.shape[1:]), ras_to_lps(lps)))
 
 
-def _read_single_slice(path: Path) -> Field:
-    """A 3-D field of one slice, of which ITK makes a 2-D one and forgets where it lies."""
+def _is_not_for_itk(path: Path) -> bool:
+    """Whether it is a NIfTI file of one slice, which has no place for ITK, or of a sheared grid, which ITK does not open."""
+    try:
+        header: Any = nib.load(path).header
+        shape, intent = header.get_data_shape(), header.get_intent("code")[0]
+    except Exception:  # another format, or damaged: for ITK to say
+        return False
+    only_sform = header["sform_code"] > 0 and header["qform_code"] == 0
+    return shape[3:] == (1, 3) and intent != FLIPPED_INTENT and (shape[2] == 1 or only_sform)
+
+
+def _read_with_nibabel(path: Path) -> Field:
     image: Any = nib.load(path)
-    array = np.asanyarray(image.dataobj, dtype=np.float32)
-    vectors = torch.from_numpy(np.ascontiguousarray(np.moveaxis(array.reshape(*array.shape[:2], 1, 3), -1, 0)))
+    try:
+        array = np.asanyarray(image.dataobj, dtype=np.float32)
+    except (OSError, EOFError, ValueError) as error:
+        raise ValueError(f"{path} cannot be read as a displacement field.") from error
+    vectors = torch.from_numpy(np.ascontiguousarray(np.moveaxis(array.reshape(*array.shape[:3], 3), -1, 0)))
     if not np.isfinite(array).all():
         raise ValueError(f"{path} holds NaN or infinite displacements.")
     return Field(vectors[None], Grid(tuple(vectors.shape[1:]), torch.from_numpy(image.affine).double()))

@@ -47,6 +47,19 @@ def test_a_field_of_one_oblique_slice_keeps_its_place(tmp_path: Path) -> None:
     torch.testing.assert_close(read.grid.affine, affine, atol=1e-5, rtol=0)
 
 
+def test_a_field_on_a_sheared_grid_keeps_its_place(tmp_path: Path) -> None:
+    """ITK does not open such a file."""
+    affine = torch.tensor([[-2, 0, 0, 5], [0, -2, 0.6, 6], [0, 0, 3, 7], [0, 0, 0, 1]]).double()
+    write_field(tmp_path / "a.nii.gz", Field(FIELD.displacement, Grid((5, 6, 7), affine)))
+    read = read_field(tmp_path / "a.nii.gz")
+    assert torch.equal(read.displacement, FIELD.displacement)
+    torch.testing.assert_close(read.grid.affine, affine, atol=1e-6, rtol=0)
+    write_field(tmp_path / "a.nii", Field(FIELD.displacement, Grid((5, 6, 7), affine)))
+    (tmp_path / "a.nii").write_bytes((tmp_path / "a.nii").read_bytes()[:-500])
+    with pytest.raises(ValueError, match=r"a\.nii cannot be read as a displacement field"):
+        read_field(tmp_path / "a.nii")
+
+
 def test_read_field_reads_itks_world(tmp_path: Path) -> None:
     """A vector that ITK's own writer puts at voxel (1, 2, 3) is found there, in the same world."""
     vectors = np.zeros((7, 6, 5, 3), np.float32)
