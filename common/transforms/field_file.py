@@ -90,7 +90,7 @@ def read_field(path: str | Path) -> Field:
 
 
 def _is_not_for_itk(path: Path) -> bool:
-    """Whether it is a NIfTI file of one slice, which has no place for ITK, or of a sheared grid, which ITK does not open."""
+    """Whether it is a NIfTI file of one slice, which ITK puts nowhere, or of a sheared grid, which it does not open."""
     try:
         header: Any = nib.load(path).header
         shape, intent = header.get_data_shape(), header.get_intent("code")[0]
