@@ -69,6 +69,7 @@ def _gather(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     distributed.init_process_group("gloo", timeout=PATIENCE)
     shares: list[Any] = [None] * distributed.get_world_size()
     distributed.all_gather_object(shares, rows)
+    distributed.barrier()  # gloo's threads must have let go of all tensors, or the interpreter aborts as it exits
     distributed.destroy_process_group()
     return [row for turn in zip_longest(*shares) for row in turn if row is not None]
 
