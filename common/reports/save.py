@@ -59,6 +59,8 @@ class SaveRegistrationd(Transform):
         write_report(folder / "report.png", data)
         seconds = {name: float(value) for name, value in data["seconds"].items()}
         record = {**data["metrics"], "seconds": {"total": sum(seconds.values()), **seconds}, **self.provenance}
+        if "spatial_dims" in record.get("settings", {}):  # where none were asked for, those of the pair
+            record["settings"] = {**record["settings"], "spatial_dims": len(data["pred"])}
         save_text(folder / "metrics.json", json.dumps(record, indent=2, default=_plain) + "\n")
         return dict(data)
 

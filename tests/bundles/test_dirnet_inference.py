@@ -49,6 +49,7 @@ def slices() -> dict[str, np.ndarray]:
 
 def test_without_arguments_the_built_in_heart_is_registered(checkpoint: str, tmp_path: Path) -> None:
     metrics = register(tmp_path, checkpoint=checkpoint)
+    assert metrics["settings"]["spatial_dims"] == 2
     assert len(metrics["tre_mm"]["per_point"]) == 24
     assert metrics["tre_mm"]["after"] != metrics["tre_mm"]["before"]
     assert nib.load(tmp_path / "displacement_field.nii.gz").shape == (192, 160, 1, 1, 2)
@@ -82,6 +83,7 @@ def test_two_images_are_registered_in_2d(suffix: str, checkpoint: str, tmp_path:
         else:
             Image.fromarray(array.T.clip(0, 255).astype(np.uint8)).save(paths[name])
     metrics = register(tmp_path / "out", checkpoint=checkpoint, **paths)
+    assert metrics["settings"]["spatial_dims"] == 2
     assert metrics["dice"]["after"] != metrics["dice"]["before"]
     field = nib.load(tmp_path / "out" / "displacement_field.nii.gz")
     assert field.shape == (96, 80, 1, 1, 2)
@@ -102,7 +104,7 @@ def test_stacks_are_registered_slice_by_slice(depth: int, checkpoint: str, tmp_p
         array = slices()[name]
         nib.save(nib.Nifti1Image(np.stack([array + 50 * k for k in range(depth)], axis=-1), OBLIQUE), paths[name])
         np.save(alone[name], array)
-    register(tmp_path / "out", checkpoint=checkpoint, **paths)
+    assert register(tmp_path / "out", checkpoint=checkpoint, **paths)["settings"]["spatial_dims"] == 3
     assert nib.load(tmp_path / "out" / "displacement_field.nii.gz").shape == (96, 80, depth, 1, 3)
     field = read_field(tmp_path / "out" / "displacement_field.nii.gz")
     np.testing.assert_allclose(nib.load(tmp_path / "out" / "warped_image.nii.gz").affine, OBLIQUE, atol=1e-5)
