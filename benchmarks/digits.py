@@ -19,9 +19,10 @@ from torch import Tensor
 
 from common.data import find_digits
 from common.engines import one_sentence
+from common.io import write_table
 from common.reports._canvas import MUTED, Canvas
 from common.spatial import folding_percent, jacobian_determinant, warp
-from common.transforms import normalize_slices, write_summary
+from common.transforms import normalize_slices
 
 BUNDLE = Path(__file__).parents[1] / "bundles" / "cardiac_mr_dirnet"
 ROWS = ("mean of the moving digits", "fixed digit", "mean of the warped digits")
@@ -53,7 +54,7 @@ def main() -> None:
             rows.append({"digit": digit, "fixed": cases[chosen]["name"], **row})
             pictures.append(picture)
         arguments.output_dir.mkdir(parents=True, exist_ok=True)
-        write_summary(arguments.output_dir / "digits.csv", rows)
+        write_table(arguments.output_dir / "digits.csv", rows)
         draw(arguments.output_dir / "digits.png", torch.stack(pictures))
     print(table(rows))
 

@@ -29,6 +29,7 @@ from torch import Tensor
 from common.data import find_cine_slices
 from common.engines import one_sentence, sentence
 from common.handlers import newest_checkpoint
+from common.io import write_table
 from common.metrics import (
     average_surface_distance_per_label,
     dice_per_label,
@@ -37,7 +38,7 @@ from common.metrics import (
 )
 from common.networks.nets import DIRNet
 from common.spatial import folding_percent, jacobian_determinant, warp
-from common.transforms import normalize_slices, write_summary
+from common.transforms import normalize_slices
 
 BUNDLE = Path(__file__).parents[1] / "bundles" / "cardiac_mr_dirnet"
 VARIANTS = ("b", "a1", "a2", "b1", "b2", "c1", "c2")
@@ -92,7 +93,7 @@ def main() -> None:
             configs = [arguments.bundle / "configs" / f"{name}.json" for name in ("train", *arguments.overlays)]
             networks = trained(variants, patient, arguments.checkpoints, configs, arguments.compile)
             rows += measure_patient(patient, pairs, elastix | networks, arguments.alternate)
-            write_summary(arguments.output, rows)
+            write_table(arguments.output, rows)
     print(f"\n{table(rows)}\n\n{c1_against_elastix(rows)}")
 
 

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from time import perf_counter
 
-from common.data import torso_phantom, write_phantom
+from common.phantoms import torso_phantom, write_phantom
 
 SHAPE, SPACING, SEED = (192, 160, 256), (2.0, 2.0, 2.0), 0
 CONFIG = Path(__file__).parents[1] / "bundles" / "abdomen_ct_self_training" / "configs" / "inference.json"

@@ -15,10 +15,10 @@ import numpy as np
 
 from common.data import read_pairs
 from common.engines import one_sentence
+from common.io import grid_of, read_field, read_scan
 from common.metrics import dice30, dice_per_label, hausdorff_distance_95_per_label, robust_hausdorff_95_per_label
 from common.metrics.jacobian import CROP
 from common.spatial import displacement_from_world, folding_percent, jacobian_determinant, sdlogj
-from common.transforms import grid_of, read_field, read_scan
 
 HEADER = "| | n | Dice | Dice30 | HD95 by area (by voxel) | SDlogJ + 15 (+ 3) | folding % |\n" + "|---" * 7 + "|"
 RELEASED_SHIFT = 15.0

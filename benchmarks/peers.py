@@ -23,8 +23,9 @@ from monai.data import MetaTensor
 
 from common.data import read_pairs
 from common.engines import one_sentence, sentence
-from common.reports import save_scan
+from common.io import Field, grid_of, read_field, read_scan, save_scan, write_field, write_table
 from common.spatial import (
+    Grid,
     compose,
     displacement_from_world,
     displacement_to_world,
@@ -32,19 +33,7 @@ from common.spatial import (
     ras_to_lps,
     voxel_to_world,
 )
-from common.transforms import (
-    Field,
-    Grid,
-    InitialTransformd,
-    LoadScansd,
-    MeasureRegistrationd,
-    grid_of,
-    read_field,
-    read_scan,
-    warp_scan,
-    write_field,
-    write_summary,
-)
+from common.transforms import InitialTransformd, LoadScansd, MeasureRegistrationd, warp_scan
 
 IMAGE, LABEL, FIELD = "warped_image.nii.gz", "warped_label.nii.gz", "displacement_field.nii.gz"
 SCANS, LABELS = ("fixed_image", "moving_image"), ("fixed_label", "moving_label")
@@ -194,7 +183,7 @@ def main() -> None:
                 continue
             rows.append(register(arguments.program, pair, arguments.threads))
             print(", ".join(f"{key} {value}" for key, value in rows[-1].items()), flush=True)
-            write_summary(arguments.output, rows)
+            write_table(arguments.output, rows)
     if failures := [row["pair"] for row in rows if row["error"]]:
         raise SystemExit(f"Error: {len(failures)} pairs failed: {', '.join(failures)}.")
 

@@ -11,21 +11,20 @@ import torch
 from common import metrics, reports
 from common.engines import Segmenter, check_device, label_scans, one_sentence
 from common.handlers import pack_mean_weights, pack_weights
-from common.reports import points_suffix, save_scan, save_text
-from common.spatial import sample
-from common.transforms import (
+from common.io import (
     Field,
     format_points,
     grid_of,
-    invert_field,
-    move_points,
-    pull_points,
+    points_suffix,
     read_field,
     read_points,
     read_scan,
-    warp_scan,
-    write_summary,
+    save_scan,
+    save_text,
+    write_table,
 )
+from common.spatial import sample
+from common.transforms import invert_field, move_points, pull_points, warp_scan
 
 
 def apply(
@@ -100,7 +99,7 @@ def compare_results(results_a: str, results_b: str, output: str | None = None) -
             raise ValueError(f"--output is expected to end in .csv, got {output}.")
         compared = metrics.compare_results(str(results_a), str(results_b))
         if output is not None:
-            write_summary(output, [row._asdict() for row in compared])
+            write_table(output, [row._asdict() for row in compared])
         return f"A: {results_a}\nB: {results_b}\n\n{metrics.comparison_table(compared)}"
 
 

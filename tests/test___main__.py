@@ -13,21 +13,10 @@ from monai.data import MetaTensor
 
 from common.__main__ import apply, compare, compare_results, distances, label, learning_curves, pack
 from common.engines import SegmenterSettings
+from common.io import Field, format_points, read_points, read_scan, save_scan, save_text, write_field, write_table
 from common.networks.nets import SegmentationUNet
-from common.reports import save_scan, save_text
-from common.transforms import (
-    Field,
-    Grid,
-    field_of,
-    format_points,
-    move_points,
-    pull_points,
-    read_points,
-    read_scan,
-    warp_scan,
-    write_field,
-    write_summary,
-)
+from common.spatial import Grid
+from common.transforms import field_of, move_points, pull_points, warp_scan
 
 SHAPE = (9, 8, 10)
 AFFINE = torch.tensor([[0.0, -3, 0, 10], [2, 0, 0, 20], [0, 0, 1.5, -30], [0, 0, 0, 1]]).double()
@@ -218,7 +207,7 @@ def results(tmp_path: Path) -> tuple[str, str]:
     """Two tables of results; the second is better by 0.01 to 0.06."""
     for name, sign in (("a", 0), ("b", 1)):
         rows = [{"pair": f"{k}", "error": "", "dice_after": 0.5 + sign * 0.01 * k, "seconds": k} for k in range(1, 7)]
-        write_summary(tmp_path / f"{name}.csv", rows)
+        write_table(tmp_path / f"{name}.csv", rows)
     return str(tmp_path / "a.csv"), str(tmp_path / "b.csv")
 
 

@@ -1,4 +1,4 @@
-"""Cases and pairs to register, and phantoms with known ground truth."""
+"""Cases and pairs to register."""
 
 from .annotated_cases import find_annotated_cases as find_annotated_cases
 from .built_in import pairs_or_built_in as pairs_or_built_in
@@ -10,6 +10,3 @@ from .pair_dataset import PairDataset as PairDataset
 from .pairs import PAIR_KEYS as PAIR_KEYS
 from .pairs import both_directions as both_directions
 from .pairs import read_pairs as read_pairs
-from .phantom import PhantomPair as PhantomPair
-from .phantom import torso_phantom as torso_phantom
-from .phantom import write_phantom as write_phantom

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from .heart_phantom import heart_phantom
+from common.phantoms import heart_phantom, torso_phantom, write_phantom
+
 from .pairs import read_pairs
-from .phantom import torso_phantom, write_phantom
 
 PHANTOMS = ("torso", "heart")
 

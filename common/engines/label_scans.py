@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from monai.data import MetaTensor
 
-from common.transforms import map_labels, read_scan, write_summary
+from common.io import read_scan, write_table
+from common.transforms import map_labels
 
 from .command_line import sentence
 from .segmenter import Segmenter, merge_true_labels
@@ -70,7 +71,7 @@ def label_scans(
             errors[name] = sentence(error)
             logger.error("  failed: %s", errors[name])
     rows = report_rows(volumes)
-    write_summary(output / REPORT, [*rows, *({"scan": name, "error": text} for name, text in errors.items())])
+    write_table(output / REPORT, [*rows, *({"scan": name, "error": text} for name, text in errors.items())])
     logger.info("%d of %d organs stand out, see %s", sum(bool(r["flag"]) for r in rows), len(rows), output / REPORT)
     if errors:
         raise SystemExit(f"Error: {len(errors)} of {len(scans)} scans failed: {', '.join(errors)}.")

@@ -17,7 +17,7 @@ from monai.engines import Evaluator
 from torch import distributed
 
 from common.engines.command_line import one_sentence, sentence
-from common.transforms import write_summary
+from common.io import write_table
 
 logger = logging.getLogger("common")
 RESULT, SUMMARY = "metrics.json", "summary.csv"
@@ -51,7 +51,7 @@ def register_pairs(evaluator: Evaluator, dataset: Dataset, output_dir: str | Pat
         if processes > 1:
             rows = _gather(rows)
             if rank == 0:
-                write_summary(Path(output_dir) / SUMMARY, rows)
+                write_table(Path(output_dir) / SUMMARY, rows)
     failures = [row["pair"] for row in rows if row["error"]]
     if failures:
         raise SystemExit(f"Error: {len(failures)} of {len(dataset)} pairs failed: {', '.join(failures)}.")
@@ -93,7 +93,7 @@ def _register_list(
                 logger.error("  failed: %s", row["error"])
         rows.append(row | (_summarize(json.loads(result.read_text(encoding="utf-8"))) if result.is_file() else {}))
         if len(share) == len(dataset):
-            write_summary(output_dir / SUMMARY, rows)
+            write_table(output_dir / SUMMARY, rows)
     return rows
 
 

@@ -17,9 +17,10 @@ from monai.inferers import SlidingWindowInferer
 from monai.transforms import Compose, Orientationd, Spacingd
 from torch import Tensor
 
+from common.io import grid_of, write_atomically
 from common.networks.nets import load_segmentation_unet
 from common.spatial import sample
-from common.transforms import WindowsToChannelsd, grid_of, keep_largest_component, write_atomically
+from common.transforms import WindowsToChannelsd, keep_largest_component
 
 SETTINGS = "settings.json"
 DEFAULTS: dict[str, Any] = {"windows": [[400, 40]], "pixdim": [2.0, 2.0, 2.0], "spatial_size": [144, 144, 144]}

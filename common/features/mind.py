@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from common.spatial._checks import check_count, check_image
-from common.spatial._precision import full_precision, lift
+from common.spatial.checks import check_count, check_image
+from common.spatial.precision import full_precision, lift
 
 SLAB = 16  # slices
 

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ._files import write_whole
+from common.io import save_bytes
 
 logger = logging.getLogger("common")
 NAME = re.compile(r"checkpoint_epoch=(\d+)\.pt")
@@ -55,7 +55,7 @@ def save(path: Path, content: Any) -> None:
     """Write what `torch.load` reads with `weights_only=True`, as a whole file or not at all."""
     buffer = io.BytesIO()
     torch.save(content, buffer)  # into memory: torch tells a full disk as a broken archive
-    write_whole(path, buffer.getbuffer())
+    save_bytes(path, buffer.getbuffer())
 
 
 def unwrap(network: nn.Module) -> nn.Module:

@@ -11,7 +11,8 @@ from typing import Any
 from ignite.engine import Events
 from monai.engines import Evaluator, SupervisedTrainer
 
-from ._files import write_whole
+from common.io import save_bytes
+
 from ._loss_terms import EpochMeans, validated
 
 
@@ -57,7 +58,7 @@ class MetricsCsv:
         writer = csv.DictWriter(text, list(dict.fromkeys(name for row in rows for name in row)), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-        write_whole(self.path, text.getvalue().encode())
+        save_bytes(self.path, text.getvalue().encode())
 
     def _rows_before(self, epoch: int) -> list[dict[str, Any]]:
         if not self.path.is_file() or epoch == 1:

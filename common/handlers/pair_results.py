@@ -12,9 +12,8 @@ from typing import Any
 import numpy as np
 from ignite.engine import Engine, Events
 
+from common.io import save_bytes
 from common.metrics import dice30
-
-from ._files import write_whole
 
 COLUMNS = {"dice": "dice_after", "hd95_mm": "hd95_mm_after"}  # as in the summary of an inference
 
@@ -78,4 +77,4 @@ def _mean_over_labels(buffer: Any) -> np.ndarray:
 def _write(path: Path, rows: Sequence[Sequence[str]]) -> None:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
-    write_whole(path, text.getvalue().encode())
+    save_bytes(path, text.getvalue().encode())

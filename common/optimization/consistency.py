@@ -5,8 +5,8 @@ MONAI has no inverse of a displacement field.
 
 from torch import Tensor
 
-from common.spatial._checks import check_count, check_ddf, check_same_space
-from common.spatial._precision import full_precision, lift
+from common.spatial.checks import check_count, check_ddf, check_same_space
+from common.spatial.precision import full_precision, lift
 
 from .released import pull_back
 

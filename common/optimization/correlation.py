@@ -13,8 +13,8 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from common.spatial import mean_filter
-from common.spatial._checks import check_count, check_image, check_same_space
-from common.spatial._precision import full_precision, lift
+from common.spatial.checks import check_count, check_image, check_same_space
+from common.spatial.precision import full_precision, lift
 
 
 def correlation_volume(fixed_features: Tensor, moving_features: Tensor, radius: int = 2) -> Tensor:

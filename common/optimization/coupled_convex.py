@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from common.spatial._checks import check_count, check_image
-from common.spatial._precision import full_precision, lift
+from common.spatial.checks import check_count, check_image
+from common.spatial.precision import full_precision, lift
 
 from .correlation import displacement_candidates
 from .released import smooth

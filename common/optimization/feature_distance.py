@@ -12,8 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from common.spatial._checks import check_choice, check_ddf, check_image, check_same_space
-from common.spatial._precision import full_precision, lift
+from common.spatial.checks import check_choice, check_ddf, check_image, check_same_space
+from common.spatial.precision import full_precision, lift
 
 from .released import displaced_places
 

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from common.spatial._checks import check_count, check_ddf, check_image
-from common.spatial._precision import full_precision, lift
+from common.spatial.checks import check_count, check_ddf, check_image
+from common.spatial.precision import full_precision, lift
 
 from .feature_distance import FeatureDistance
 from .released import smooth

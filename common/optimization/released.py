@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from common.spatial import identity_grid, mean_filter, sample
-from common.spatial._checks import check_ddf, check_image, check_same_space
-from common.spatial._precision import full_precision, lift
+from common.spatial.checks import check_ddf, check_image, check_same_space
+from common.spatial.precision import full_precision, lift
 
 SLAB = 1 << 22  # numbers
 

@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from common.spatial._checks import check_ddf, check_image, check_spatial_shape
-from common.spatial._precision import full_precision, lift
+from common.spatial.checks import check_ddf, check_image, check_spatial_shape
+from common.spatial.precision import full_precision, lift
 
 from .released import smooth
 

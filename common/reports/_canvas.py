@@ -11,7 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from common.transforms.atomic import write_atomically
+from common.io import write_atomically
 
 BACKGROUND, TEXT, MUTED = "#0e1116", "#e6e8eb", "#8b949e"
 DPI = 100

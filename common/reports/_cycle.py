@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from monai.data import MetaTensor
 from numpy.typing import NDArray
 
-from common.transforms import find_spatial_dims, grid_of, read_scan
+from common.io import find_spatial_dims, grid_of, read_scan
 
 from ._planes import PLANES, Plane, choose_planes, middle_along
 from .report import canonical_orientation, to_canonical

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from common.transforms import write_atomically
+from common.io import write_atomically
 
 from ._canvas import MUTED, Canvas
 from ._cycle import Cycle, Labels

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from common.transforms import write_atomically
+from common.io import write_atomically
 
 from ._area_curve import Area, draw_areas
 from ._cycle import Cycle, Labels, is_cycle

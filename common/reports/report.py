@@ -9,7 +9,7 @@ import numpy as np
 from monai.data import MetaTensor
 from numpy.typing import NDArray
 
-from common.transforms import grid_of
+from common.io import grid_of
 
 from .figure import registration_report
 
@@ -63,10 +63,7 @@ def field_to_canonical(ddf: MetaTensor) -> NDArray:
 def canonical_orientation(image: MetaTensor) -> tuple[NDArray, list[int]]:
     """The orientation nibabel finds of the voxel axes, and the voxel axis that runs along R, A, S."""
     dims = image.ndim - 1
-    affine = np.eye(4)
-    matrix = grid_of(image).affine.numpy()
-    affine[:dims, :dims] = matrix[:-1, :-1]
-    orientation = nib.orientations.io_orientation(affine)[:dims]
+    orientation = nib.orientations.io_orientation(grid_of(image).affine_3d().numpy())[:dims]
     return orientation, np.argsort(orientation[:, 0]).astype(int).tolist()
 
 

@@ -7,23 +7,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from monai.data import MetaTensor
 from monai.transforms import Transform
 
-from common.transforms import field_of, format_points, restore_dtype, write_atomically, write_field, write_nifti
+from common.io import format_points, points_suffix, save_scan, save_text, write_field
+from common.transforms import field_of
 
 from .report import write_report
-
-
-def save_scan(path: str | Path, image: MetaTensor) -> None:
-    """Write a scan or label map ``(1, *spatial)`` as NIfTI, in the type its file had, atomically."""
-    array = restore_dtype(image.as_tensor()[0].numpy(), image.meta["stored_dtype"])
-    write_nifti(path, array, image.affine.double().numpy())
-
-
-def save_text(path: str | Path, text: str) -> None:
-    """Write a text file atomically."""
-    write_atomically(path, lambda name: Path(name).write_text(text, encoding="utf-8"))
 
 
 class SaveRegistrationd(Transform):
@@ -63,11 +52,6 @@ class SaveRegistrationd(Transform):
             record["settings"] = {**record["settings"], "spatial_dims": len(data["pred"])}
         save_text(folder / "metrics.json", json.dumps(record, indent=2, default=_plain) + "\n")
         return dict(data)
-
-
-def points_suffix(name: str) -> str:
-    """The ending of a points file: ``.mrk.json``, ``.fcsv`` or ``.csv``."""
-    return next((suffix for suffix in (".mrk.json", ".fcsv") if name.endswith(suffix)), ".csv")
 
 
 def _plain(value: Any) -> Any:

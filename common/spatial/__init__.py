@@ -19,6 +19,8 @@ from .invert import invert as invert
 from .jacobian import folding_percent as folding_percent
 from .jacobian import jacobian_determinant as jacobian_determinant
 from .jacobian import sdlogj as sdlogj
+from .resample import average_voxels as average_voxels
+from .resample import resample as resample
 from .resize import resize_ddf as resize_ddf
 from .resize import resize_image as resize_image
 from .sample import sample as sample
@@ -28,3 +30,6 @@ from .thin_plate_spline import thin_plate_spline_displacement as thin_plate_spli
 from .unfold import unfold as unfold
 from .warp import warp as warp
 from .warp import warp_points as warp_points
+from .world_grid import Grid as Grid
+from .world_grid import center_of as center_of
+from .world_grid import place_centered as place_centered

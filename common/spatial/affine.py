@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ._checks import check_spatial_shape
-from ._precision import lift
+from .checks import check_spatial_shape
 from .grid import identity_grid
+from .precision import lift
 
 
 def affine_displacement(matrix: Tensor, spatial_shape: Sequence[int]) -> Tensor:

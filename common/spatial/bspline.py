@@ -9,8 +9,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ._checks import check_choice, check_ddf, check_spatial_shape
-from ._precision import full_precision, lift
+from .checks import check_choice, check_ddf, check_spatial_shape
+from .precision import full_precision, lift
 
 ORDERS = (2, 3)
 

@@ -5,8 +5,8 @@ MONAI has no composition; its `DVF2DDF` holds one inside, with zero padding.
 
 from torch import Tensor
 
-from ._checks import check_ddf, check_same_space
-from ._precision import full_precision, lift
+from .checks import check_ddf, check_same_space
+from .precision import full_precision, lift
 from .warp import warp
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ._checks import check_ddf
-from ._precision import full_precision, lift
+from .checks import check_ddf
+from .precision import full_precision, lift
 
 
 def ras_to_lps(affine: Any) -> Tensor:

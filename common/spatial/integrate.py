@@ -5,9 +5,9 @@ MONAI's `DVF2DDF` pads with zeros by default, which tears the field at the borde
 
 from torch import Tensor
 
-from ._checks import check_count, check_ddf
-from ._precision import full_precision, lift
+from .checks import check_count, check_ddf
 from .compose import compose
+from .precision import full_precision, lift
 
 
 def exponentiate(dvf: Tensor, steps: int = 7) -> Tensor:

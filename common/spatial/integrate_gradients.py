@@ -6,9 +6,9 @@ MONAI integrates velocities over time (`DVF2DDF`), not gradients over space.
 import torch
 from torch import Tensor
 
-from ._checks import check_ddf
-from ._precision import full_precision, lift
+from .checks import check_ddf
 from .grid import identity_grid
+from .precision import full_precision, lift
 
 
 def integrate_gradients(gradients: Tensor, align_corners: bool = True) -> Tensor:

@@ -8,9 +8,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ._checks import check_count, check_ddf
-from ._precision import full_precision, lift
+from .checks import check_count, check_ddf
 from .grid import identity_grid
+from .precision import full_precision, lift
 from .sample import sample
 from .smooth import mean_filter
 

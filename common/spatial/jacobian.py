@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ._checks import check_ddf
-from ._precision import full_precision, lift
+from .checks import check_ddf
+from .precision import full_precision, lift
 
 
 def jacobian_determinant(ddf: Tensor, spacing: Sequence[float] | None = None, crop: int = 2) -> Tensor:

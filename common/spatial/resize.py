@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ._checks import check_choice, check_ddf, check_image, check_spatial_shape
-from ._precision import full_precision, lift
+from .checks import check_choice, check_ddf, check_image, check_spatial_shape
 from .grid import identity_grid
+from .precision import full_precision, lift
 from .sample import MODES, sample
 
 

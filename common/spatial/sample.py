@@ -7,10 +7,10 @@ ends, and give integer labels back as floats.
 import torch
 from torch import Tensor
 
-from ._checks import check_choice, check_image
 from ._grid_sample import grid_sample
-from ._precision import full_precision, lift
+from .checks import check_choice, check_image
 from .grid import to_normalized
+from .precision import full_precision, lift
 
 MODES = ("bilinear", "nearest")
 PADDINGS = ("border", "zeros", "inside")

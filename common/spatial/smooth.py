@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ._checks import check_count, check_image
-from ._precision import lift
+from .checks import check_count, check_image
+from .precision import lift
 
 
 def mean_filter(image: Tensor, repeats: int = 1) -> Tensor:

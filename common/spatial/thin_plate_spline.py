@@ -9,8 +9,8 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from ._checks import check_ddf, check_spatial_shape
-from ._precision import full_precision, lift
+from .checks import check_ddf, check_spatial_shape
+from .precision import full_precision, lift
 
 
 def thin_plate_spline_displacement(

@@ -10,9 +10,9 @@ from itertools import product
 import torch
 from torch import Tensor
 
-from ._checks import check_count, check_ddf
-from ._precision import full_precision, lift
+from .checks import check_count, check_ddf
 from .jacobian import determinant_of_columns, jacobian_determinant
+from .precision import full_precision, lift
 
 # A fold that outlives this many rounds gets a neighborhood one voxel wider.
 PATIENCE = 2

@@ -5,9 +5,9 @@ MONAI's `Warp` adds field and grid in the field's own type, rebuilds the grid on
 
 from torch import Tensor
 
-from ._checks import check_ddf, check_image, check_points, check_same_space
-from ._precision import full_precision, lift
+from .checks import check_ddf, check_image, check_points, check_same_space
 from .grid import identity_grid
+from .precision import full_precision, lift
 from .sample import sample
 
 

@@ -8,6 +8,7 @@ import torch
 from monai.data import MetaTensor
 from monai.transforms import Transform
 
+from common.io import Field, grid_of
 from common.metrics import (
     dice_per_label,
     hausdorff_distance_95_per_label,
@@ -15,8 +16,6 @@ from common.metrics import (
     normalized_mutual_information,
     target_registration_error,
 )
-from common.transforms.field_file import Field
-from common.transforms.resample import grid_of
 from common.transforms.warp import field_of, move_points, warp_scan
 
 

@@ -8,8 +8,8 @@ from monai.config import KeysCollection
 from monai.data import MetaTensor
 from monai.transforms import MapTransform
 
-from common.spatial import displacement_from_world, displacement_to_world, identity_grid, ras_to_lps, sample
-from common.transforms.resample import Grid, grid_of
+from common.io import grid_of
+from common.spatial import Grid, displacement_from_world, displacement_to_world, identity_grid, ras_to_lps, sample
 
 
 def native_displacement(ddf: torch.Tensor, working: Grid, fixed: Grid, matrix: torch.Tensor) -> torch.Tensor:

@@ -3,13 +3,14 @@
 from collections.abc import Hashable, Mapping
 from typing import Any
 
-import numpy as np
 import torch
 from monai.config import KeysCollection
 from monai.data import MetaTensor
 from monai.transforms import MapTransform
 
+from common.io import Field, grid_of
 from common.spatial import (
+    Grid,
     displacement_from_world,
     displacement_to_world,
     identity_grid,
@@ -18,8 +19,6 @@ from common.spatial import (
     voxel_to_world,
     world_to_voxel,
 )
-from common.transforms.field_file import Field
-from common.transforms.resample import Grid, grid_of
 
 POINT_ITERATIONS = 50
 POINT_TOLERANCE_MM = 1e-2
@@ -44,20 +43,8 @@ def warp_scan(image: MetaTensor, field: Field, mode: str = "bilinear") -> MetaTe
     moving = grid_of(image).affine
     coordinates = field.grid.map_to(moving) + displacement_from_world(field.displacement, moving)
     warped = sample(values[None], coordinates, mode=mode, padding="inside", fill=fill)[0]
-    affine = torch.eye(4, dtype=torch.float64)
-    dims = len(field.grid.shape)
-    affine[:dims, :dims] = field.grid.affine[:-1, :-1]
-    affine[:dims, 3] = field.grid.affine[:-1, -1]
-    return MetaTensor(warped, affine=affine, meta={key: value for key, value in image.meta.items() if key != "affine"})
-
-
-def restore_dtype(array: np.ndarray, name: str) -> np.ndarray:
-    """Round and clip values to the integer type their scan was stored in; floats become float32."""
-    dtype = np.dtype(name)
-    if dtype.kind not in "ui":
-        return array.astype(np.float32)
-    limits = np.iinfo(dtype)
-    return np.clip(np.rint(array), limits.min, limits.max).astype(dtype)
+    meta = {key: value for key, value in image.meta.items() if key != "affine"}
+    return MetaTensor(warped, affine=field.grid.affine_3d(), meta=meta)
 
 
 def move_points(points: torch.Tensor, field: Field) -> torch.Tensor:

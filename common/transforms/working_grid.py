@@ -11,9 +11,9 @@ from monai.config import KeysCollection
 from monai.data import MetaTensor
 from monai.transforms import MapTransform
 
-from common.spatial import ras_to_lps, voxel_to_world, world_to_voxel
-from common.transforms.initial_transform import initial_transform
-from common.transforms.resample import Grid, center_of, grid_of, place_centered, resample
+from common.io import grid_of
+from common.prealignment import initial_transform
+from common.spatial import Grid, center_of, place_centered, ras_to_lps, resample, voxel_to_world, world_to_voxel
 
 MINIMUM_OVERLAP = 0.05  # share of the fixed field of view the moving scan must cover
 ORIENTATIONS = ("RAS", "fixed")
@@ -21,7 +21,7 @@ MARGIN = 0.125  # of the fixed field of view, added at most on each side where t
 
 
 class InitialTransformd(MapTransform):
-    """Find the linear pre-alignment of a pair; see `common.transforms.initial_transform`.
+    """Find the linear pre-alignment of a pair; see `common.prealignment.initial_transform`.
 
     Args:
         keys: the fixed and the moving scan, in this order.
@@ -104,9 +104,7 @@ def working_grid(
     dims = len(fixed.shape)
     directions, extent = fixed.affine[:-1, :-1] / fixed.spacing, torch.tensor(fixed.shape).double() * fixed.spacing
     if orientation == "RAS":
-        affine = np.eye(4)
-        affine[:dims, :dims] = fixed.affine[:-1, :-1].numpy()
-        axes = nib.orientations.io_orientation(affine)[:dims]
+        axes = nib.orientations.io_orientation(fixed.affine_3d().numpy())[:dims]
         order = np.argsort(axes[:, 0]).tolist()  # fixed axis that runs along R, A, S
         directions, extent = directions[:, order] * torch.from_numpy(axes[order, 1]), extent[order]
     if spacing is None:
@@ -191,11 +189,7 @@ class WorkingGridd(MapTransform):
         scans = [
             resample(_masked(scan, data.get(name))[None], affine, grid, self.fill)[0] for scan, name, affine in sides
         ]
-        affine = torch.eye(4, dtype=torch.float64)
-        dims = len(grid.shape)
-        affine[:dims, :dims] = grid.affine[:-1, :-1]
-        affine[:dims, 3] = grid.affine[:-1, -1]
-        return {**data, "image": MetaTensor(torch.cat(scans), affine=affine)}
+        return {**data, "image": MetaTensor(torch.cat(scans), affine=grid.affine_3d())}
 
 
 def _masked(scan: MetaTensor, mask: MetaTensor | None) -> torch.Tensor:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from common.data import torso_phantom, write_phantom
+from common.phantoms import torso_phantom, write_phantom
 
 
 @pytest.fixture(scope="session")

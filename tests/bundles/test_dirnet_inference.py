@@ -10,9 +10,9 @@ import torch
 from monai.bundle import ConfigParser, run
 from PIL import Image
 
-from common.data.heart_phantom import heart_phantom
+from common.io import read_field
 from common.networks.nets import DIRNet
-from common.transforms import read_field
+from common.phantoms import heart_phantom
 
 REPOSITORY = Path(__file__).parents[2]
 BUNDLE = REPOSITORY / "bundles" / "cardiac_mr_dirnet"

@@ -11,7 +11,7 @@ import torch
 from monai.bundle import ConfigParser, run
 from monai.transforms import Compose
 
-from common.transforms import read_scan
+from common.io import read_scan
 
 BUNDLES = Path(__file__).parents[2] / "bundles"
 

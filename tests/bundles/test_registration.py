@@ -13,7 +13,7 @@ import pytest
 import torch
 from monai.bundle import run
 
-from common.data import torso_phantom, write_phantom
+from common.phantoms import torso_phantom, write_phantom
 
 REPOSITORY = Path(__file__).parents[2]
 CONFIG = REPOSITORY / "bundles" / "abdomen_ct_self_training" / "configs" / "inference.json"

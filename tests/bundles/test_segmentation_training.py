@@ -11,9 +11,9 @@ import pytest
 import torch
 from monai.bundle import ConfigWorkflow
 
-from common.data import torso_phantom, write_phantom
 from common.engines import Segmenter
-from common.transforms import read_scan
+from common.io import read_scan
+from common.phantoms import torso_phantom, write_phantom
 
 BUNDLE = Path(__file__).parents[2] / "bundles" / "hippocampus_mr_symmetric"
 ORGANS = 3

@@ -11,7 +11,7 @@ import pytest
 import torch
 from monai.bundle import ConfigWorkflow
 
-from common.data import torso_phantom, write_phantom
+from common.phantoms import torso_phantom, write_phantom
 
 REPOSITORY = Path(__file__).parents[2]
 BUNDLE = REPOSITORY / "bundles" / "hippocampus_mr_symmetric"

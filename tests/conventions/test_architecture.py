@@ -9,10 +9,12 @@ import pytest
 REPOSITORY = Path(__file__).parents[2]
 LAYERS = [
     ["spatial"],
-    ["features", "optimization"],
+    ["features", "optimization", "io"],
     ["losses", "metrics", "networks"],
+    ["prealignment", "phantoms"],
     ["transforms", "handlers", "data"],
-    ["engines", "reports"],
+    ["reports"],
+    ["engines"],
     ["__main__"],
 ]
 ROOMS = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
@@ -51,6 +53,13 @@ def test_imports_run_downwards(path: Path) -> None:
             other = name.split(".")[1]
             assert other == room or ROOMS[other] < ROOMS[room], f"{room} imports {other}"
         assert not name.startswith("bundles")
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=identify)
+def test_private_modules_stay_in_their_room(path: Path) -> None:
+    for name in imported_modules(path):
+        private = [part for part in name.split(".")[2:] if part.startswith("_")]
+        assert not name.startswith("common.") or not private or name.split(".")[1] == room_of(path), name
 
 
 @pytest.mark.parametrize("path", [p for p in SOURCES if room_of(p) == "spatial"], ids=identify)

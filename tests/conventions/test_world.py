@@ -13,18 +13,9 @@ from monai.data import MetaTensor
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from common.spatial import ras_to_lps, voxel_to_world
-from common.transforms import (
-    Field,
-    Grid,
-    field_of,
-    invert_field,
-    move_points,
-    pull_points,
-    read_field,
-    warp_scan,
-    write_field,
-)
+from common.io import Field, read_field, write_field
+from common.spatial import Grid, ras_to_lps, voxel_to_world
+from common.transforms import field_of, invert_field, move_points, pull_points, warp_scan
 
 CENTER = np.array([14.0, -30.0, 52.0])  # RAS, mm; not the origin, where mistakes would hide
 SUFFIXES = ("mha", "nrrd", "nii.gz")

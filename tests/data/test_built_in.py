@@ -5,7 +5,8 @@ from pathlib import Path
 import nibabel as nib
 import pytest
 
-from common.data import built_in, pairs_or_built_in, torso_phantom
+from common.data import built_in, pairs_or_built_in
+from common.phantoms import torso_phantom
 
 
 def test_pairs_or_built_in_reads_what_is_given(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import SimpleITK as sitk  # noqa: N813
 import torch
 
 from common.data import find_digits
-from common.transforms import read_scan
+from common.io import read_scan
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (60, 28, 27), dtype=np.uint8)
 DIGITS = np.arange(60, dtype=np.uint8) % 5

@@ -34,7 +34,7 @@ def chained(*errors: Exception) -> Exception:
 
 def applying() -> Exception:
     """What MONAI puts around every error in a transform."""
-    return RuntimeError("applying transform <common.transforms.scan.LoadScansd object>")
+    return RuntimeError("applying transform <common.transforms.load_scans.LoadScansd object>")
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from monai.data import MetaTensor
 
 from common.engines import label_scans
 from common.engines.label_scans import report_rows, volumes_ml
-from common.reports import save_scan
+from common.io import save_scan
 
 AFFINE = np.diag([2.0, 5.0, 10.0, 1.0])  # 0.1 ml a voxel
 

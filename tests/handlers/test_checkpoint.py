@@ -88,7 +88,7 @@ def test_training_checkpoint_after_kill(training: Any, tmp_path: Path) -> None:
     epochs = int(newest.stem.split("=")[1]) + 2
     resumed = training(tmp_path, epochs, resume=True).run()
     assert_same_run(training(tmp_path / "straight", epochs).run(), resumed)
-    assert not list(tmp_path.glob("checkpoint*.tmp"))
+    assert not list(tmp_path.glob(".part-*"))
 
 
 def test_training_checkpoint_keeps_the_newest(training: Any, tmp_path: Path) -> None:

@@ -11,8 +11,9 @@ import pytest
 import torch
 from monai.data import MetaTensor
 
-from common.reports import SaveRegistrationd, points_suffix, save, save_scan, save_text
-from common.transforms import field_of, read_field, read_points, read_scan
+from common.io import read_field, read_points, read_scan
+from common.reports import SaveRegistrationd, save
+from common.transforms import field_of
 
 SHAPE = (5, 6, 7)
 AFFINE = torch.tensor([[0.0, -3, 0.4, 10], [2, 0.5, 0, 20], [0.3, 0, 1.5, -30], [0, 0, 0, 1]]).double()
@@ -21,62 +22,6 @@ POINTS = torch.tensor([[1.5, -2.0, 30.25], [4.0, 5.5, -6.125]]).double()
 
 def scan(values: torch.Tensor, dtype: str) -> MetaTensor:
     return MetaTensor(values[None], affine=AFFINE, meta={"stored_dtype": dtype})
-
-
-@pytest.mark.parametrize("dtype", ["uint8", "int16", "uint16", "float32"])
-def test_save_scan_round_trip(dtype: str, tmp_path: Path) -> None:
-    values = torch.arange(210).reshape(SHAPE).float()
-    save_scan(tmp_path / "a.nii.gz", scan(values, dtype))
-    read = read_scan(tmp_path / "a.nii.gz")
-    assert read.meta["stored_dtype"] == dtype
-    assert torch.equal(read[0].as_tensor(), values)
-    torch.testing.assert_close(read.affine, AFFINE, atol=1e-5, rtol=0)
-
-
-def test_save_scan_rounds_and_clips_to_the_stored_type(tmp_path: Path) -> None:
-    values = torch.zeros(SHAPE)
-    values[0, 0, :3] = torch.tensor([-3.0, 1.6, 300.0])
-    save_scan(tmp_path / "a.nii.gz", scan(values, "uint8"))
-    assert read_scan(tmp_path / "a.nii.gz")[0, 0, 0, :3].tolist() == [0, 2, 255]
-
-
-def test_save_scan_writes_what_was_stored_big_endian(tmp_path: Path) -> None:
-    values = torch.arange(210).reshape(SHAPE).float() - 100
-    save_scan(tmp_path / "a.nii.gz", scan(values, ">i2"))
-    assert torch.equal(read_scan(tmp_path / "a.nii.gz")[0].as_tensor(), values)
-
-
-def test_save_scan_declares_its_geometry(tmp_path: Path) -> None:
-    """ITK reads the qform or the sform, nibabel the sform: both are there, in mm."""
-    orthogonal = MetaTensor(torch.rand(1, *SHAPE), affine=torch.diag(torch.tensor([-1.0, 2, 3, 1])).double())
-    orthogonal.meta["stored_dtype"] = "float32"
-    save_scan(tmp_path / "a.nii.gz", orthogonal)
-    header = nib.Nifti1Image.from_filename(tmp_path / "a.nii.gz").header
-    assert int(header["qform_code"]) == int(header["sform_code"]) == 1
-    np.testing.assert_allclose(header.get_qform(), header.get_sform(), atol=1e-6)
-    assert header.get_xyzt_units()[0] == "mm"
-
-
-def test_save_scan_in_2d(tmp_path: Path) -> None:
-    affine = torch.tensor([[0.0, -3, 0, 10], [2, 0, 0, 20], [0, 0, 1, 0], [0, 0, 0, 1]]).double()
-    image = MetaTensor(torch.rand(1, 5, 6), affine=affine, meta={"stored_dtype": "float32"})
-    save_scan(tmp_path / "a.nii.gz", image)
-    read = read_scan(tmp_path / "a.nii.gz", spatial_dims=2)
-    assert torch.equal(read.as_tensor(), image.as_tensor())
-    torch.testing.assert_close(read.affine, affine)
-
-
-def test_save_text_is_utf8(tmp_path: Path) -> None:
-    save_text(tmp_path / "a.txt", "→")
-    assert (tmp_path / "a.txt").read_bytes() == "→".encode()
-
-
-@pytest.mark.parametrize(
-    ("name", "suffix"),
-    [("a.mrk.json", ".mrk.json"), ("b/a.fcsv", ".fcsv"), ("a.csv", ".csv"), ("a.json", ".csv"), ("a", ".csv")],
-)
-def test_points_suffix(name: str, suffix: str) -> None:
-    assert points_suffix(name) == suffix
 
 
 def registered(**more: Any) -> dict[str, Any]:

@@ -4,8 +4,8 @@ import numpy as np
 import torch
 from monai.data import MetaTensor
 
-from common.spatial import ras_to_lps, voxel_to_world
-from common.transforms import Grid, NativeFieldd, native_displacement
+from common.spatial import Grid, ras_to_lps, voxel_to_world
+from common.transforms import NativeFieldd, native_displacement
 
 FIXED = Grid((5, 6, 7), torch.tensor([[0.0, -3, 0.4, 10], [2, 0.5, 0, 20], [0.3, 0, 1.5, -30], [0, 0, 0, 1]]).double())
 WORKING = Grid((3, 4, 3), torch.tensor([[5.0, 0, 0, -15], [0, 5, 0, 15], [0, 0, 5, -30], [0, 0, 0, 1]]).double())

@@ -1,22 +1,12 @@
 """Warping in the world, by hand; that ITK does the same is pinned in conventions/test_world.py."""
 
-import numpy as np
 import pytest
 import torch
 from monai.data import MetaTensor
 
-from common.spatial import ras_to_lps, voxel_to_world
-from common.transforms import (
-    Field,
-    Grid,
-    WarpToFixedd,
-    field_of,
-    invert_field,
-    move_points,
-    pull_points,
-    restore_dtype,
-    warp_scan,
-)
+from common.io import Field
+from common.spatial import Grid, ras_to_lps, voxel_to_world
+from common.transforms import WarpToFixedd, field_of, invert_field, move_points, pull_points, warp_scan
 
 AFFINE = torch.tensor([[0.0, -3, 0, 10], [2, 0, 0, 20], [0, 0, 1.5, -30], [0, 0, 0, 1]]).double()
 SHAPE = (5, 6, 7)
@@ -68,16 +58,6 @@ def test_warp_scan_uses_the_grid_of_the_moving_scan() -> None:
     torch.testing.assert_close(
         warp_scan(turned, field).as_tensor(), warp_scan(IMAGE, field).as_tensor(), atol=1e-5, rtol=0
     )
-
-
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [("uint8", [0, 2, 255]), ("int16", [-4, 2, 300]), ("float64", [-3.6, 1.5, 300.2]), (">i2", [-4, 2, 300])],
-)
-def test_restore_dtype_by_hand(name: str, expected: list[float]) -> None:
-    restored = restore_dtype(np.array([-3.6, 1.5, 300.2], np.float32), name)
-    assert restored.dtype == (np.float32 if name == "float64" else np.dtype(name))
-    np.testing.assert_allclose(restored, expected, rtol=1e-6)
 
 
 def test_move_points_by_hand() -> None:

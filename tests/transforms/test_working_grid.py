@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 from scipy.spatial.transform import Rotation
 
-from common.transforms import Grid, InitialTransformd, WorkingGridd, grid_of
-from common.transforms.field_file import Field
-from common.transforms.resample import center_of
+from common.io import Field, grid_of
+from common.spatial import Grid, center_of
+from common.transforms import InitialTransformd, WorkingGridd
 from common.transforms.working_grid import extend_grid, overlap, working_grid
 
 SHAPE, SPACING = (5, 6, 7), (2.0, 3.0, 4.0)

@@ -21,7 +21,7 @@ from common.optimization import (
     upsample_displacement,
 )
 from common.spatial import unfold
-from common.spatial._checks import check_image
+from common.spatial.checks import check_image
 
 # Stride of the features and largest displacement on their grid, warp after warp: for images of few voxels and of more.
 FEW_VOXELS = 2**19

@@ -1,0 +1,18 @@
+"""Files: scans, displacement fields, points and tables, read with checks and written whole."""
+
+from .atomic import save_bytes as save_bytes
+from .atomic import save_text as save_text
+from .atomic import write_atomically as write_atomically
+from .field import Field as Field
+from .field import read_field as read_field
+from .field import write_field as write_field
+from .grid import grid_of as grid_of
+from .nifti import restore_dtype as restore_dtype
+from .nifti import save_scan as save_scan
+from .nifti import write_nifti as write_nifti
+from .points import format_points as format_points
+from .points import points_suffix as points_suffix
+from .points import read_points as read_points
+from .scan import read_scan as read_scan
+from .spatial_dims import find_spatial_dims as find_spatial_dims
+from .table import write_table as write_table

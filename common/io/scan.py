@@ -1,0 +1,105 @@
+"""Reading a scan, label map or mask: every format ITK, nibabel and NumPy read, checked, in one frame.
+
+What the readers leave to chance is checked here once (missing and truncated files, dimensions, time, NaN, constant
+images, singular affines), so that everything behind it can trust its input.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from monai.data import MetaTensor
+
+from ._formats import read_array
+
+
+def read_scan(path: str | Path, spatial_dims: int = 3, label: bool = False, phase: int | None = None) -> MetaTensor:
+    """Read one scan.
+
+    Args:
+        path: NIfTI, NRRD, MetaImage, any other file ITK reads, or a folder with one DICOM series; PNG, JPEG, TIFF and
+            ``.npy`` as well, on voxels of 1 mm, color as luminance. The axes of a picture are columns, rows, as ITK
+            has them; those of a ``.npy`` stay in their order.
+        spatial_dims: 2 or 3.
+        label: the file is a label map or mask: values must be whole numbers and may be constant.
+        phase: the time to take, from 0, of a file with one more axis, the last; a file without is taken as it is.
+
+    Returns:
+        ``(1, *spatial)``: float32 for a scan, int32 for a label map; ``affine`` is voxel to world, RAS mm, ``(4, 4)``
+        float64; ``meta["stored_dtype"]`` names the type in the file, or for integers of 64 bits one to write instead;
+        ``meta["placed"]`` is False for pictures and ``.npy``, which do not say where they are.
+
+    Raises:
+        FileNotFoundError: if there is no such file or folder.
+        ValueError: if it is no image, is damaged, has other dimensions or not that phase, or its values or affine
+            cannot be used.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"There is no file {path}.")
+    array, affine, placed = read_array(path, label)
+    array = _at_phase(_drop_single_axes(array, spatial_dims), spatial_dims, phase, path)
+    _check_dimensions(array.shape, spatial_dims, path)
+    _check_values(array, path, label)
+    _check_affine(affine[:spatial_dims, :spatial_dims], path)
+    values = torch.from_numpy(np.ascontiguousarray(array.astype(np.int32 if label else np.float32)))[None]
+    meta = {"stored_dtype": _stored_dtype(array, label), "placed": placed}
+    return MetaTensor(values, affine=torch.from_numpy(affine), meta=meta)
+
+
+def _stored_dtype(array: np.ndarray, label: bool) -> str:
+    """The type results are written in: nibabel refuses integers of 64 bits, which other programs cannot read."""
+    if array.dtype.kind in "ui" and array.dtype.itemsize == 8:
+        return "int32" if label else "float32"
+    return str(array.dtype)
+
+
+def _drop_single_axes(array: np.ndarray, spatial_dims: int) -> np.ndarray:
+    """Axes of length one behind the spatial ones mean nothing (NIfTI writes 2-D images with a third one)."""
+    while array.ndim > spatial_dims and array.shape[-1] == 1:
+        array = array[..., 0]
+    if spatial_dims == 2 and array.ndim == 4 and array.shape[2] == 1:  # 2-D through time is (x, y, 1, t)
+        return array[:, :, 0]
+    return array
+
+
+def _at_phase(array: np.ndarray, spatial_dims: int, phase: int | None, path: Path) -> np.ndarray:
+    if phase is None or array.ndim != spatial_dims + 1:
+        return array
+    if not 0 <= phase < array.shape[-1]:
+        raise ValueError(f"{path} has the phases 0 to {array.shape[-1] - 1}, there is no phase {phase}.")
+    return array[..., phase]
+
+
+def _check_dimensions(shape: tuple[int, ...], spatial_dims: int, path: Path) -> None:
+    if len(shape) == spatial_dims:
+        return
+    hint = "."
+    if len(shape) == 2:
+        hint = ": set spatial_dims to 2 for it."
+    if len(shape) == spatial_dims + 1:
+        hint = f": if its last axis is time, choose one of {shape[-1]} phases with fixed_phase and moving_phase."
+    if spatial_dims == 2 and len(shape) in (3, 4):
+        hint = f": for all of its slices set spatial_dims to 3{hint.replace(':', ';', 1)}"
+    raise ValueError(f"{path} is expected to be a {spatial_dims}-D scan, got the shape {tuple(shape)}{hint}")
+
+
+def _check_values(array: np.ndarray, path: Path, label: bool) -> None:
+    if array.size == 0:
+        raise ValueError(f"{path} is empty: its shape is {tuple(array.shape)}.")
+    if array.dtype.kind not in "buif":
+        raise ValueError(f"{path} is expected to hold one number a voxel, got the type {array.dtype}.")
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise ValueError(f"{path} holds NaN or infinite values.")
+    if label and array.dtype.kind == "f" and (array != np.round(array)).any():
+        raise ValueError(f"{path} is expected to be a label map, got values that are not whole numbers.")
+    if not label and array.min() == array.max():
+        raise ValueError(f"{path} is constant: every voxel is {array.flat[0]}, there is nothing to register.")
+
+
+def _check_affine(axes: np.ndarray, path: Path) -> None:
+    lengths = np.linalg.norm(axes, axis=0)
+    if not np.isfinite(axes).all() or abs(np.linalg.det(axes)) < 1e-6 * max(np.prod(lengths), 1e-12):
+        raise ValueError(
+            f"{path} has a singular or no affine: its header does not say where the voxels lie in the world."
+        )

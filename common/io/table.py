@@ -1,0 +1,33 @@
+"""The table of many registrations: one line a pair, CSV."""
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from .atomic import write_atomically
+
+
+def write_table(path: str | Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write one line a pair as CSV, atomically.
+
+    Args:
+        path: file to write.
+        rows: values by column. Columns come in the order in which they first occur; what a row lacks, or has as None or
+            NaN, stays empty.
+
+    Raises:
+        OSError: if the file cannot be written.
+    """
+    write_atomically(path, lambda name: _write_csv(name, rows))
+
+
+def _columns(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    return list(dict.fromkeys(name for row in rows for name in row))
+
+
+def _write_csv(name: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    with open(name, "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, _columns(rows), restval="", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({key: "" if value != value else value for key, value in row.items()} for row in rows)

@@ -1,0 +1,57 @@
+"""Where the voxels of a scan lie in the world."""
+
+from typing import NamedTuple
+
+import torch
+
+from .frames import voxel_to_world
+from .grid import identity_grid
+
+
+class Grid(NamedTuple):
+    """Where voxels lie in the world.
+
+    Attributes:
+        shape: voxels along each axis.
+        affine: voxel to world (RAS, mm), ``(d + 1, d + 1)``, float64.
+    """
+
+    shape: tuple[int, ...]
+    affine: torch.Tensor
+
+    @property
+    def spacing(self) -> torch.Tensor:
+        """Distance of neighboring voxel centers, mm, ``(d,)``."""
+        return self.affine[:-1, :-1].norm(dim=0)
+
+    def map_to(self, affine: torch.Tensor) -> torch.Tensor:
+        """Coordinates of this grid's voxels in the voxels of another grid, ``(1, d, *shape)``, float32."""
+        matrix = torch.linalg.solve(affine.double(), self.affine)
+        points = identity_grid(self.shape).movedim(0, -1)  # (*shape, d)
+        return voxel_to_world(points, matrix).float().movedim(-1, 0)[None]
+
+    def affine_3d(self, place: torch.Tensor | None = None) -> torch.Tensor:
+        """The affine of this grid as files of 2-D images have it, ``(4, 4)``.
+
+        Args:
+            place: ``(4, 4)``: where a slice lies along the third axis; by default at 0, 1 mm thick.
+        """
+        dims = len(self.shape)
+        affine = torch.eye(4, dtype=torch.float64) if place is None else place.double().clone()
+        affine[:dims, :dims] = self.affine[:-1, :-1]
+        affine[:dims, 3] = self.affine[:-1, -1]
+        return affine
+
+
+def center_of(grid: Grid) -> torch.Tensor:
+    """World position of the middle of the field of view, mm, ``(d,)``."""
+    return voxel_to_world((torch.tensor(grid.shape).double() - 1) / 2, grid.affine)
+
+
+def place_centered(shape: tuple[int, ...], directions: torch.Tensor, center: torch.Tensor) -> Grid:
+    """Make a grid with the given voxel axes (columns, mm) around a world point."""
+    dims = len(shape)
+    affine = torch.eye(dims + 1, dtype=torch.float64)
+    affine[:-1, :-1] = directions
+    affine[:-1, -1] = center - directions @ ((torch.tensor(shape).double() - 1) / 2)
+    return Grid(shape, affine)

@@ -1,0 +1,40 @@
+"""Reading the key points of a pair."""
+
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+from monai.config import KeysCollection
+from monai.transforms import MapTransform
+
+from common.io import read_points
+
+
+class LoadPointsd(MapTransform):
+    """Read the points of a pair: paths become ``(N, d)`` tensors, LPS mm. Absent entries are left out.
+
+    Adds ``*_keypoints_file``, the path.
+
+    Args:
+        keys: entries that hold paths of points.
+        spatial_dims: 2 or 3; None for those of ``fixed_image``, which has been read.
+    """
+
+    def __init__(self, keys: KeysCollection, spatial_dims: int | None = 3) -> None:
+        super().__init__(keys, allow_missing_keys=True)
+        self.spatial_dims = spatial_dims
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """Read every file.
+
+        Raises:
+            ValueError: if fixed and moving key points are not equally many.
+        """
+        loaded = dict(data)
+        for key in self.key_iterator(loaded):
+            loaded[f"{key}_file"] = str(loaded[key])
+            loaded[key] = read_points(loaded[key], self.spatial_dims or data["fixed_image"].ndim - 1)
+        counts = {key: len(loaded[key]) for key in self.key_iterator(loaded)}
+        if len(set(counts.values())) > 1:
+            text = ", ".join(f"{count} {key}" for key, count in counts.items())
+            raise ValueError(f"Key points are expected to come in pairs, got {text}.")
+        return loaded

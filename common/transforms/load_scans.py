@@ -1,0 +1,72 @@
+"""Reading the scans and label maps of a pair, and checking that they fit together."""
+
+from collections.abc import Hashable, Mapping
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import torch
+from monai.config import KeysCollection
+from monai.data import MetaTensor
+from monai.transforms import MapTransform
+from monai.utils import ensure_tuple
+
+from common.io import find_spatial_dims, grid_of, read_scan
+from common.spatial import voxel_to_world
+
+
+class LoadScansd(MapTransform):
+    """Read the scans and label maps of a pair, and check that they fit together.
+
+    ``fixed_phase``, ``moving_phase`` or, of a single case, ``phase`` says which time to take of its files, see
+    `read_scan`.
+
+    Args:
+        keys: entries that hold paths of scans.
+        label_keys: entries that hold paths of label maps or masks; ``fixed_*`` must lie on the grid of ``fixed_image``,
+            ``moving_*`` on that of ``moving_image``, ``label`` on that of ``image``. Absent entries are left out.
+        spatial_dims: 2 or 3; None for those of the first scan of each pair.
+
+    Raises:
+        ValueError: if a label map does not have the shape of its scan, or its header puts a voxel more than half a
+            voxel away from that of the scan; and whatever `read_scan` raises.
+    """
+
+    def __init__(self, keys: KeysCollection, label_keys: KeysCollection = (), spatial_dims: int | None = 3) -> None:
+        super().__init__(keys)
+        self.label_keys = ensure_tuple(label_keys)
+        self.spatial_dims = spatial_dims
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """Replace the paths by MetaTensors ``(1, *spatial)``."""
+        loaded = dict(data)
+        dims = self.spatial_dims or find_spatial_dims(data[self.keys[0]], _phase(data, self.keys[0]))
+        for key in self.keys:
+            loaded[key] = read_scan(data[key], dims, phase=_phase(data, key))
+        for key in self.label_keys:
+            if key in data:
+                loaded[key] = read_scan(data[key], dims, label=True, phase=_phase(data, key))
+                _check_fit(loaded[key], loaded[str(key).replace("label", "image").replace("mask", "image")], data[key])
+        return loaded
+
+
+def _phase(data: Mapping[Hashable, Any], key: Hashable) -> int | None:
+    side, joint, _ = str(key).rpartition("_")
+    phase: int | None = data.get(f"{side}{joint}phase")
+    return phase
+
+
+def _check_fit(label: MetaTensor, scan: MetaTensor, path: str | Path) -> None:
+    """A label map lies on the grid of its scan; one without a place in the world lies where its scan does."""
+    got, expected = tuple(label.shape[1:]), tuple(scan.shape[1:])
+    if got != expected:
+        raise ValueError(f"{path} is expected to have the shape {expected} of its scan, got {got}.")
+    if not label.meta["placed"]:
+        return
+    corners = torch.tensor(list(product(*[(0.0, n - 1.0) for n in expected])), dtype=torch.float64)
+    apart = [voxel_to_world(corners, grid_of(image).affine) for image in (label, scan)]
+    distance = float((apart[0] - apart[1]).norm(dim=-1).max())
+    if distance > float(grid_of(scan).spacing.min()) / 2:
+        raise ValueError(
+            f"{path} is expected to lie where its scan does, but their headers are up to {distance:.3g} mm apart."
+        )

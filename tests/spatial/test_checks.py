@@ -1,0 +1,50 @@
+"""Every message names the function, the argument, the rule and what came."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from common.spatial.checks import (
+    check_choice,
+    check_count,
+    check_ddf,
+    check_image,
+    check_points,
+    check_same_space,
+    check_spatial_shape,
+)
+
+
+@pytest.mark.parametrize(
+    ("check", "message"),
+    [
+        (lambda: check_image("f", "image", torch.zeros(4, 5)), r"f\(\) expects 'image' of shape .*got \(4, 5\)\. Add"),
+        (lambda: check_image("f", "image", torch.zeros(1, 1, 4, 5), 3), r"of shape \(B, C, H, W, D\), got"),
+        (lambda: check_ddf("f", torch.zeros(1, 4, 5, 2)), r"of shape \(1, 2, 4, 5\), got .* Fields are channel-first"),
+        (lambda: check_ddf("f", torch.zeros(2, 4, 5)), r"'ddf' of shape .* Add the batch axis"),
+        (lambda: check_points("f", "points", torch.zeros(1, 5, 2), 1, 3), r"'points' of shape \(1, N, 3\), got"),
+        (
+            lambda: check_same_space("f", "mask", torch.zeros(1, 1, 4), torch.zeros(1, 2, 5), 1, "Resample it."),
+            r"'mask' of shape \(1, 1, 5\), got \(1, 1, 4\)\. Resample it\.",
+        ),
+        (lambda: check_spatial_shape("f", (4, 0), 2), r"'spatial_shape' of 2 positive integers, got \(4, 0\)"),
+        (lambda: check_choice("f", "mode", "cubic", ("bilinear", "nearest")), r"'mode' to be one of .*, got 'cubic'"),
+        (lambda: check_count("f", "steps", 0), r"'steps' of 1 or more, got 0"),
+    ],
+)
+def test_checks_name_the_rule_and_what_came(check: Callable[[], None], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        check()
+
+
+@pytest.mark.parametrize(
+    ("check", "message"),
+    [
+        (lambda: check_image("f", "image", [1, 2]), r"f\(\) expects 'image' to be a tensor, got list"),
+        (lambda: check_ddf("f", torch.zeros(1, 2, 4, 5).int()), "'ddf' of floating point numbers, got torch.int32"),
+    ],
+)
+def test_checks_name_the_type(check: Callable[[], None], message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        check()

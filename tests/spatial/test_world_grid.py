@@ -1,0 +1,48 @@
+"""Grids in the world."""
+
+import pytest
+import torch
+
+from common.spatial import Grid, center_of, place_centered
+
+AFFINE = torch.tensor([[0.0, -3, 0, 10], [2, 0, 0, 20], [0, 0, 1.5, -30], [0, 0, 0, 1]]).double()
+GRID = Grid((5, 6, 7), AFFINE)
+
+
+def test_grid_spacing_is_the_length_of_the_columns() -> None:
+    assert GRID.spacing.tolist() == [2, 3, 1.5]
+
+
+def test_grid_map_to_itself_is_the_identity() -> None:
+    mapped = GRID.map_to(AFFINE)
+    assert mapped.shape == (1, 3, 5, 6, 7)
+    assert mapped.dtype == torch.float32
+    assert mapped[0, :, 1, 2, 3].tolist() == pytest.approx([1, 2, 3], abs=1e-6)
+
+
+def test_grid_map_to_another_by_hand() -> None:
+    """World millimeters as voxels: (1, 2, 3) lies at (10 - 6, 20 + 2, -30 + 4.5)."""
+    assert GRID.map_to(torch.eye(4))[0, :, 1, 2, 3].tolist() == [4, 22, -25.5]
+
+
+def test_center_of_by_hand() -> None:
+    assert center_of(GRID).tolist() == [10 - 3 * 2.5, 20 + 2 * 2, -30 + 1.5 * 3]
+
+
+@pytest.mark.parametrize("shape", [(5, 6, 7), (1, 6, 2), (4, 3)])
+def test_place_centered_is_centered(shape: tuple[int, ...]) -> None:
+    dims = len(shape)
+    center = torch.tensor([4.0, -5.0, 6.0])[:dims].double()
+    grid = place_centered(shape, AFFINE[:dims, :dims], center)
+    torch.testing.assert_close(center_of(grid), center)
+    torch.testing.assert_close(grid.affine[:-1, :-1], AFFINE[:dims, :dims])
+    assert grid.shape == shape
+
+
+def test_grid_affine_3d_takes_what_a_slice_lacks_from_its_place() -> None:
+    slice_ = Grid((5, 6), torch.tensor([[2.0, 0, 5], [0, 3, 6], [0, 0, 1]]).double())
+    assert slice_.affine_3d().tolist() == [[2, 0, 0, 5], [0, 3, 0, 6], [0, 0, 1, 0], [0, 0, 0, 1]]
+    place = torch.diag(torch.tensor([9.0, 9, 8, 1])).double()
+    place[2, 3] = 33
+    assert slice_.affine_3d(place).tolist() == [[2, 0, 0, 5], [0, 3, 0, 6], [0, 0, 8, 33], [0, 0, 0, 1]]
+    assert torch.equal(GRID.affine_3d(), AFFINE)

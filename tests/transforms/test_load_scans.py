@@ -1,0 +1,121 @@
+"""Reading a pair: what belongs together is read together."""
+
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+import SimpleITK as sitk  # noqa: N813
+import torch
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+
+from common.transforms import LoadScansd
+
+SHAPE = (5, 6, 7)
+SPACING = np.array([2.0, 3.1, 1.7])
+# oblique, axes permuted and flipped
+DIRECTION = Rotation.from_euler("zyx", (20, -15, 35), degrees=True).as_matrix()[:, [2, 0, 1]] * [-1, 1, 1]
+ORIGIN = np.array([4.0, -30.0, 12.0])  # LPS
+AFFINE = np.eye(4)  # RAS
+AFFINE[:3, :3] = np.diag([-1, -1, 1]) @ DIRECTION * SPACING
+AFFINE[:3, 3] = [-4.0, 30.0, 12.0]
+RAMP = np.arange(210).reshape(SHAPE)
+CINE = np.arange(5 * 6 * 7 * 3, dtype=np.int16).reshape(*SHAPE, 3)
+
+
+def write_itk(path: Path, array: NDArray) -> None:
+    image = sitk.GetImageFromArray(np.ascontiguousarray(array.T))
+    image.SetSpacing(SPACING.tolist())
+    image.SetDirection(DIRECTION.ravel().tolist())
+    image.SetOrigin(ORIGIN.tolist())
+    sitk.WriteImage(image, str(path))
+
+
+def write_nibabel(path: Path, array: NDArray) -> None:
+    image = nib.Nifti1Image(array, AFFINE)
+    image.set_qform(AFFINE, code=1)
+    image.set_sform(AFFINE, code=1)
+    nib.save(image, path)
+
+
+LOAD = LoadScansd(("fixed_image", "moving_image"), ("fixed_label", "moving_label", "fixed_mask"))
+
+
+def write_pair(folder: Path) -> dict[str, str]:
+    write_nibabel(folder / "fixed.nii.gz", RAMP.astype(np.float32))
+    write_itk(folder / "moving.mha", RAMP[:4].astype(np.int16))
+    write_nibabel(folder / "label.nii.gz", RAMP.astype(np.uint8))
+    return {"fixed_image": str(folder / "fixed.nii.gz"), "moving_image": str(folder / "moving.mha")}
+
+
+def test_load_scansd_reads_what_is_there(tmp_path: Path) -> None:
+    label = {"fixed_label": str(tmp_path / "label.nii.gz")}
+    loaded = LOAD({**write_pair(tmp_path), **label, "pair": "1"})
+    assert loaded["fixed_image"].shape == (1, 5, 6, 7)
+    assert loaded["moving_image"].shape == (1, 4, 6, 7)
+    assert loaded["fixed_label"].dtype == torch.int32
+    assert loaded["pair"] == "1"
+    assert "moving_label" not in loaded
+
+
+@pytest.mark.parametrize(("key", "shape"), [("moving_label", r"\(4, 6, 7\)"), ("fixed_mask", r"\(5, 6, 7\)")])
+def test_load_scansd_rejects_a_label_of_another_shape(key: str, shape: str, tmp_path: Path) -> None:
+    data = write_pair(tmp_path)
+    other = {"moving_label": RAMP, "fixed_mask": RAMP[:4]}[key]
+    write_nibabel(tmp_path / "other.nii.gz", other.astype(np.uint8))
+    got = r"\(5, 6, 7\)" if key == "moving_label" else r"\(4, 6, 7\)"
+    with pytest.raises(
+        ValueError, match=rf"other\.nii\.gz is expected to have the shape {shape} of its scan, got {got}"
+    ):
+        LOAD({**data, key: str(tmp_path / "other.nii.gz")})
+
+
+@pytest.mark.parametrize(("voxels", "fits"), [(0.45, True), (0.55, False)])
+def test_load_scansd_rejects_a_label_that_lies_elsewhere(voxels: float, fits: bool, tmp_path: Path) -> None:
+    data = write_pair(tmp_path)
+    affine = AFFINE.copy()
+    affine[2, 3] += voxels * SPACING.min()
+    nib.save(nib.Nifti1Image(RAMP.astype(np.uint8), affine), tmp_path / "other.nii.gz")
+    data["fixed_label"] = str(tmp_path / "other.nii.gz")
+    if fits:
+        assert LOAD(data)["fixed_label"].shape == (1, *SHAPE)
+        return
+    with pytest.raises(ValueError, match=r"other\.nii\.gz is expected to lie where its scan does.* 0\.\d+ mm apart"):
+        LOAD(data)
+
+
+def test_load_scansd_takes_a_label_without_a_place(tmp_path: Path) -> None:
+    np.save(tmp_path / "label.npy", RAMP.astype(np.uint8))
+    loaded = LOAD({**write_pair(tmp_path), "fixed_label": str(tmp_path / "label.npy")})
+    np.testing.assert_array_equal(loaded["fixed_label"][0].numpy(), RAMP)
+
+
+def test_load_scansd_finds_the_dimensions_of_each_pair(tmp_path: Path) -> None:
+    load = LoadScansd(("fixed_image", "moving_image"), "moving_label", spatial_dims=None)
+    write_nibabel(tmp_path / "volume.nii.gz", RAMP.astype(np.uint8))
+    np.save(tmp_path / "image.npy", RAMP[0].astype(np.uint8))
+    for name, shape in (("volume.nii.gz", SHAPE), ("image.npy", SHAPE[1:])):
+        loaded = load({key: str(tmp_path / name) for key in ("fixed_image", "moving_image", "moving_label")})
+        assert {tuple(scan.shape) for scan in loaded.values()} == {(1, *shape)}
+
+
+def test_load_scansd_reads_one_phase_of_each_side(tmp_path: Path) -> None:
+    write_nibabel(tmp_path / "cine.nii.gz", CINE)
+    write_nibabel(tmp_path / "labels.nii.gz", (CINE % 5).astype(np.uint8))
+    write_nibabel(tmp_path / "label.nii.gz", RAMP.astype(np.uint8))
+    cine = str(tmp_path / "cine.nii.gz")
+    data = {"fixed_image": cine, "moving_image": cine, "fixed_phase": 0, "moving_phase": 2}
+    labels = {"fixed_label": str(tmp_path / "label.nii.gz"), "moving_label": str(tmp_path / "labels.nii.gz")}
+    loaded = LOAD({**data, **labels})
+    np.testing.assert_array_equal(loaded["fixed_image"][0].numpy(), CINE[..., 0])
+    np.testing.assert_array_equal(loaded["moving_image"][0].numpy(), CINE[..., 2])
+    np.testing.assert_array_equal(loaded["fixed_label"][0].numpy(), RAMP)
+    np.testing.assert_array_equal(loaded["moving_label"][0].numpy(), CINE[..., 2] % 5)
+    assert loaded["moving_phase"] == 2
+
+
+def test_load_scansd_reads_one_phase_of_a_case(tmp_path: Path) -> None:
+    write_nibabel(tmp_path / "cine.nii.gz", CINE)
+    loaded = LoadScansd("image")({"image": str(tmp_path / "cine.nii.gz"), "phase": 1})
+    np.testing.assert_array_equal(loaded["image"][0].numpy(), CINE[..., 1])
