@@ -274,7 +274,7 @@ def test_label_writes_label_maps_and_a_report(segmenter: dict[str, str]) -> None
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"checkpoint": "absent.pt"}, r"There is no checkpoint absent\.pt"),
+        ({"checkpoint": "absent.pt"}, r"There are no weights at absent\.pt"),
         ({"images": "absent"}, r"There is no folder absent"),
         ({"labels": "absent"}, r"There is no folder absent"),
         ({"windows": [[400, 40], [800, 100]]}, r"The network in .* takes 1 windows, got 2"),

@@ -17,7 +17,7 @@ from monai.inferers import SlidingWindowInferer
 from monai.transforms import Compose, Orientationd, Spacingd
 from torch import Tensor
 
-from common.io import grid_of, write_atomically
+from common.io import grid_of, read_weights, write_atomically
 from common.networks.nets import load_segmentation_unet
 from common.spatial import sample
 from common.transforms import WindowsToChannelsd, keep_largest_component
@@ -75,7 +75,7 @@ class Segmenter:
         path = Path(checkpoint)
         given = {name: value for name, value in settings.items() if value is not None}
         chosen = DEFAULTS | _read_settings(path.with_name(SETTINGS)) | given
-        self.net = load_segmentation_unet(_read_weights(path)).to(device).eval()
+        self.net = load_segmentation_unet(read_weights(path)).to(device).eval()
         self.device = device
         self.organs = self.net.head.out_channels - 1
         _check(chosen)
@@ -115,18 +115,6 @@ def _decide(probability: Tensor, coordinates: Tensor) -> Tensor:
     """The likeliest class at voxel coordinates, `(*out)`, int32."""
     slabs = [sample(probability, part)[0].argmax(dim=0) for part in coordinates.split(SLAB, dim=2)]
     return torch.cat(slabs).int()
-
-
-def _read_weights(path: Path) -> Any:
-    if not path.is_file():
-        raise FileNotFoundError(f"There is no checkpoint {path}.")
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # whatever a damaged archive happens to be taken for
-        raise ValueError(f"{path} holds no weights: it is damaged, or no file of PyTorch.") from error
-    if isinstance(content, dict) and "objects" in content:
-        return content["objects"]["network"]
-    return content
 
 
 def _read_settings(path: Path) -> dict[str, Any]:

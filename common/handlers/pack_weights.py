@@ -9,6 +9,8 @@ from typing import Any
 
 import torch
 
+from common.io import read_weights
+
 from ._checkpoint_files import load_newest, save
 
 
@@ -66,15 +68,7 @@ def _load(path: Path) -> dict[str, Any]:
             raise FileNotFoundError(f"There is no whole checkpoint in {path}.")
         network: dict[str, Any] = found[1]["objects"]["network"]
         return network
-    if not path.is_file():
-        raise FileNotFoundError(f"There are no weights at {path}.")
-    try:
-        weights = torch.load(path, map_location="cpu", weights_only=True)
-        if all(isinstance(weight, torch.Tensor) for weight in weights.values()):
-            return dict(weights)
-    except Exception as error:  # whatever a damaged archive happens to be taken for
-        raise ValueError(f"{path} holds no weights: is it damaged?") from error
-    raise ValueError(f"{path} holds no weights but {', '.join(map(str, weights))}: is it a checkpoint of a training?")
+    return read_weights(path)
 
 
 def _convert(weights: Mapping[str, torch.Tensor], half: bool) -> dict[str, torch.Tensor]:

@@ -16,3 +16,6 @@ from .points import read_points as read_points
 from .scan import read_scan as read_scan
 from .spatial_dims import find_spatial_dims as find_spatial_dims
 from .table import write_table as write_table
+from .weights import load_weights as load_weights
+from .weights import read_checkpoint as read_checkpoint
+from .weights import read_weights as read_weights

@@ -15,6 +15,8 @@ from common.io import grid_of
 from common.prealignment import initial_transform
 from common.spatial import Grid, center_of, place_centered, ras_to_lps, resample, voxel_to_world, world_to_voxel
 
+from .content import content_of
+
 MINIMUM_OVERLAP = 0.05  # share of the fixed field of view the moving scan must cover
 ORIENTATIONS = ("RAS", "fixed")
 MARGIN = 0.125  # of the fixed field of view, added at most on each side where the moving scan goes on
@@ -53,15 +55,15 @@ class InitialTransformd(MapTransform):
         return {**data, "initial_transform": self._estimate(data)}
 
     def _estimate(self, data: Mapping[Hashable, Any]) -> torch.Tensor:
-        fixed, moving = (data[key] for key in self.keys)
-        masks = [data.get(str(key).replace("_image", "_mask")) for key in self.keys]
+        fixed, moving = (content_of(data[key], data.get(str(key).replace("image", "mask"))) for key in self.keys)
         return initial_transform(
-            fixed.as_tensor()[None],
-            grid_of(fixed).affine,
-            moving.as_tensor()[None],
-            grid_of(moving).affine,
+            fixed.image,
+            fixed.grid.affine,
+            moving.image,
+            moving.grid.affine,
             self.transform,
-            *[None if mask is None else mask.as_tensor()[None] for mask in masks],
+            fixed.mask,
+            moving.mask,
         )
 
 
@@ -159,6 +161,8 @@ class WorkingGridd(MapTransform):
         orientation: see `working_grid`. The grid "RAS" reaches out to where the moving scan goes on, see `extend_grid`;
             the grid "fixed" does not, so that its slices are those of the fixed scan.
 
+    Of a scan that is padded with one value, what was scanned counts alone, see `content_of`.
+
     Adds ``image``: MetaTensor ``(2, *working)``, float32, affine of the working grid. Outside its mask (``fixed_mask``,
     ``moving_mask``) a scan holds its minimum.
     """
@@ -179,19 +183,12 @@ class WorkingGridd(MapTransform):
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Resample and stack."""
-        fixed, moving = (data[key] for key in self.keys)
+        fixed, moving = (content_of(data[key], data.get(str(key).replace("image", "mask"))) for key in self.keys)
         to_fixed = torch.linalg.inv(torch.as_tensor(data["initial_transform"], dtype=torch.float64))
-        moved = Grid(grid_of(moving).shape, ras_to_lps(to_fixed @ ras_to_lps(grid_of(moving).affine)))
-        grid = working_grid(grid_of(fixed), self.spacing, self.maximum_voxels, self.orientation)
+        moved = Grid(moving.grid.shape, ras_to_lps(to_fixed @ ras_to_lps(moving.grid.affine)))
+        grid = working_grid(fixed.grid, self.spacing, self.maximum_voxels, self.orientation)
         if self.orientation == "RAS":
             grid = extend_grid(grid, moved)
-        sides = [(fixed, "fixed_mask", grid_of(fixed).affine), (moving, "moving_mask", moved.affine)]
-        scans = [
-            resample(_masked(scan, data.get(name))[None], affine, grid, self.fill)[0] for scan, name, affine in sides
-        ]
+        sides = [(fixed.masked(), fixed.grid.affine), (moving.masked(), moved.affine)]
+        scans = [resample(values, affine, grid, self.fill)[0] for values, affine in sides]
         return {**data, "image": MetaTensor(torch.cat(scans), affine=grid.affine_3d())}
-
-
-def _masked(scan: MetaTensor, mask: MetaTensor | None) -> torch.Tensor:
-    values = scan.as_tensor()
-    return values if mask is None else torch.where(mask.as_tensor() > 0, values, values.min())

@@ -110,7 +110,7 @@ def test_damaged_settings_raise(checkpoint: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "error", "message"),
     [
-        (None, FileNotFoundError, r"There is no checkpoint .*model\.pt"),
+        (None, FileNotFoundError, r"There are no weights at .*model\.pt"),
         (b"text", ValueError, r"model\.pt holds no weights: it is damaged"),
         ({"a": torch.ones(1)}, ValueError, r"expects weights of a SegmentationUNet, got others"),
     ],

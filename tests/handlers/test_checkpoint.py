@@ -113,7 +113,7 @@ def test_newest_checkpoint_skips_truncated_ones(
     newest.write_bytes(content[: int(share * len(content))])
     torch.save({"weight": torch.zeros(1)}, tmp_path / "checkpoint_epoch=4.pt")
     assert newest_checkpoint(tmp_path) == tmp_path / "checkpoint_epoch=2.pt"
-    assert "checkpoint_epoch=3.pt is skipped, it is damaged" in caplog.text
+    assert "checkpoint_epoch=3.pt holds no weights: it is damaged" in caplog.text
     assert "checkpoint_epoch=4.pt is skipped, it is no checkpoint" in caplog.text
     training(tmp_path, 3, resume=True, keep=1).run()
     assert newest.read_bytes() == content
@@ -272,11 +272,11 @@ def test_training_checkpoint_initial_weights(training: Any, tmp_path: Path) -> N
 
 
 def test_training_checkpoint_initial_weights_that_do_not_fit(training: Any, tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"There are no initial weights at .*nothing\.pt\."):
+    with pytest.raises(FileNotFoundError, match=r"There are no weights at .*nothing\.pt\."):
         training(tmp_path, 1, initial_weights=tmp_path / "nothing.pt").run()
     other = tmp_path / "other.pt"
     other.write_bytes(b"no archive")
-    with pytest.raises(ValueError, match=r"other\.pt holds no weights: is it damaged"):
+    with pytest.raises(ValueError, match=r"other\.pt holds no weights: it is damaged"):
         training(tmp_path, 1, initial_weights=other).run()
     torch.save(nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(9)).state_dict(), other)
     with pytest.raises(ValueError, match=r"do not fit the network: 6 of 9 are missing, .* 1\.bias among them"):

@@ -1,0 +1,94 @@
+"""The weights of networks in files, however they were written: alone, several by name, or in a checkpoint."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+Weights = dict[str, Tensor]
+
+
+def read_weights(path: str | Path, name: str | None = None) -> Weights:
+    """Read the weights of one network, on the CPU.
+
+    Args:
+        path: what `torch.save` wrote: a ``state_dict``, several by name, or a checkpoint of a training
+            (`common.handlers.TrainingCheckpoint`).
+        name: which of several; not needed where the file holds one.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it holds no weights, not those of that name, or such that are not finite.
+    """
+    path = Path(path)
+    weights = _one_of(read_checkpoint(path), path, name)
+    for parameter, value in weights.items():
+        if not bool(torch.isfinite(value).all()):
+            raise ValueError(f"{path} is damaged: its weights {parameter} are not finite.")
+    return weights
+
+
+def read_checkpoint(path: str | Path) -> dict[str, Any]:
+    """Read what `torch.save` wrote, without unpickling anything but tensors and plain containers.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is damaged, or something else.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"There are no weights at {path}.")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # whatever a damaged archive happens to be taken for
+        raise ValueError(f"{path} holds no weights: it is damaged, or no file of PyTorch.") from error
+    if not isinstance(content, dict) or not content:
+        raise ValueError(f"{path} holds no weights: it is no checkpoint and no state_dict.")
+    return content
+
+
+def load_weights(network: nn.Module, path: str | Path, name: str | None = None) -> None:
+    """Load the weights of a file into a network, all of them.
+
+    Args:
+        network: takes the weights.
+        path: see `read_weights`.
+        name: see `read_weights`.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: see `read_weights`; and if names or shapes are not the network's.
+    """
+    weights = read_weights(path, name)
+    there = {parameter: value.shape for parameter, value in weights.items()}
+    wanted = {parameter: value.shape for parameter, value in network.state_dict().items()}
+    names = there.keys() | wanted.keys()
+    differing = sorted(parameter for parameter in names if there.get(parameter) != wanted.get(parameter))
+    if differing:
+        raise ValueError(
+            f"The weights in {path} do not fit the network: {len(differing)} of {len(names)} are missing, unknown or "
+            f"of another shape, {differing[0]} among them. Do its settings differ?"
+        )
+    network.load_state_dict(weights)
+
+
+def _one_of(content: Mapping[str, Any], path: Path, name: str | None) -> Weights:
+    """The weights of one network among what a file may hold."""
+    if all(isinstance(value, Tensor) for value in content.values()):
+        return dict(content)
+    is_checkpoint = isinstance(content.get("objects"), Mapping)
+    candidates = {"network": content["objects"].get("network")} if is_checkpoint else content
+    networks = {
+        key: dict(value)
+        for key, value in candidates.items()
+        if isinstance(value, Mapping) and value and all(isinstance(each, Tensor) for each in value.values())
+    }
+    if not networks:
+        raise ValueError(f"{path} holds no weights but {', '.join(map(str, content))}.")
+    if is_checkpoint or (name is None and len(networks) == 1):
+        return next(iter(networks.values()))
+    if name not in networks:
+        raise ValueError(f"There is no network {name} in {path}: --checkpoint_key is one of {', '.join(networks)}.")
+    return networks[name]

@@ -1,0 +1,115 @@
+"""What a scan holds outside of what was scanned: padding of one value, which must not matter to a registration.
+
+MONAI's `CropForeground` wants to be told what is foreground; here the border of the scan tells.
+"""
+
+import torch
+from torch import Tensor
+
+from .checks import check_image
+
+BORDER_SHARE = 0.1  # of the voxels at the border that one value must hold to be padding
+CONTACT = 0.1  # share of a face that what was scanned must fill to go on beyond it
+FEWEST = 4  # planes that stay along each axis
+BOUNDS = 0.005, 0.995  # quantiles of what was scanned
+MOST_VOXELS = 2**20  # that quantiles are taken of
+
+
+def padding_value(image: Tensor) -> float | None:
+    """Find the value a scan is padded with: the most frequent one at its border, if it is frequent there.
+
+    Args:
+        image: `(1, 1, *spatial)`.
+
+    Returns:
+        The value, or None where no value holds `BORDER_SHARE` of the voxels at the border.
+
+    Raises:
+        TypeError: if the image is not a tensor.
+        ValueError: if its shape is wrong.
+    """
+    check_image("padding_value", "image", image)
+    volume = image[0, 0]
+    faces = [volume.select(axis, index) for axis in range(volume.ndim) for index in (0, -1)]
+    border = torch.cat([face.flatten() for face in faces])
+    values, counts = border.unique(return_counts=True)
+    most = int(counts.argmax())
+    return float(values[most]) if counts[most] >= BORDER_SHARE * len(border) else None
+
+
+def content_box(image: Tensor) -> tuple[slice, ...]:
+    """Find the box that holds what was scanned: the planes of padding around it left out.
+
+    Where the scanned part goes on to the end of its box, as in a padded crop, the box ends with it, and nothing outside
+    is known. Where it hardly touches that end, as a body in air does, one plane of padding stays: it is known what lies
+    beyond.
+
+    Args:
+        image: `(1, 1, *spatial)`.
+
+    Returns:
+        One slice a spatial axis; the whole scan where it is not padded or nearly nothing would stay.
+
+    Raises:
+        TypeError: if the image is not a tensor.
+        ValueError: if its shape is wrong.
+
+    Example:
+        >>> content_box(torch.nn.functional.pad(torch.rand(1, 1, 5, 6) + 1, (1, 2, 3, 0)))
+        (slice(3, 8, None), slice(1, 7, None))
+    """
+    value = padding_value(image)
+    whole = tuple(slice(0, size) for size in image.shape[2:])
+    if value is None:
+        return whole
+    other = image[0, 0] != value
+    box = [_extent(other.movedim(axis, 0)) for axis in range(other.ndim)]
+    if any(part.stop - part.start < FEWEST for part in box):
+        return whole
+    inner = other[tuple(box)]
+    return tuple(_loosen(part, inner.movedim(axis, 0), image.shape[2 + axis]) for axis, part in enumerate(box))
+
+
+def _extent(other: Tensor) -> slice:
+    """The planes of the first axis that are not all padding."""
+    planes = other.flatten(1).any(dim=1).nonzero()[:, 0].tolist() or [-1]
+    return slice(planes[0], planes[-1] + 1)
+
+
+def _loosen(part: slice, inner: Tensor, size: int) -> slice:
+    """One plane more on each side where what was scanned hardly touches the end of its box."""
+    below, above = (int(inner[end].double().mean() < CONTACT) for end in (0, -1))
+    return slice(max(part.start - below, 0), min(part.stop + above, size))
+
+
+def level_padding(image: Tensor) -> Tensor:
+    """Bring padding that lies beyond all intensities of a scan to the nearest of them.
+
+    A padding of -32768 around a scan of -1000 to 2000 would leave no contrast to anything that looks at the range.
+
+    Args:
+        image: `(1, 1, *spatial)`, floating.
+
+    Returns:
+        The same, clipped at the quantile of what was scanned, `BOUNDS`, beyond which its padding lies; the image itself
+        where there is no such padding.
+
+    Raises:
+        TypeError: if the image is not a tensor.
+        ValueError: if its shape is wrong.
+
+    Example:
+        >>> level_padding(torch.tensor([[[[-9.0, -9, -9, -9], [-9, 1, 2, -9], [-9, -9, -9, -9]]]])).unique().round()
+        tensor([1., 2.])
+    """
+    value = padding_value(image)
+    if value is None:
+        return image
+    scanned = image[image != value]
+    if len(scanned) == 0:
+        return image
+    scanned = scanned[:: max(1, len(scanned) // MOST_VOXELS)]
+    low, high = (float(scanned.kthvalue(1 + round(q * (len(scanned) - 1))).values) for q in BOUNDS)
+    if value < low:
+        return image.clamp(min=low)
+    return image.clamp(max=high) if value > high else image

@@ -1,0 +1,44 @@
+"""A scan without what surrounds it: the part that a registration looks at."""
+
+from typing import NamedTuple
+
+import torch
+from monai.data import MetaTensor
+
+from common.io import grid_of
+from common.spatial import Grid, content_box, level_padding, voxel_to_world
+
+
+class Content(NamedTuple):
+    """The part of a scan that holds what was scanned.
+
+    Attributes:
+        grid: where it lies, affine RAS.
+        image: intensities, ``(1, 1, *grid.shape)``.
+        mask: where they count, same shape; None for everywhere.
+    """
+
+    grid: Grid
+    image: torch.Tensor
+    mask: torch.Tensor | None
+
+    def masked(self) -> torch.Tensor:
+        """The intensities, those outside of the mask at their minimum."""
+        return self.image if self.mask is None else torch.where(self.mask > 0, self.image, self.image.min())
+
+
+def content_of(scan: MetaTensor, mask: MetaTensor | None = None) -> Content:
+    """Cut a scan to what was scanned, see `common.spatial.content_box`, and level its padding.
+
+    Args:
+        scan: ``(1, *spatial)``, affine RAS.
+        mask: of the same shape.
+    """
+    image = scan.as_tensor()[None]
+    box = content_box(image)
+    part = (slice(None), slice(None), *box)
+    whole = grid_of(scan)
+    affine = whole.affine.clone()
+    affine[:-1, -1] = voxel_to_world(torch.tensor([each.start for each in box]).double(), whole.affine)
+    cut = level_padding(image[part])
+    return Content(Grid(tuple(cut.shape[2:]), affine), cut, None if mask is None else mask.as_tensor()[None][part])
