@@ -9,10 +9,11 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from monai.networks.blocks import Convolution
-from torch import Tensor
-from torch.nn.modules.batchnorm import _BatchNorm
+from torch import Tensor, nn
+from torch.nn.modules.module import _has_any_global_hook
 
-CONVOLVE = {4: F.conv2d, 5: F.conv3d}
+CONVOLVE = {nn.Conv2d: F.conv2d, nn.Conv3d: F.conv3d}
+HOOKS = ("_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks")
 
 
 class FoldingConvolution(Convolution):
@@ -21,7 +22,8 @@ class FoldingConvolution(Convolution):
     .. math:: w' = \frac{\gamma}{\sqrt{\sigma^2 + \epsilon}} w, \quad
         b' = \frac{\gamma}{\sqrt{\sigma^2 + \epsilon}} (b - \mu) + \beta
 
-    Takes what `Convolution` takes, and has its `state_dict`. Without batch normalization it is the same.
+    Takes what `Convolution` takes, and has its `state_dict`. Where a layer is not as it was made (a hook, a
+    parametrization, another layer in its place or beside it), and without batch normalization, it is the same.
     """
 
     def forward(self, image: Tensor) -> Tensor:
@@ -33,16 +35,32 @@ class FoldingConvolution(Convolution):
         Returns:
             `(B, out_channels, *spatial)`.
         """
-        adn: Any = getattr(self, "adn", None)
-        norm: Any = getattr(adn, "N", None)
-        if self.training or not isinstance(norm, _BatchNorm):
+        if self.training or not self._is_foldable():
             answer: Tensor = super().forward(image)
             return answer
-        conv: Any = self.conv
-        variance: Any = norm.running_var
-        scale = norm.weight * torch.rsqrt(variance + norm.eps)
+        conv, adn = self._layers()
+        norm = adn.N
+        scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
         weight = conv.weight * scale.view(-1, *[1] * (image.ndim - 1))
         bias = (conv.bias - norm.running_mean) * scale + norm.bias
-        convolved = CONVOLVE[image.ndim](image, weight, bias, conv.stride, conv.padding, conv.dilation, conv.groups)
-        activated: Tensor = adn.A(convolved)
+        convolve = CONVOLVE[type(conv)]
+        activated: Tensor = adn.A(convolve(image, weight, bias, conv.stride, conv.padding, conv.dilation, conv.groups))
         return activated
+
+    def _is_foldable(self) -> bool:
+        """Whether nothing but a convolution, a normalization with fixed statistics and an activation would run."""
+        if [*self._modules] != ["conv", "adn"] or _has_any_global_hook():
+            return False
+        conv, adn = self._layers()
+        if [*adn._modules] != ["N", "A"]:
+            return False
+        norm = adn.N
+        if type(conv) not in CONVOLVE or type(norm) not in (nn.BatchNorm2d, nn.BatchNorm3d) or norm.training:
+            return False
+        layers = (conv, adn, norm)
+        changed = any(getattr(layer, hooks) for layer in layers for hooks in HOOKS)
+        changed |= any("forward" in vars(layer) for layer in layers)
+        return not changed and all(tensor is not None for tensor in (conv.bias, norm.weight, norm.running_var))
+
+    def _layers(self) -> tuple[Any, Any]:
+        return self.conv, self.adn
