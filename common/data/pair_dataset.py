@@ -4,12 +4,13 @@ MONAI's `CacheDataset` would read and keep every case once a pair.
 """
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from copy import deepcopy
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from monai.data import MetaTensor
+from torch import Tensor
 from torch.utils.data import Dataset
 
 Case = dict[Hashable, Any]
@@ -165,4 +166,4 @@ def _name(case: Case) -> str:
 
 def _copy(value: Any) -> Any:
     """Keep the cache from transforms that write in place."""
-    return value.clone() if isinstance(value, MetaTensor) else value
+    return value.clone() if isinstance(value, Tensor) else deepcopy(value)  # deepcopy shares a MetaTensor's meta

@@ -1,6 +1,8 @@
 import time
+from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from monai.data import MetaTensor
@@ -133,6 +135,29 @@ def test_augmentation_depends_on_seed_epoch_and_place_alone() -> None:
     assert dataset.cache[0]["image"].mean() == 1
     dataset.set_epoch(2)
     assert dataset[0]["fixed_image"].mean().item() != first[0]
+
+
+@pytest.mark.parametrize(
+    "make", [torch.zeros, np.zeros, lambda n: MetaTensor(torch.zeros(n)), lambda n: [torch.zeros(n)],
+             lambda n: {"points": np.zeros(n)}, lambda n: MetaTensor(torch.zeros(n), meta={"points": np.zeros(n)})]
+)  # fmt: skip
+def test_augmentation_in_place_leaves_the_cache_alone(make: Callable[[int], Any]) -> None:
+    def arrays(value: Any) -> list[Any]:
+        if isinstance(value, MetaTensor):
+            return [value, value.affine, *arrays([v for v in value.meta.values() if isinstance(v, np.ndarray)])]
+        parts = value if isinstance(value, list) else value.values() if isinstance(value, dict) else None
+        return [value] if parts is None else [array for part in parts for array in arrays(part)]
+
+    def fill(pair: dict) -> dict:
+        for array in arrays(pair["fixed_image"]) + arrays(pair["moving_image"]):
+            array[:] = 7
+        return pair
+
+    dataset = PairDataset([{"image": n} for n in "ab"], lambda case: {"image": make(3)}, fill, pairs="ring")
+    for _ in range(2):
+        assert all(bool((array == 7).all()) for array in arrays(dataset[0]["fixed_image"]))
+    kept = [array for case in dataset.cache.values() for array in arrays(case["image"])]
+    assert not any(bool((array == 7).any()) for array in kept)
 
 
 def test_length_limits_an_epoch() -> None:
