@@ -20,7 +20,8 @@ def average_voxels(image: torch.Tensor, affine: torch.Tensor, factors: list[int]
         factors: block size along each axis; what is left over at the end is averaged over fewer voxels.
 
     Returns:
-        The smaller image and its affine, whose origin is the center of the first block.
+        The smaller image and its affine, whose origin is the center of the first block. A last block of fewer voxels
+        has its center before the place the affine gives it.
     """
     if max(factors) == 1:
         return image, affine
@@ -46,7 +47,25 @@ def resample(image: torch.Tensor, affine: torch.Tensor, grid: Grid, fill: float 
     """
     # voxels of the image that one voxel of the grid spans along each image axis
     span = torch.linalg.solve(affine[:-1, :-1].double(), grid.affine[:-1, :-1]).abs().amax(dim=1)
-    image, affine = average_voxels(image, affine, [max(1, int(s + 1e-3)) for s in span])
+    factors = [max(1, int(s + 1e-3)) for s in span]
+    blocks, affine = average_voxels(image, affine, factors)
+    coordinates = grid.map_to(affine)
+    for axis, (size, factor) in enumerate(zip(image.shape[2:], factors, strict=True)):
+        if size > factor and size % factor:
+            coordinates[:, axis] = _stretch_to_last_block(
+                coordinates[:, axis], blocks.shape[axis + 2] - 1, factor, size % factor
+            )
     if fill is None:
-        return sample(image, grid.map_to(affine))
-    return sample(image, grid.map_to(affine), padding="inside", fill=fill)
+        return sample(blocks, coordinates)
+    return sample(blocks, coordinates, padding="inside", fill=fill)
+
+
+def _stretch_to_last_block(places: torch.Tensor, last: int, factor: int, voxels: int) -> torch.Tensor:
+    """Places counted in blocks of `factor` voxels, where the last block has fewer `voxels` and lies nearer.
+
+    Its center counts as `last`, its end as half a block more: three straight pieces, each steeper than that before.
+    """
+    center = last - (factor - voxels) / (2 * factor)
+    to_center = last - 1 + (places - (last - 1)) / (center - (last - 1))
+    to_end = last + (places - center) * (factor / voxels)
+    return places.maximum(to_center).maximum(to_end)

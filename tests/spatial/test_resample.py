@@ -90,6 +90,28 @@ def test_resample_continues_the_border_without_a_fill() -> None:
     torch.testing.assert_close(resample(image, AFFINE, shifted), expected)
 
 
+@pytest.mark.parametrize("factor", [2, 3, 4])
+@pytest.mark.parametrize("size", [9, 10, 11, 12, 13])
+def test_resample_places_the_last_block_where_it_is(size: int, factor: int) -> None:
+    """A scan that tells the place of its voxels, in blocks of which the last is shorter where they do not go in."""
+    identity = torch.eye(3).double()
+    scan = torch.arange(float(size)).expand(1, 1, 2, size)
+    last = size - (size % factor or factor)  # first voxel of the last block
+    first_center, last_center = (factor - 1) / 2, (last + size - 1) / 2
+    places = torch.arange(first_center, last_center, 0.3).double()
+    for place in places:
+        coarse = Grid((2, 1), scaled(identity, [1.0, float(factor)], [0.0, float(place)]))
+        assert resample(scan, identity, coarse)[0, 0, 0, 0].item() == pytest.approx(float(place), abs=1e-4)
+
+
+@pytest.mark.parametrize(("size", "end"), [(8, 7.5), (9, 8.5), (10, 9.5), (11, 10.5)])
+def test_resample_fills_from_the_end_of_a_shorter_last_block_on(size: int, end: float) -> None:
+    identity = torch.eye(3).double()
+    for place, expected in ((end - 0.05, 1.0), (end + 0.05, -7.0)):
+        coarse = Grid((2, 1), scaled(identity, [1.0, 4.0], [0.0, place]))
+        assert (resample(torch.ones(1, 1, 2, size), identity, coarse, fill=-7.0) == expected).all()
+
+
 def test_resample_onto_coarser_voxels_loses_no_border() -> None:
     """Five voxels seen in twos: the fifth is inside the scan, and so is the third coarse voxel."""
     coarse = Grid((3, 1), scaled(torch.eye(3).double(), [2.0, 1.0], [0.0, 0.0]))
