@@ -1,9 +1,12 @@
 import warnings
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 import torch
 from monai.networks.blocks import DVF2DDF
+from scipy.integrate import solve_ivp
+from scipy.ndimage import map_coordinates
 from torch import Tensor
 
 from common.spatial import compose, exponentiate, identity_grid, jacobian_determinant
@@ -22,6 +25,47 @@ def test_exponentiate_of_a_linear_velocity_is_the_matrix_exponential() -> None:
     ddf = exponentiate(torch.einsum("ij,jxyz->ixyz", matrix, places)[None])
     inner = (..., *[slice(5, 16)] * 3)
     torch.testing.assert_close(ddf[0][inner], expected[inner], rtol=0, atol=0.01)
+
+
+def test_exponentiate_of_a_large_field_is_as_exact_as_of_a_small_one() -> None:
+    """Turns: linear, so that interpolation is exact and the squarings alone count. The last moves 27 voxels."""
+    shape = (61, 61)
+    places = identity_grid(shape, torch.float64) - 30.0
+    turn = torch.tensor([[0.0, -1.0], [1.0, 0.0]], dtype=torch.float64)
+    near = places.norm(dim=0) < 28  # beyond, the velocity is continued with its border values
+
+    def error(angle: float, steps: int | None) -> float:
+        expected = torch.einsum("ij,jxy->ixy", torch.matrix_exp(angle * turn) - torch.eye(2), places)
+        ddf = exponentiate(torch.einsum("ij,jxy->ixy", angle * turn, places)[None], steps)
+        return float((ddf[0] - expected).norm(dim=0)[near].max())
+
+    for angle in (0.01, 0.1, 0.5, 1.0):
+        assert error(angle, None) < 1e-3
+    assert error(0.5, 7) > 1e-2
+
+
+def test_exponentiate_of_a_smooth_field_follows_the_flow(smooth_noise: Callable[..., Tensor]) -> None:
+    """Against the trajectories SciPy finds in the same field, linearly interpolated."""
+    dvf = smooth_noise((40, 44), 12.0, cell=20).double()
+    start = np.mgrid[14:26, 14:30].reshape(2, -1)
+
+    def velocity(_: float, flat: np.ndarray) -> np.ndarray:
+        places = flat.reshape(2, -1)
+        return np.stack([map_coordinates(v, places, order=1, mode="nearest") for v in dvf[0].numpy()]).ravel()
+
+    flow = solve_ivp(velocity, (0, 1), start.ravel(), rtol=1e-6, atol=1e-6).y[:, -1].reshape(2, -1)
+    errors = [
+        np.abs(exponentiate(dvf, steps)[0].numpy()[:, start[0], start[1]] + start - flow).max() for steps in (7, None)
+    ]
+    assert errors[1] < errors[0]
+    assert errors[1] < 0.02  # the field between the squarings is interpolated
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")  # MONAI's export is TorchScript
+def test_exponentiate_traces_with_seven_squarings(shape: tuple[int, ...]) -> None:
+    dvf = 3 * torch.randn(1, len(shape), *shape)
+    traced = torch.jit.trace(exponentiate, torch.zeros_like(dvf))
+    torch.testing.assert_close(traced(dvf), exponentiate(dvf, 7))
 
 
 def test_exponentiate_of_minus_the_velocity_is_the_inverse(smooth_noise: Callable[..., Tensor]) -> None:
