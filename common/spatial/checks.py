@@ -19,7 +19,7 @@ def check_image(function: str, argument: str, tensor: Tensor, spatial_dims: int 
 
     Raises:
         TypeError: if it is not a tensor.
-        ValueError: if the number of axes is wrong.
+        ValueError: if the number of axes is wrong or one is empty.
     """
     _check_tensor(function, argument, tensor)
     allowed = (2, 3) if spatial_dims is None else (spatial_dims,)
@@ -27,6 +27,7 @@ def check_image(function: str, argument: str, tensor: Tensor, spatial_dims: int 
         shapes = " or ".join(f"(B, C, {AXES[d]})" for d in allowed)
         hint = " Add the batch and channel axes." if tensor.ndim < min(allowed) + 2 else ""
         raise ValueError(f"{function}() expects '{argument}' of shape {shapes}, got {tuple(tensor.shape)}.{hint}")
+    _check_not_empty(function, argument, tensor)
 
 
 def check_ddf(function: str, ddf: Tensor, argument: str = "ddf") -> None:
@@ -54,6 +55,7 @@ def check_ddf(function: str, ddf: Tensor, argument: str = "ddf") -> None:
         expected = (ddf.shape[0], axes, *(ddf.shape[1:-1] if last else ddf.shape[2:]))
         hint = " Fields are channel-first: move the last axis to position 1." if last else ""
         raise ValueError(f"{function}() expects '{argument}' of shape {expected}, got {tuple(ddf.shape)}.{hint}")
+    _check_not_empty(function, argument, ddf)
 
 
 def check_points(function: str, argument: str, points: Tensor, batch: int, dims: int) -> None:
@@ -156,6 +158,14 @@ def check_count(function: str, argument: str, value: int, least: int = 1) -> Non
 def _check_tensor(function: str, argument: str, value: object) -> None:
     if not isinstance(value, Tensor):
         raise TypeError(f"{function}() expects '{argument}' to be a tensor, got {type(value).__name__}.")
+
+
+def _check_not_empty(function: str, argument: str, tensor: Tensor) -> None:
+    if not torch.jit.is_tracing() and 0 in tensor.shape:
+        hint = "Has a crop or a mask left nothing?"
+        raise ValueError(
+            f"{function}() expects '{argument}' of one or more along each axis, got {tuple(tensor.shape)}. {hint}"
+        )
 
 
 def _check_floating(function: str, argument: str, tensor: Tensor) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
+from common import spatial
 from common.spatial.checks import (
     check_choice,
     check_count,
@@ -23,6 +24,14 @@ from common.spatial.checks import (
         (lambda: check_image("f", "image", torch.zeros(1, 1, 4, 5), 3), r"of shape \(B, C, H, W, D\), got"),
         (lambda: check_ddf("f", torch.zeros(1, 4, 5, 2)), r"of shape \(1, 2, 4, 5\), got .* Fields are channel-first"),
         (lambda: check_ddf("f", torch.zeros(2, 4, 5)), r"'ddf' of shape .* Add the batch axis"),
+        (
+            lambda: check_image("f", "image", torch.zeros(1, 1, 0, 5)),
+            r"of one or more along each axis, got \(1, 1, 0, 5",
+        ),
+        (
+            lambda: check_ddf("f", torch.zeros(0, 2, 4, 5)),
+            r"'ddf' of one or more along each axis, got \(0, 2, 4, 5\)\.",
+        ),
         (lambda: check_points("f", "points", torch.zeros(1, 5, 2), 1, 3), r"'points' of shape \(1, N, 3\), got"),
         (
             lambda: check_same_space("f", "mask", torch.zeros(1, 1, 4), torch.zeros(1, 2, 5), 1, "Resample it."),
@@ -48,3 +57,32 @@ def test_checks_name_the_rule_and_what_came(check: Callable[[], None], message: 
 def test_checks_name_the_type(check: Callable[[], None], message: str) -> None:
     with pytest.raises(TypeError, match=message):
         check()
+
+
+@pytest.mark.parametrize("empty", [(0, 6, 7), (5, 0, 7), (5, 6, 0)])
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda image, field: spatial.warp(image, field),
+        lambda image, field: spatial.warp_points(torch.zeros(1, 4, 3), field),
+        lambda image, field: spatial.sample(image, torch.zeros(1, 3, 4)),
+        lambda image, field: spatial.compose(field, field),
+        lambda image, field: spatial.exponentiate(field),
+        lambda image, field: spatial.integrate_gradients(field),
+        lambda image, field: spatial.invert(field),
+        lambda image, field: spatial.unfold(field),
+        lambda image, field: spatial.jacobian_determinant(field),
+        lambda image, field: spatial.resize_ddf(field, (5, 6, 7)),
+        lambda image, field: spatial.resize_image(image, (5, 6, 7)),
+        lambda image, field: spatial.mean_filter(image),
+        lambda image, field: spatial.window_sum(image, 3),
+        lambda image, field: spatial.bspline_displacement(field, (2, 2, 2), spatial_shape=(5, 6, 7)),
+        lambda image, field: spatial.thin_plate_spline_displacement(field, (2, 2, 2)),
+        lambda image, field: spatial.displacement_to_world(field, torch.eye(4)),
+        lambda image, field: spatial.displacement_from_world(field, torch.eye(4)),
+        lambda image, field: spatial.resample(image, torch.eye(4), spatial.Grid((5, 6, 7), torch.eye(4).double())),
+    ],
+)  # fmt: skip
+def test_an_empty_axis_is_told_in_one_sentence(function: Callable[..., object], empty: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match=r"^[a-z_]+\(\) expects '[a-z_]+' of one or more along each axis, got \(1, "):
+        function(torch.zeros(1, 1, *empty), torch.zeros(1, 3, *empty))
