@@ -10,11 +10,12 @@ from monai.bundle import ConfigParser, ConfigWorkflow, ckpt_export, verify_metad
 
 REPOSITORY = Path(__file__).parents[2]
 BUNDLES = sorted(path for path in (REPOSITORY / "bundles").iterdir() if path.is_dir())
-# what is exported: the part with weights, its input channels, and its answer to 16 x 32 (x 24) voxels
+# what is exported: the part with weights, the overlays that have it, its input channels, and its answer to
+# 16 x 32 (x 24) voxels
 EXPORTED = {
-    "abdomen_ct_self_training": ("feature_network", 1, (1, 16, 2, 4, 3)),
-    "cardiac_mr_dirnet": ("network_def", 2, (1, 2, 16, 32)),
-    "hippocampus_mr_symmetric": ("network_def", 2, (1, 3, 16, 32, 24)),
+    "abdomen_ct_self_training": ("feature_network", ["variants/paper"], 1, (1, 16, 2, 4, 3)),
+    "cardiac_mr_dirnet": ("network_def", [], 2, (1, 2, 16, 32)),
+    "hippocampus_mr_symmetric": ("network_def", [], 2, (1, 3, 16, 32, 24)),
 }
 SCHEMA = REPOSITORY / "tests" / "data" / "meta_schema.json"
 
@@ -60,16 +61,17 @@ def test_network_takes_and_gives_what_metadata_says(bundle: Path) -> None:
 # PyTorch's instance normalization compares sizes while it is traced
 @pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
 def test_network_exports(bundle: Path, tmp_path: Path) -> None:
-    network, channels, answer = EXPORTED[bundle.name]
+    network, overlays, channels, answer = EXPORTED[bundle.name]
     axes = len(answer) - 2
-    parser = ConfigParser(ConfigParser.load_config_file(config(bundle)))
+    files = [config(bundle, name) for name in ("inference", *overlays)]
+    parser = ConfigParser(ConfigParser.load_config_files(files))
     torch.save(parser.get_parsed_content(network).state_dict(), tmp_path / "model.pt")
     ckpt_export(
         net_id=network,
         filepath=str(tmp_path / "model.ts"),
         ckpt_file=str(tmp_path / "model.pt"),
         meta_file=config(bundle, "metadata"),
-        config_file=config(bundle),
+        config_file=files,
         use_trace=True,
         input_shape=[1, channels, *(32, 16, 24)[:axes]],
     )

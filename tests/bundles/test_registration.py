@@ -7,22 +7,25 @@ import subprocess
 import sys
 from pathlib import Path
 
+import monai
 import nibabel as nib
 import numpy as np
 import pytest
 import torch
 from monai.bundle import run
 
+from common.networks.nets import SelfTrainingFeatureNet
 from common.phantoms import torso_phantom, write_phantom
 
 REPOSITORY = Path(__file__).parents[2]
 CONFIG = REPOSITORY / "bundles" / "abdomen_ct_self_training" / "configs" / "inference.json"
+PAPER = CONFIG.parent / "variants" / "paper.json"
 SCANS = ("fixed_image", "moving_image")
 
 
-def register(output_dir: Path, **options: object) -> dict:
+def register(output_dir: Path, *overlays: Path, **options: object) -> dict:
     run(
-        config_file=str(CONFIG),
+        config_file=[str(CONFIG), *map(str, overlays)],
         logging_file=False,
         bundle_root=str(CONFIG.parents[1]),
         output_dir=str(output_dir),
@@ -178,8 +181,6 @@ def test_wrong_scan_is_one_sentence(kind: str, message: str, phantom: dict[str, 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"features": "sift"}, "--features is expected to be one of mind, random, trained, got sift"),
-        ({"features": "trained"}, "There are no trained weights at"),
         ({"initial_transform": "gone.tfm"}, "initial_transform expects one of none, center"),
         ({"spacing": -1}, "spacing is expected to be"),
         ({"fixed_keypoints": "points.csv"}, "lacks the column z"),
@@ -194,6 +195,18 @@ def test_wrong_option_is_one_sentence(
     Path("points.csv").write_text("x,y,depth\n1,2,3\n")
     with pytest.raises(SystemExit, match=message):
         register(tmp_path / "out", **{**{key: phantom[key] for key in SCANS}, **options})
+
+
+@pytest.mark.parametrize(
+    ("features", "message"),
+    [
+        ("sift", "--features is expected to be one of mind, random, trained, got sift"),
+        ("trained", "There are no trained weights at"),
+    ],
+)
+def test_wrong_features_are_one_sentence(features: str, message: str, phantom: dict[str, str], tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match=message):
+        register(tmp_path / "out", PAPER, features=features, **{key: phantom[key] for key in SCANS})
 
 
 def test_unwritable_output_folder_is_one_sentence(phantom: dict[str, str], tmp_path: Path) -> None:
@@ -221,10 +234,19 @@ def test_absent_device_is_one_sentence(phantom: dict[str, str], tmp_path: Path) 
         register(tmp_path, device="cuda", **{key: phantom[key] for key in SCANS})
 
 
-def test_random_features_register(phantom: dict[str, str], tmp_path: Path) -> None:
-    metrics = register(tmp_path, features="random", initial_transform="center", **phantom)
+def test_random_and_trained_features_go_the_paper_s_way(phantom: dict[str, str], tmp_path: Path) -> None:
+    """Two seeds are two networks; weights that are those of a seed give the field of the seed."""
+    options: dict = {"initial_transform": "center", "spacing": 8.0, "window": [0, 350], **phantom}
+    metrics = register(tmp_path / "0", PAPER, **options)
+    options |= {"seed": 1, "regularization": 1.0}
+    register(tmp_path / "1", PAPER, **options)
+    monai.utils.set_determinism(1)
+    torch.save(SelfTrainingFeatureNet().state_dict(), tmp_path / "model.pt")
+    register(tmp_path / "trained", PAPER, **options, features="trained", checkpoint=str(tmp_path / "model.pt"))
+    fields = [nib.load(tmp_path / name / "displacement_field.nii.gz").get_fdata() for name in ("0", "1", "trained")]
     assert metrics["settings"]["features"] == "random"
-    assert np.isfinite(metrics["dice"]["after"])
+    assert np.abs(fields[0] - fields[1]).max() > 0.1
+    np.testing.assert_allclose(fields[1], fields[2], atol=1e-3)
 
 
 def test_pipeline_registers_in_2d(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ MONAI's registration networks regress a displacement; here the features are lear
 
 from collections.abc import Sequence
 from math import lcm, prod
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 import torch.nn.functional as F
@@ -27,16 +27,6 @@ from common.spatial.checks import check_image
 FEW_VOXELS = 2**19
 FINE_WARPS = ((2, 3), (2, 2), (2, 1), (1, 1), (1, 1))
 COARSE_WARPS = ((4, 4), (4, 2), (4, 1), (2, 1), (2, 1))
-
-# What the paper's released code uses at test time, with its learned features.
-PAPER_SETTINGS: dict[str, Any] = {
-    "warps": ((8, 2), (8, 2)),
-    "instance_iterations": 50,
-    "instance_stride": 2,
-    "learning_rate": 1.0,
-    "regularization": 10.0,
-    "damping": 0.0,
-}
 
 
 class FeatureExtractor(Protocol):

@@ -1,21 +1,24 @@
 """Registration as one network: parity with the released pipeline of paper 003, and what it promises as a network."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from monai.bundle import ConfigParser
 from torch import Tensor
 
 from common.features import MINDSSC
 from common.networks.nets import CoupledConvexNet, SelfTrainingFeatureNet
-from common.networks.nets.coupled_convex_net import PAPER_SETTINGS, choose_warps
+from common.networks.nets.coupled_convex_net import choose_warps
 from common.optimization import pull_back
 from common.spatial import compose, folding_percent, jacobian_determinant, warp
 
 Recorded = dict[str, np.ndarray]
+CONFIGS = Path(__file__).parents[3] / "bundles" / "abdomen_ct_self_training" / "configs"
 
 
 def texture(*shape: int, seed: int = 0) -> Tensor:
@@ -31,12 +34,12 @@ def small_net(**arguments: Any) -> CoupledConvexNet:
 
 
 class Released:
-    """The recorded pipeline: its images, labels, network and fields in our convention."""
+    """The recorded pipeline: its images, labels, network and fields in our convention; our settings are its overlay."""
 
     def __init__(self, recorded: Recorded) -> None:
         self.recorded = recorded
-        images = (torch.tensor(recorded["images"]).float() / 1000).clamp(-0.4, 0.6)
-        self.image = images.transpose(0, 1)  # (1, 2, *spatial)
+        units = torch.tensor(recorded["images"]).float()[:, 0] / 1000 * 500  # Hounsfield, (2, *spatial)
+        self.image = self.config().get_parsed_content("intensities")({"image": units})["image"][None]
         self.labels = torch.tensor(recorded["segs"]).long()[:, None]
         self.features = self._load_features()
 
@@ -52,8 +55,17 @@ class Released:
         net.projection = torch.tensor(self.recorded["proj_weight"]).flatten(1)
         return net
 
+    def config(self) -> ConfigParser:
+        files = [str(CONFIGS / "inference.json"), str(CONFIGS / "variants" / "paper.json")]
+        return ConfigParser(ConfigParser.load_config_files(files))
+
     def register(self, image: Tensor | None = None, **arguments: Any) -> Tensor:
-        net = CoupledConvexNet(self.features, released=True, **{**PAPER_SETTINGS, **arguments}).eval()
+        config = self.config()
+        for name, value in {"regularization": 10.0, **arguments}.items():  # 10 at test time, 1 for pseudo labels
+            config[f"network_def#{name}"] = value
+        net = config.get_parsed_content("network_def")
+        net.features = self.features
+        net.eval()
         with torch.no_grad():
             return net(self.image if image is None else image)
 
