@@ -9,7 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from common.optimization import adam_instance_optimization
+from common.features import mind_ssc
+from common.optimization import adam_instance_optimization, smooth
+from common.optimization.instance_optimization import ROUGHNESS_WEIGHT
 from common.spatial import warp
 
 Oracle = Callable[[str], dict[str, np.ndarray]]
@@ -49,6 +51,18 @@ def test_adam_instance_optimization_equals_released_code(
     expected = recorded[f"loss_reg{regularization}"] + regularization * recorded[f"regloss_reg{regularization}"]
     np.testing.assert_allclose(losses[:10], expected[:10], rtol=1e-4)
     np.testing.assert_allclose(losses, expected, rtol=2e-3)
+
+
+def test_adam_instance_optimization_equals_convexadam(oracle: Oracle) -> None:
+    """Of MIND, at half resolution; convexAdam does not smooth once more in the end, so its field is smoothed here."""
+    recorded = oracle("convexadam_mind")
+    images = (torch.tensor(recorded[side])[None, None] for side in ("fixed", "moving"))
+    start, expected = (
+        torch.tensor(recorded[f"disp_vox_{moment}"]).movedim(-1, 0)[None] for moment in ("noadam", "adam20")
+    )
+    fixed, moving = (F.avg_pool3d(mind_ssc(image, 1, 2), 2) for image in images)
+    ddf = adam_instance_optimization(fixed, moving, start, 20, regularization=1.25 / ROUGHNESS_WEIGHT, released=True)
+    np.testing.assert_allclose(ddf.numpy(), smooth(expected, 3, released=True).numpy(), atol=2e-3)
 
 
 @pytest.mark.parametrize("padding", ["zeros", "border"])

@@ -84,6 +84,13 @@ class Released:
             scores.append(2 * int((first & second).sum()) / total if total else 0.0)
         return scores
 
+    def assert_dice(self, moving_labels: Tensor, key: str) -> None:
+        """Within 0.01 of the recorded Dice, or a voxel where the label has so few that this is more."""
+        labels = range(1, self.recorded[key].size + 1)
+        voxels = [int((self.labels[:1] == label).sum() + (moving_labels == label).sum()) for label in labels]
+        errors = np.abs(np.array(self.dice(moving_labels)) - self.recorded[key].ravel())
+        assert (errors <= np.maximum(0.01, 2 / np.array(voxels))).all(), errors
+
 
 @pytest.fixture(scope="module")
 def released(oracle: Callable[[str], Recorded]) -> Released:
@@ -110,7 +117,7 @@ def test_instance_optimization_equals_released_pipeline(released: Released) -> N
     assert (errors < 2e-3).mean() > 0.99
     assert errors.mean() < 5e-4
     warped = pull_back(released.labels[1:], ddf, "nearest", released=True)
-    np.testing.assert_allclose(released.dice(warped), released.recorded["dice_adam"].ravel(), atol=0.01)
+    released.assert_dice(warped, "dice_adam")
 
 
 def test_dice_of_two_warps_equals_released_pipeline(released: Released) -> None:
@@ -123,7 +130,24 @@ def test_dice_of_two_warps_equals_released_pipeline(released: Released) -> None:
         image = torch.cat([image[:, :1], moving], dim=1)
         labels = pull_back(labels, ddf, "nearest", released=True)
     for key in ("dice_net_noadam", "dice_net_adam"):
-        np.testing.assert_allclose(released.dice(labels), released.recorded[key].ravel(), atol=0.01)
+        released.assert_dice(labels, key)
+
+
+def test_net_explains_as_much_as_convexadam(oracle: Callable[[str], Recorded]) -> None:
+    """Another variant (hard choices, squares) of the same idea: as good at its stride, with all our warps better."""
+    recorded = oracle("convexadam_mind")
+    fixed, moving = (torch.tensor(recorded[side])[None, None] for side in ("fixed", "moving"))
+
+    def left(ddf: Tensor) -> float:
+        return float((warp(moving, ddf) - fixed)[..., 4:-4, 4:-4, 4:-4].square().mean())
+
+    def register(**arguments: Any) -> float:
+        with torch.no_grad():
+            return left(CoupledConvexNet(**arguments).eval()(torch.cat([fixed, moving], dim=1)))
+
+    theirs = {key: left(torch.tensor(recorded[key]).movedim(-1, 0)[None]) for key in recorded if "disp" in key}
+    assert register(warps=[(3, 3)], instance_iterations=0) < 1.05 * theirs["disp_vox_noadam"]
+    assert register() < 0.5 * theirs["disp_vox_adam20"]
 
 
 @pytest.mark.parametrize("shape", [(17, 18, 21), (21, 30)])
