@@ -18,7 +18,7 @@ COUPLINGS = (0.003, 0.03, 0.3)
 
 
 def coupled_convex(
-    cost: Tensor, radius: int, couplings: Sequence[float] = COUPLINGS, sharpness: float = 20.0, released: bool = True
+    cost: Tensor, radius: int, couplings: Sequence[float] = COUPLINGS, sharpness: float = 20.0, released: bool = False
 ) -> Tensor:
     """Choose a displacement for every voxel that fits well and is smooth.
 
