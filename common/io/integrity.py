@@ -12,6 +12,10 @@ ZLIB_OR_GZIP = 47  # window bits: the stream says which of the two it is
 GZIP_MAGIC = b"\x1f\x8b"
 
 
+class UnusableFileError(ValueError):
+    """A sentence that names a file and what is wrong; what the libraries raise while they read is none."""
+
+
 def check_complete(
     path: str | Path, promised: int, start: int = 0, compressed: bool | None = None, kind: str = "an image"
 ) -> None:
@@ -26,7 +30,7 @@ def check_complete(
 
     Raises:
         OSError: if the file cannot be opened.
-        ValueError: if it holds fewer or more bytes, or they do not have their checksum.
+        UnusableFileError: if it holds fewer or more bytes, or they do not have their checksum.
     """
     path = Path(path)
     if compressed is None:
@@ -36,12 +40,12 @@ def check_complete(
         try:
             held = _inflated(file, promised) if compressed else path.stat().st_size - start
         except zlib.error as error:
-            raise ValueError(
+            raise UnusableFileError(
                 f"{path} cannot be read as {kind}: it is damaged, its compressed part is not whole."
             ) from error
     if held != promised:
         count = "more" if held > promised else f"{max(held, 0)}"
-        raise ValueError(
+        raise UnusableFileError(
             f"{path} cannot be read as {kind}: it is damaged, its header promises {promised} bytes, it holds {count}."
         )
 

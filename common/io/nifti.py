@@ -51,4 +51,5 @@ def restore_dtype(array: np.ndarray, name: str) -> np.ndarray:
     if dtype.kind not in "ui":
         return array.astype(np.float32)
     limits = np.iinfo(dtype)
-    return np.clip(np.rint(array), limits.min, limits.max).astype(dtype)
+    wide = array.astype(np.float64) if dtype.itemsize > 2 else array  # single precision rounds 2^31 - 1 up
+    return np.clip(np.rint(wide), limits.min, limits.max).astype(dtype)

@@ -11,6 +11,10 @@ import torch
 from monai.data import MetaTensor
 
 from ._formats import read_array
+from .bounds import INTENSITY, check_place, check_size
+
+LARGEST_LABEL = 2**31 - 1  # torch looks up and NIfTI's readers agree on integers of 32 bits
+LARGEST_EXACT = 2**24  # whole number in single precision
 
 
 def read_scan(path: str | Path, spatial_dims: int = 3, label: bool = False, phase: int | None = None) -> MetaTensor:
@@ -31,26 +35,31 @@ def read_scan(path: str | Path, spatial_dims: int = 3, label: bool = False, phas
 
     Raises:
         FileNotFoundError: if there is no such file or folder.
-        ValueError: if it is no image, is damaged, has other dimensions or not that phase, or its values or affine
-            cannot be used.
+        ValueError: if it is no image, is damaged, has other dimensions or not that phase, or its values, its size or
+            its place in the world are none that a scan can have.
     """
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(f"There is no file {path}.")
     array, affine, placed = read_array(path, label)
     array = _at_phase(_drop_single_axes(array, spatial_dims), spatial_dims, phase, path)
-    _check_dimensions(array.shape, spatial_dims, path)
+    _check_dimensions(array.shape, spatial_dims, path, label)
+    check_size(path, array.shape)
+    check_place(path, array.shape, affine)
     _check_values(array, path, label)
-    _check_affine(affine[:spatial_dims, :spatial_dims], path)
-    values = torch.from_numpy(np.ascontiguousarray(array.astype(np.int32 if label else np.float32)))[None]
+    values = np.ascontiguousarray(array.astype(np.int32 if label else np.float32))[None]
+    if not label and values.min() == values.max():
+        raise ValueError(f"{path} is constant: every voxel is {array.flat[0]}, there is nothing to register.")
     meta = {"stored_dtype": _stored_dtype(array, label), "placed": placed}
-    return MetaTensor(values, affine=torch.from_numpy(affine), meta=meta)
+    return MetaTensor(torch.from_numpy(values), affine=torch.from_numpy(affine), meta=meta)
 
 
 def _stored_dtype(array: np.ndarray, label: bool) -> str:
     """The type results are written in: nibabel refuses integers of 64 bits, which other programs cannot read."""
     if array.dtype.kind in "ui" and array.dtype.itemsize == 8:
         return "int32" if label else "float32"
+    if label and array.dtype.kind == "f" and np.abs(array).max() > LARGEST_EXACT:
+        return "int32"
     return str(array.dtype)
 
 
@@ -71,35 +80,37 @@ def _at_phase(array: np.ndarray, spatial_dims: int, phase: int | None, path: Pat
     return array[..., phase]
 
 
-def _check_dimensions(shape: tuple[int, ...], spatial_dims: int, path: Path) -> None:
+def _check_dimensions(shape: tuple[int, ...], spatial_dims: int, path: Path, label: bool) -> None:
     if len(shape) == spatial_dims:
         return
     hint = "."
     if len(shape) == 2:
         hint = ": set spatial_dims to 2 for it."
     if len(shape) == spatial_dims + 1:
-        hint = f": if its last axis is time, choose one of {shape[-1]} phases with fixed_phase and moving_phase."
+        hint = (
+            f": if its last axis is time, choose one of {shape[-1]} phases with fixed_phase and moving_phase, or where "
+        )
+        hint += "there are no such options, save it in a file of its own"
+        hint += "; if it holds one label each, save one map of numbers." if label else "."
+    if shape[spatial_dims:-1] == (1,):
+        hint = f": its last axis are the {shape[-1]} components of a vector, save one of them alone."
     if spatial_dims == 2 and len(shape) in (3, 4):
         hint = f": for all of its slices set spatial_dims to 3{hint.replace(':', ';', 1)}"
     raise ValueError(f"{path} is expected to be a {spatial_dims}-D scan, got the shape {tuple(shape)}{hint}")
 
 
 def _check_values(array: np.ndarray, path: Path, label: bool) -> None:
-    if array.size == 0:
-        raise ValueError(f"{path} is empty: its shape is {tuple(array.shape)}.")
     if array.dtype.kind not in "buif":
-        raise ValueError(f"{path} is expected to hold one number a voxel, got the type {array.dtype}.")
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise ValueError(
+            f"{path} is expected to hold one number a voxel, got the type {array.dtype}: colors or components."
+        )
+    least, greatest = array.min(), array.max()  # NaN if one voxel is
+    if not (np.isfinite(least) and np.isfinite(greatest)):
         raise ValueError(f"{path} holds NaN or infinite values.")
+    largest = LARGEST_LABEL if label else INTENSITY
+    for value in (least, greatest):
+        if abs(float(value)) > largest:
+            kind = "labels" if label else "intensities"
+            raise ValueError(f"{path} is expected to hold {kind} up to {largest:.10g}, got {value}.")
     if label and array.dtype.kind == "f" and (array != np.round(array)).any():
         raise ValueError(f"{path} is expected to be a label map, got values that are not whole numbers.")
-    if not label and array.min() == array.max():
-        raise ValueError(f"{path} is constant: every voxel is {array.flat[0]}, there is nothing to register.")
-
-
-def _check_affine(axes: np.ndarray, path: Path) -> None:
-    lengths = np.linalg.norm(axes, axis=0)
-    if not np.isfinite(axes).all() or abs(np.linalg.det(axes)) < 1e-6 * max(np.prod(lengths), 1e-12):
-        raise ValueError(
-            f"{path} has a singular or no affine: its header does not say where the voxels lie in the world."
-        )

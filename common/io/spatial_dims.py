@@ -1,11 +1,11 @@
 """Whether a scan is an image or a volume, found out from its file without reading its voxels."""
 
 from pathlib import Path
-from typing import Any
 
-import itk
-import nibabel as nib
 import numpy as np
+
+from ._itk import open_header
+from .nifti_header import ENDINGS, read_nifti_header
 
 
 def find_spatial_dims(path: str | Path, phase: int | None = None) -> int:
@@ -37,11 +37,9 @@ def _shape(path: Path) -> tuple[tuple[int, ...], bool]:
     name = path.name.lower()
     if name.endswith(".npy"):
         return np.load(path, mmap_mode="r", allow_pickle=False).shape, True
-    if name.endswith((".nii", ".nii.gz")):
-        image: Any = nib.load(path)
-        axes = image.affine[:3, :3]
-        return image.shape, np.allclose(axes[2, :2], 0, atol=1e-3) and np.allclose(axes[:2, 2], 0, atol=1e-3)
-    reader = itk.ImageIOFactory.CreateImageIO(str(path), itk.CommonEnums.IOFileMode_ReadMode)
-    reader.SetFileName(str(path))
-    reader.ReadImageInformation()
+    if name.endswith(ENDINGS):
+        header = read_nifti_header(path)
+        axes = header.affine[:3, :3]
+        return header.shape, np.allclose(axes[2, :2], 0, atol=1e-3) and np.allclose(axes[:2, 2], 0, atol=1e-3)
+    reader = open_header(path)
     return tuple(reader.GetDimensions(n) for n in range(reader.GetNumberOfDimensions())), False

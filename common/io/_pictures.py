@@ -1,0 +1,57 @@
+"""Pictures: whether they are whole, and colors as gray values."""
+
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .integrity import UnusableFileError
+
+ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
+PNG_SIGNATURE, LAST_CHUNK = b"\x89PNG\r\n\x1a\n", b"IEND"
+END_OF_JPEG = b"\xff\xd9"
+LUMINANCE = (0.2126, 0.7152, 0.0722)  # of red, green and blue: ITU-R BT.709
+
+
+def check_picture(path: Path) -> None:
+    """Refuse a PNG or JPEG file that ITK would fill up.
+
+    Raises:
+        UnusableFileError: if its end or a checksum is missing.
+    """
+    content = path.read_bytes()
+    if content.startswith(PNG_SIGNATURE) and not _png_is_whole(content):
+        raise UnusableFileError(f"{path} cannot be read as an image: it is damaged, a checksum or its end is missing.")
+    if path.name.lower().endswith((".jpg", ".jpeg")) and not content.rstrip(b"\0").endswith(END_OF_JPEG):
+        raise UnusableFileError(f"{path} cannot be read as an image: it is damaged, its end is missing.")
+
+
+def _png_is_whole(content: bytes) -> bool:
+    place, name = len(PNG_SIGNATURE), b""
+    while name != LAST_CHUNK:
+        if len(content) < place + 12:
+            return False
+        length = struct.unpack_from(">I", content, place)[0]
+        chunk, checksum = content[place + 4 : place + 8 + length], content[place + 8 + length : place + 12 + length]
+        if struct.pack(">I", zlib.crc32(chunk)) != checksum:
+            return False
+        place, name = place + 12 + length, chunk[:4]
+    return True
+
+
+def to_gray(array: NDArray, path: Path, label: bool) -> NDArray:
+    """Luminance of a color picture ``(x, y, 3)``, in its type; a gray one that is stored in color stays exact.
+
+    Raises:
+        UnusableFileError: if it is to be a label map.
+    """
+    if (array == array[..., :1]).all():
+        return array[..., 0]
+    if label:
+        raise UnusableFileError(
+            f"{path} is expected to be a label map, got a color picture: save the labels as gray values."
+        )
+    gray = array @ np.array(LUMINANCE)
+    return (np.rint(gray) if array.dtype.kind in "ui" else gray).astype(array.dtype)
