@@ -7,6 +7,7 @@ from .field import Field as Field
 from .field import read_field as read_field
 from .field import write_field as write_field
 from .grid import grid_of as grid_of
+from .grid import largest_distance as largest_distance
 from .integrity import check_complete as check_complete
 from .nifti import restore_dtype as restore_dtype
 from .nifti import save_scan as save_scan

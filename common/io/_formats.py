@@ -32,7 +32,7 @@ def read_array(path: Path, label: bool = False) -> tuple[NDArray, NDArray, bool]
     """
     try:
         return _read(path, label)
-    except (FileNotFoundError, UnusableFileError):
+    except (FileNotFoundError, MemoryError, UnusableFileError):
         raise
     except Exception as error:  # every reader raises its own kind of error
         raise ValueError(f"{path} cannot be read as an image: it is damaged, or in no format known here.") from error

@@ -57,7 +57,8 @@ def read_series(folder: Path) -> tuple[NDArray, NDArray]:
         UnusableFileError: if there is no series or more than one, a file is damaged, or the slices are no volume: they
             differ in size or direction, share a position, or have gaps.
     """
-    slices = _slices(sorted(folder.iterdir())) or _slices(sorted(folder.rglob("*")))
+    with locale_kept():
+        slices = _slices(sorted(folder.iterdir())) or _slices(sorted(folder.rglob("*")))
     if not slices:
         raise UnusableFileError(f"{folder} cannot be read as an image: there is no DICOM image in it.")
     names = [each.series for each in slices]
@@ -90,8 +91,7 @@ def _slice(path: Path) -> Slice | None:
         return None
     reader.SetFileName(str(path))
     try:
-        with locale_kept():
-            reader.ReadImageInformation()
+        reader.ReadImageInformation()
     except RuntimeError as error:
         if _sop_class(begin).startswith(WITHOUT_IMAGE):
             return None

@@ -6,6 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+COUNTABLE = 2**16  # atlases number their structures up to hundreds of millions
+
 
 def as_label_pair(function: str, fixed_label: Any, warped_label: Any) -> tuple[Tensor, Tensor]:
     """Two integer tensors of the same shape; images of floats (as readers and warps give them) are converted.
@@ -30,8 +32,35 @@ def as_label_pair(function: str, fixed_label: Any, warped_label: Any) -> tuple[T
 
 def present_labels(*label_maps: Tensor) -> list[int]:
     """Labels that occur in any of the maps, ascending, without the background 0."""
-    counts = [torch.bincount(label_map.flatten()) for label_map in label_maps]
-    return sorted({int(label) for count in counts for label in count.nonzero()} - {0})
+    present: set[int] = set()
+    for label_map in label_maps:
+        countable = largest_label(label_map) <= COUNTABLE
+        present |= set(
+            (label_map.flatten().bincount().nonzero() if countable else label_map.unique()).flatten().tolist()
+        )
+    return sorted(present - {0})
+
+
+def largest_label(*label_maps: Tensor) -> int:
+    """The largest number in any of the maps, 0 where there are no voxels."""
+    return max([int(label_map.max()) for label_map in label_maps if label_map.numel()], default=0)
+
+
+def numbered(labels: Sequence[int], *label_maps: Tensor) -> tuple[list[int], list[Tensor]]:
+    """Call labels by small numbers, where a list of all up to the largest, as counting needs it, would fill the memory.
+
+    Returns:
+        The number of each label, and maps in which the labels have these numbers; others are background then.
+    """
+    if largest_label(*label_maps) <= COUNTABLE:
+        return list(labels), list(label_maps)
+    known, order = torch.tensor(sorted({*labels}) or [0]), {label: i for i, label in enumerate(sorted({*labels}), 1)}
+    maps = []
+    for label_map in label_maps:
+        wide = label_map.long()
+        place = torch.searchsorted(known.to(wide.device), wide).clamp_(max=len(known) - 1)
+        maps.append(torch.where(known.to(wide.device)[place] == wide, place + 1, 0))
+    return [order[label] for label in labels], maps
 
 
 def wanted_labels(labels: Sequence[int] | None, *label_maps: Tensor) -> list[int]:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ._cumulative import MeanMetric
-from ._label_maps import as_label_pair, wanted_labels
+from ._label_maps import as_label_pair, numbered, wanted_labels
 
 
 def dice_per_label(fixed_label: Any, warped_label: Any, labels: Sequence[int] | None = None) -> dict[int, float]:
@@ -88,6 +88,7 @@ class LabelDice(MeanMetric):
 
 def _dice(fixed: Tensor, warped: Tensor, labels: Sequence[int]) -> Tensor:
     """Scores `(len(labels),)`, float64 on the CPU; 0 / 0 is NaN."""
+    labels, (fixed, warped) = numbered(labels, fixed, warped)
     size = 1 + max(labels, default=0)
     in_fixed, in_warped, in_both = (
         torch.bincount(voxels.flatten(), minlength=size)[:size].double().cpu()

@@ -14,7 +14,7 @@ from monai.metrics import get_mask_edges, get_surface_distance
 from numpy.typing import NDArray
 from scipy.ndimage import find_objects
 
-from ._label_maps import as_label_pair
+from ._label_maps import as_label_pair, numbered, wanted_labels
 
 Measure = Callable[[NDArray, NDArray, Sequence[float]], float]
 Box = tuple[slice, ...] | None
@@ -139,16 +139,16 @@ def _per_label(
     fixed, warped = as_label_pair(function, fixed_label, warped_label)
     if len(spacing) != fixed.ndim or min(spacing) <= 0:
         raise ValueError(f"{function}() expects 'spacing' of {fixed.ndim} positive lengths, got {tuple(spacing)}.")
-    maps = [label_map.cpu().numpy() for label_map in (fixed, warped)]
+    labels = wanted_labels(labels, fixed, warped)
+    numbers, small = numbered(labels, fixed, warped)
+    maps = [label_map.cpu().numpy() for label_map in small]
     boxes = [dict(enumerate(find_objects(label_map), start=1)) for label_map in maps]
-    if labels is None:
-        labels = sorted({label for each in boxes for label, box in each.items() if box})
     found = {}
-    for label in map(int, labels):
-        box = _union(*(each.get(label) for each in boxes))
+    for label, number in zip(labels, numbers, strict=True):
+        box = _union(*(each.get(number) for each in boxes))
         found[label] = float("nan")
         if box is not None:
-            found[label] = measure(maps[0][box] == label, maps[1][box] == label, spacing)
+            found[label] = measure(maps[0][box] == number, maps[1][box] == number, spacing)
     return found
 
 

@@ -1,18 +1,15 @@
 """Reading the scans and label maps of a pair, and checking that they fit together."""
 
 from collections.abc import Hashable, Mapping
-from itertools import product
 from pathlib import Path
 from typing import Any
 
-import torch
 from monai.config import KeysCollection
 from monai.data import MetaTensor
 from monai.transforms import MapTransform
 from monai.utils import ensure_tuple
 
-from common.io import find_spatial_dims, grid_of, read_scan
-from common.spatial import voxel_to_world
+from common.io import find_spatial_dims, grid_of, largest_distance, read_scan
 
 
 class LoadScansd(MapTransform):
@@ -29,7 +26,8 @@ class LoadScansd(MapTransform):
 
     Raises:
         ValueError: if a label map does not have the shape of its scan, or its header puts a voxel more than half a
-            voxel away from that of the scan; and whatever `read_scan` raises.
+            voxel away from that of the scan, or it holds negative labels, or as a mask nothing; if a scan is one slice
+            where 3 dimensions are asked for; and whatever `read_scan` raises.
     """
 
     def __init__(self, keys: KeysCollection, label_keys: KeysCollection = (), spatial_dims: int | None = 3) -> None:
@@ -43,9 +41,12 @@ class LoadScansd(MapTransform):
         dims = self.spatial_dims or find_spatial_dims(data[self.keys[0]], _phase(data, self.keys[0]))
         for key in self.keys:
             loaded[key] = read_scan(data[key], dims, phase=_phase(data, key))
+            if self.spatial_dims == 3:
+                _check_volume(loaded[key], data[key])
         for key in self.label_keys:
             if key in data:
                 loaded[key] = read_scan(data[key], dims, label=True, phase=_phase(data, key))
+                _check_labels(loaded[key], data[key], mask="mask" in str(key))
                 _check_fit(loaded[key], loaded[str(key).replace("label", "image").replace("mask", "image")], data[key])
         return loaded
 
@@ -56,6 +57,25 @@ def _phase(data: Mapping[Hashable, Any], key: Hashable) -> int | None:
     return phase
 
 
+def _check_volume(scan: MetaTensor, path: str | Path) -> None:
+    shape = tuple(scan.shape[1:])
+    if 1 in shape:
+        raise ValueError(
+            f"{path} is expected to be a volume, got one slice, of shape {shape}: register slices with spatial_dims 2, "
+            "or with a bundle for them, cardiac_mr_dirnet."
+        )
+
+
+def _check_labels(label: MetaTensor, path: str | Path, mask: bool) -> None:
+    """What is measured are labels from 0 on: a map with others can be carried along by a field, but not compared."""
+    if int(label.min()) < 0:
+        raise ValueError(
+            f"{path} is expected to hold labels from 0 on, got {int(label.min())}: give it another number."
+        )
+    if mask and not bool((label > 0).any()):
+        raise ValueError(f"{path} is expected to be a mask, but no voxel of it is above 0: leave it out.")
+
+
 def _check_fit(label: MetaTensor, scan: MetaTensor, path: str | Path) -> None:
     """A label map lies on the grid of its scan; one without a place in the world lies where its scan does."""
     got, expected = tuple(label.shape[1:]), tuple(scan.shape[1:])
@@ -63,9 +83,7 @@ def _check_fit(label: MetaTensor, scan: MetaTensor, path: str | Path) -> None:
         raise ValueError(f"{path} is expected to have the shape {expected} of its scan, got {got}.")
     if not label.meta["placed"]:
         return
-    corners = torch.tensor(list(product(*[(0.0, n - 1.0) for n in expected])), dtype=torch.float64)
-    apart = [voxel_to_world(corners, grid_of(image).affine) for image in (label, scan)]
-    distance = float((apart[0] - apart[1]).norm(dim=-1).max())
+    distance = largest_distance(expected, grid_of(label).affine, grid_of(scan).affine)
     if distance > float(grid_of(scan).spacing.min()) / 2:
         raise ValueError(
             f"{path} is expected to lie where its scan does, but their headers are up to {distance:.3g} mm apart."

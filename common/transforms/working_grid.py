@@ -19,6 +19,7 @@ from .content import content_of
 
 MINIMUM_OVERLAP = 0.05  # share of the fixed field of view the moving scan must cover
 ORIENTATIONS = ("RAS", "fixed")
+STACK = 2.0  # times the steps within a slice are those between slices, in most cardiac stacks four and more
 MARGIN = 0.125  # of the fixed field of view, added at most on each side where the moving scan goes on
 
 
@@ -120,6 +121,20 @@ def working_grid(
     return place_centered(_voxels(extent, steps), directions * steps, center_of(fixed))
 
 
+def slices_last(grid: Grid, fixed: Grid) -> Grid:
+    """Turn a grid in the order of the fixed scan so that the last axis runs through the slices, if the scan is a stack.
+
+    Args:
+        grid: axes in the order of the fixed scan.
+        fixed: its grid; slices lie along an axis whose steps are at least `STACK` times those of both others.
+    """
+    longest = int(fixed.spacing.argmax())
+    order = [axis for axis in range(len(fixed.shape)) if axis != longest] + [longest]
+    if len(order) < 3 or float(fixed.spacing[longest]) < STACK * float(fixed.spacing[order[:-1]].max()):
+        return grid
+    return Grid(tuple(grid.shape[axis] for axis in order), grid.affine[:, [*order, len(order)]])
+
+
 def _voxels(extent: Iterable[Any], steps: Iterable[Any]) -> tuple[int, ...]:
     return tuple(max(1, round(float(e / s))) for e, s in zip(extent, steps, strict=True))
 
@@ -159,7 +174,7 @@ class WorkingGridd(MapTransform):
         fill: value beyond a scan's field of view; by default a scan continues its border, so that its end is no edge to
             align.
         orientation: see `working_grid`. The grid "RAS" reaches out to where the moving scan goes on, see `extend_grid`;
-            the grid "fixed" does not, so that its slices are those of the fixed scan.
+            the grid "fixed" does not, so that its slices are those of the fixed scan; they run along its last axis.
 
     Of a scan that is padded with one value, what was scanned counts alone, see `content_of`.
 
@@ -187,8 +202,7 @@ class WorkingGridd(MapTransform):
         to_fixed = torch.linalg.inv(torch.as_tensor(data["initial_transform"], dtype=torch.float64))
         moved = Grid(moving.grid.shape, ras_to_lps(to_fixed @ ras_to_lps(moving.grid.affine)))
         grid = working_grid(fixed.grid, self.spacing, self.maximum_voxels, self.orientation)
-        if self.orientation == "RAS":
-            grid = extend_grid(grid, moved)
+        grid = extend_grid(grid, moved) if self.orientation == "RAS" else slices_last(grid, fixed.grid)
         sides = [(fixed.masked(), fixed.grid.affine), (moving.masked(), moved.affine)]
         scans = [resample(values, affine, grid, self.fill)[0] for values, affine in sides]
         return {**data, "image": MetaTensor(torch.cat(scans), affine=grid.affine_3d())}
