@@ -16,7 +16,7 @@ LUMINANCE = (0.2126, 0.7152, 0.0722)  # of red, green and blue: ITU-R BT.709
 
 
 def check_picture(path: Path) -> None:
-    """Refuse a PNG or JPEG file that ITK would fill up.
+    """Refuse a PNG, JPEG or BMP file that ITK would fill up.
 
     Raises:
         UnusableFileError: if its end or a checksum is missing.
@@ -24,6 +24,8 @@ def check_picture(path: Path) -> None:
     content = path.read_bytes()
     if content.startswith(PNG_SIGNATURE) and not _png_is_whole(content):
         raise UnusableFileError(f"{path} cannot be read as an image: it is damaged, a checksum or its end is missing.")
+    if content.startswith(b"BM") and struct.unpack_from("<I", content.ljust(6), 2)[0] > len(content):
+        raise UnusableFileError(f"{path} cannot be read as an image: it is damaged, its end is missing.")
     if path.name.lower().endswith((".jpg", ".jpeg")) and not content.rstrip(b"\0").endswith(END_OF_JPEG):
         raise UnusableFileError(f"{path} cannot be read as an image: it is damaged, its end is missing.")
 

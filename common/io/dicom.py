@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ._itk import locale_kept, read_with_itk
 from .integrity import UnusableFileError
 
+ENDINGS = (".dcm", ".dicom", ".ima")  # other names can be anything
 SERIES, POSITION, ORIENTATION = "0020|000e", "0020|0032", "0020|0037"
 # a slice may lie this far from where even ones would: the share of their distance, or mm as some scanners round to, but
 # never so much that a missing slice, or one that lies between two others, could hide in it
@@ -88,7 +89,11 @@ def _slice(path: Path) -> Slice | None:
         begin = file.read(1024)
     magic = begin[128:132] == b"DICM"
     if not magic and not reader.CanReadFile(str(path)):
+        if path.name.lower().endswith(ENDINGS):
+            raise UnusableFileError(f"{path} cannot be read as a DICOM image: it is damaged.")
         return None
+    if magic and begin[132:134] != b"\x02\x00":  # no meta header: GDCM would search long
+        raise UnusableFileError(f"{path} cannot be read as a DICOM image: it is damaged.")
     reader.SetFileName(str(path))
     try:
         reader.ReadImageInformation()
