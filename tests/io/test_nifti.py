@@ -103,3 +103,11 @@ def test_restore_dtype_by_hand(name: str, expected: list[float]) -> None:
     restored = restore_dtype(np.array([-3.6, 1.5, 300.2], np.float32), name)
     assert restored.dtype == (np.float32 if name == "float64" else np.dtype(name))
     np.testing.assert_allclose(restored, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["int32", "uint32"])
+def test_restore_dtype_keeps_values_at_the_limit(name: str) -> None:
+    """Single precision rounds 2^31 - 1 up, beyond the type."""
+    limits = np.iinfo(name)
+    array = np.array([limits.min, limits.max], np.float32)
+    assert restore_dtype(array, name).tolist() == [limits.min, limits.max]

@@ -1,6 +1,7 @@
 """Scans in every format end in one order of axes and one frame."""
 
 import locale
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -391,3 +392,86 @@ def test_read_scan_rejects_a_singular_affine(affine: NDArray, dims: int, tmp_pat
     nib.save(nib.Nifti1Image(array if dims == 3 else array[:, :, :1], None, header), tmp_path / "a.nii.gz")
     with pytest.raises(ValueError, match=r"a\.nii\.gz has a singular or no affine"):
         read_scan(tmp_path / "a.nii.gz", dims)
+
+
+@pytest.mark.parametrize("name", ["a.nrrd", "a.mha", "a.nii.gz"])
+@pytest.mark.parametrize(("dtype", "stored"), [("int8", "int8"), ("int64", "int32"), ("uint64", "int32")])
+def test_read_scan_takes_all_whole_numbers(name: str, dtype: str, stored: str, tmp_path: Path) -> None:
+    """ITK's Python has no type for some of them."""
+    array = np.where(RAMP < 100, RAMP, 120).astype(dtype)
+    write_itk(tmp_path / name, array)
+    label = read_scan(tmp_path / name, label=True)
+    np.testing.assert_array_equal(label[0].numpy(), array)
+    assert label.meta["stored_dtype"] == stored
+    np.testing.assert_array_equal(read_scan(tmp_path / name)[0].numpy(), array)
+
+
+@pytest.mark.parametrize("name", ["a.nrrd", "a.mha", "a.nii.gz"])
+@pytest.mark.parametrize(
+    ("dtype", "value"),
+    [("uint32", 3_000_000_000), ("int64", -(2**31)), ("uint64", 720575940621280688), ("float64", 1e300)],
+)
+def test_read_scan_refuses_labels_beyond_32_bits(name: str, dtype: str, value: float, tmp_path: Path) -> None:
+    write_itk(tmp_path / name, np.where(RAMP == 5, value, 0).astype(dtype))
+    with pytest.raises(ValueError, match=rf"{name} is expected to hold labels up to 2147483647, got -?[\d.e+]+\."):
+        read_scan(tmp_path / name, label=True)
+
+
+@pytest.mark.parametrize("dtype", ["int32", "float64"])
+def test_read_scan_keeps_large_labels(dtype: str, tmp_path: Path) -> None:
+    array = np.where(RAMP < 100, 2**31 - 1, 614454277).astype(dtype)
+    write_nibabel(tmp_path / "a.nii.gz", array)
+    label = read_scan(tmp_path / "a.nii.gz", label=True)
+    np.testing.assert_array_equal(label[0].numpy(), array)
+    assert label.meta["stored_dtype"] == "int32"  # single precision could not hold them
+
+
+@pytest.mark.parametrize(("dtype", "value"), [("float64", 1e300), ("float32", 1e38), ("int64", 2**63 - 1)])
+def test_read_scan_refuses_intensities_beyond_single_precision(dtype: str, value: float, tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.where(RAMP == 5, value, RAMP).astype(dtype))
+    with pytest.raises(ValueError, match=r"a\.npy is expected to hold intensities up to 1e\+15, got [\d.e+]+\."):
+        read_scan(tmp_path / "a.npy")
+
+
+def test_read_scan_refuses_what_is_constant_in_single_precision(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", 1 + 1e-12 * RAMP)
+    with pytest.raises(ValueError, match=r"a\.npy is constant: every voxel is 1\.0"):
+        read_scan(tmp_path / "a.npy")
+
+
+@pytest.mark.parametrize("name", ["a.nrrd", "a.mha", "a.seg.nrrd"])
+def test_read_scan_refuses_several_numbers_a_voxel(name: str, tmp_path: Path) -> None:
+    image = sitk.GetImageFromArray(np.stack([RAMP.T] * 3, axis=-1).astype(np.uint8), isVector=True)
+    sitk.WriteImage(image, str(tmp_path / name))
+    with pytest.raises(
+        ValueError, match=rf"{name} is expected to hold one number a voxel, got 3, components of a vector"
+    ):
+        read_scan(tmp_path / name)
+
+
+def test_read_scan_refuses_vectors_in_nifti(tmp_path: Path) -> None:
+    write_nibabel(tmp_path / "a.nii.gz", np.zeros((*SHAPE, 1, 3), np.float32))
+    with pytest.raises(
+        ValueError, match=r"got the shape \(5, 6, 7, 1, 3\): its last axis are the 3 components of a vector"
+    ):
+        read_scan(tmp_path / "a.nii.gz")
+
+
+def test_read_scan_names_what_one_label_each_can_become(tmp_path: Path) -> None:
+    write_nibabel(tmp_path / "a.nii.gz", np.zeros((*SHAPE, 2), np.uint8))
+    with pytest.raises(ValueError, match=r"if it holds one label each, save one map of numbers\.$"):
+        read_scan(tmp_path / "a.nii.gz", label=True)
+
+
+@pytest.mark.parametrize(
+    ("length", "message"),
+    [
+        (5e6, "voxels from 1e-05 to 1000 mm, got 5e+06 x 1 x 5 mm"),
+        (5e3, "voxels from"),
+        (1e-3, "voxels at most 1000 times"),
+    ],
+)
+def test_read_scan_refuses_a_world_no_scan_lies_in(length: float, message: str, tmp_path: Path) -> None:
+    nib.save(nib.Nifti1Image(RAMP.astype(np.float32), np.diag([length, 1, 5, 1])), tmp_path / "a.nii.gz")
+    with pytest.raises(ValueError, match=re.escape(f"a.nii.gz is expected to have {message}")):
+        read_scan(tmp_path / "a.nii.gz")

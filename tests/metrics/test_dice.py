@@ -108,3 +108,19 @@ def test_label_dice_averages_over_cases_without_missing_labels() -> None:
 def test_label_dice_without_cases() -> None:
     with pytest.raises(ValueError, match=r"LabelDice.aggregate\(\) expects at least one case"):
         LabelDice([1]).aggregate()
+
+
+ALLEN = torch.tensor([0, 997, 182305689, 312782546, 526157192, 614454277], dtype=torch.int32)
+
+
+def test_dice_per_label_of_numbers_of_hundreds_of_millions() -> None:
+    """A list of all numbers up to the largest would take gigabytes."""
+    fixed, warped = torch.randint(6, (2, 9, 8, 7), generator=torch.Generator().manual_seed(0))
+    small = dice_per_label(fixed, warped)
+    large = dice_per_label(ALLEN[fixed], ALLEN[warped])
+    assert large == {int(ALLEN[label]): score for label, score in small.items()}
+    chosen = dice_per_label(ALLEN[fixed], ALLEN[warped], [614454277, 5, 997])
+    assert [chosen[614454277], chosen[997]] == [small[5], small[1]]
+    assert np.isnan(chosen[5])
+    measured = LabelDice([614454277, 997])(ALLEN[warped][None, None], ALLEN[fixed][None, None])
+    assert measured[0].tolist() == [small[5], small[1]]

@@ -139,3 +139,11 @@ def test_distance_rejects_spacing(spacing: tuple[float, ...]) -> None:
     fixed = box((2, 5), (2, 5), (2, 5))
     with pytest.raises(ValueError, match=r"average_surface_distance_per_label\(\) expects 'spacing' of 3 positive"):
         average_surface_distance_per_label(fixed, fixed, spacing)
+
+
+def test_distances_of_numbers_of_hundreds_of_millions() -> None:
+    names = torch.tensor([0, 997, 614454277], dtype=torch.int32)
+    fixed, warped = torch.randint(3, (2, 9, 8, 7), generator=torch.Generator().manual_seed(0))
+    small = hausdorff_distance_95_per_label(fixed, warped, (1.0, 2.0, 3.0))
+    large = hausdorff_distance_95_per_label(names[fixed], names[warped], (1.0, 2.0, 3.0))
+    assert large == {int(names[label]): distance for label, distance in small.items()}

@@ -119,3 +119,31 @@ def test_load_scansd_reads_one_phase_of_a_case(tmp_path: Path) -> None:
     write_nibabel(tmp_path / "cine.nii.gz", CINE)
     loaded = LoadScansd("image")({"image": str(tmp_path / "cine.nii.gz"), "phase": 1})
     np.testing.assert_array_equal(loaded["image"][0].numpy(), CINE[..., 1])
+
+
+def test_load_scansd_refuses_negative_labels(tmp_path: Path) -> None:
+    """They can be warped, but not measured: that is known before the registration."""
+    write_nibabel(tmp_path / "other.nii.gz", np.where(RAMP < 50, -1, 1).astype(np.int16))
+    data = {**write_pair(tmp_path), "fixed_label": str(tmp_path / "other.nii.gz")}
+    with pytest.raises(ValueError, match=r"other\.nii\.gz is expected to hold labels from 0 on, got -1"):
+        LOAD(data)
+
+
+def test_load_scansd_refuses_an_empty_mask(tmp_path: Path) -> None:
+    write_nibabel(tmp_path / "other.nii.gz", np.zeros(SHAPE, np.uint8))
+    data = {**write_pair(tmp_path), "fixed_mask": str(tmp_path / "other.nii.gz")}
+    with pytest.raises(ValueError, match=r"other\.nii\.gz is expected to be a mask, but no voxel of it is above 0"):
+        LOAD(data)
+    data["fixed_label"] = data.pop("fixed_mask")
+    assert LOAD(data)["fixed_label"].max() == 0
+
+
+def test_load_scansd_refuses_one_slice_where_volumes_are_wanted(tmp_path: Path) -> None:
+    write_nibabel(tmp_path / "slice.nii.gz", RAMP[:, :, :1].astype(np.uint8))
+    pair = dict.fromkeys(("fixed_image", "moving_image"), str(tmp_path / "slice.nii.gz"))
+    with pytest.raises(
+        ValueError, match=r"slice\.nii\.gz is expected to be a volume, got one slice, of shape \(5, 6, 1\)"
+    ):
+        LOAD(pair)
+    found = LoadScansd(("fixed_image", "moving_image"), spatial_dims=None)
+    assert found(pair)["fixed_image"].shape == (1, 5, 6, 1)  # oblique: it has a place of its own
