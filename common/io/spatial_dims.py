@@ -21,6 +21,8 @@ def find_spatial_dims(path: str | Path, phase: int | None = None) -> int:
     Returns:
         2 or 3; 3 where the file cannot be read, for the reader to say why.
     """
+    if Path(path).is_dir():  # of DICOM slices
+        return 3
     try:
         shape, in_plane = _shape(Path(path))
     except Exception:  # every reader raises its own kind of error, and will once more when the scan is read

@@ -1,5 +1,6 @@
 """What the tests of files share."""
 
+import locale
 from collections.abc import Iterator
 
 import pytest
@@ -13,3 +14,11 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture(autouse=True)
+def _same_locale() -> Iterator[None]:
+    """SimpleITK leaves the process in the locale C after it has written DICOM."""
+    before = locale.setlocale(locale.LC_CTYPE)
+    yield
+    locale.setlocale(locale.LC_CTYPE, before)

@@ -54,3 +54,7 @@ def test_find_spatial_dims(name: str, shape: tuple[int, ...], phase: int | None,
 
 def test_find_spatial_dims_leaves_complaints_to_the_reader(tmp_path: Path) -> None:
     assert find_spatial_dims(tmp_path / "absent.png") == 3
+
+
+def test_find_spatial_dims_of_a_folder(tmp_path: Path) -> None:
+    assert find_spatial_dims(tmp_path) == 3

@@ -15,7 +15,7 @@ from scipy.spatial.transform import Rotation
 from common.io import Field, grid_of
 from common.spatial import Grid, center_of
 from common.transforms import InitialTransformd, WorkingGridd
-from common.transforms.working_grid import extend_grid, overlap, working_grid
+from common.transforms.working_grid import extend_grid, overlap, slices_last, working_grid
 
 SHAPE, SPACING = (5, 6, 7), (2.0, 3.0, 4.0)
 KEYS = ("fixed_image", "moving_image")
@@ -305,3 +305,26 @@ def test_working_gridd_can_be_the_fixed_grid_itself(dims: int) -> None:
     assert torch.equal(grid_of(image).affine, grid_of(fixed).affine)
     np.testing.assert_allclose(image[0].numpy(), values[1:], atol=1e-2)
     np.testing.assert_allclose(image[1].numpy(), values[1:] + 1000, atol=2e-2)
+
+
+@pytest.mark.parametrize("order", [(2, 0, 1), (0, 2, 1), (0, 1, 2)])
+def test_working_gridd_takes_slices_along_the_last_axis(order: tuple[int, ...]) -> None:
+    """However a stack is stored: slices are 10 mm apart, pixels 2 and 4."""
+    affine = tilted((0, 1, 2), (1, -1, 1)) @ torch.diag(torch.tensor([1, 2 / 3, 2.5, 1])).double()
+    last = scan(RANDOM, affine)
+    stored = scan(np.transpose(RANDOM, order), affine[:, [*order, 3]])
+    still = {"initial_transform": torch.eye(4).double()}
+    expected, image = (
+        WorkingGridd(KEYS, orientation="fixed")({"fixed_image": each, "moving_image": each, **still})["image"]
+        for each in (last, stored)
+    )
+    assert image.shape == expected.shape == (2, *RANDOM.shape)
+    torch.testing.assert_close(image.affine, expected.affine)
+    torch.testing.assert_close(image.as_tensor(), expected.as_tensor(), atol=1e-2, rtol=0)
+
+
+def test_slices_last_leaves_volumes_alone() -> None:
+    volume = Grid(SHAPE, torch.diag(torch.tensor([3.9, 2, 2, 1])).double())
+    assert slices_last(volume, volume) is volume
+    stack = Grid(SHAPE, torch.diag(torch.tensor([4.0, 2, 2, 1])).double())
+    assert slices_last(stack, stack).shape == (6, 7, 5)
