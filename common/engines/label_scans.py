@@ -92,7 +92,8 @@ def _label(segmenter: Segmenter, path: Path, truth: Path | None, label_map: Mapp
 def volumes_ml(label: MetaTensor, organs: int) -> dict[int, float]:
     """Volume of each organ of a label map ``(1, H, W, D)``, 1 to `organs`, in ml; 0 where it is missing."""
     voxel_ml = abs(float(torch.linalg.det(torch.as_tensor(label.affine)[:3, :3].double()))) / 1000
-    counts = torch.bincount(label.as_tensor().flatten().long(), minlength=organs + 1)
+    numbers = label.as_tensor().flatten().long()
+    counts = torch.bincount(numbers[(numbers > 0) & (numbers <= organs)], minlength=organs + 1)  # others can be huge
     return {organ: int(counts[organ]) * voxel_ml for organ in range(1, organs + 1)}
 
 

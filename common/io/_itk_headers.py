@@ -4,12 +4,13 @@ import re
 from pathlib import Path
 
 Voxels = tuple[Path, int, bool] | None  # file, start (-1: they are its end), compressed; none where that is not simple
+LONGEST = 2**22  # bytes of a header; those of segmentations list their segments
 META_IMAGE_AXES = 4  # as far as ITK's Python goes; MetaIO writes beyond its arrays from eleven on
 
 
 def nrrd_voxels(path: Path) -> Voxels:
     """The header ends with an empty line, or is a file of its own."""
-    content = path.read_bytes()
+    content = _begin(path)
     end = re.search(rb"\r?\n\r?\n", content)
     text = content[: end.start() if end else None].decode("latin-1")
     fields = {key.strip().lower(): value.strip() for key, value in re.findall(r"^([^#:\n]+):(?!=)(.*)$", text, re.M)}
@@ -52,7 +53,7 @@ def check_meta_image(path: Path) -> None:
 
 def _meta_image_fields(path: Path) -> tuple[dict[str, str], int]:
     """The fields of the header, and where it ends."""
-    content = path.read_bytes()
+    content = _begin(path)
     end = re.search(rb"^ElementDataFile *=.*\n?", content, re.M)
     text = content[: end.end() if end else None].decode("latin-1")
     return dict(re.findall(r"^(\w+) *= *(.*?)\s*$", text, re.M)), end.end() if end else len(content)
@@ -65,6 +66,11 @@ def gipl_voxels(path: Path) -> Voxels:
 
 def vtk_voxels(path: Path) -> Voxels:
     """The last line of a header in front of bytes is about the colors they are shown in."""
-    content = path.read_bytes()
+    content = _begin(path)
     end = re.search(rb"^LOOKUP_TABLE .*\n", content, re.M)
     return (path, end.end(), False) if end and re.search(rb"^BINARY", content, re.M) else None
+
+
+def _begin(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(LONGEST)

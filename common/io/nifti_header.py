@@ -18,7 +18,7 @@ from nibabel.nifti1 import Nifti1Header, Nifti1PairHeader
 from nibabel.nifti2 import Nifti2Header, Nifti2PairHeader
 from numpy.typing import NDArray
 
-from .bounds import spans_space
+from .bounds import check_size, spans_space
 from .grid import largest_distance
 from .integrity import check_complete
 
@@ -71,10 +71,11 @@ def read_nifti(path: Path) -> tuple[NDArray, NDArray]:
     """Read array and affine of a file that holds all its bytes; warn where its header holds two places.
 
     Raises:
-        UnusableFileError: if bytes or the checksum are missing, or there are too many.
+        UnusableFileError: if bytes or the checksum are missing, or there are too many; see `check_size`.
         Exception: see `read_nifti_header`.
     """
     header, voxels, shape, affine, other = read_nifti_header(path)
+    check_size(path, shape)
     start, item = header.get_data_offset(), header.get_data_dtype().itemsize
     check_complete(voxels, start + item * int(np.prod(shape, dtype=object)))
     if other is not None:

@@ -87,10 +87,8 @@ def _check_dimensions(shape: tuple[int, ...], spatial_dims: int, path: Path, lab
     if len(shape) == 2:
         hint = ": set spatial_dims to 2 for it."
     if len(shape) == spatial_dims + 1:
-        hint = (
-            f": if its last axis is time, choose one of {shape[-1]} phases with fixed_phase and moving_phase, or where "
-        )
-        hint += "there are no such options, save it in a file of its own"
+        hint = f": if its last axis is time, choose one of {shape[-1]} phases with fixed_phase and moving_phase, or "
+        hint += "where there are no such options, save it in a file of its own"
         hint += "; if it holds one label each, save one map of numbers." if label else "."
     if shape[spatial_dims:-1] == (1,):
         hint = f": its last axis are the {shape[-1]} components of a vector, save one of them alone."

@@ -34,10 +34,9 @@ def present_labels(*label_maps: Tensor) -> list[int]:
     """Labels that occur in any of the maps, ascending, without the background 0."""
     present: set[int] = set()
     for label_map in label_maps:
-        countable = largest_label(label_map) <= COUNTABLE
-        present |= set(
-            (label_map.flatten().bincount().nonzero() if countable else label_map.unique()).flatten().tolist()
-        )
+        countable = largest_label(label_map) <= COUNTABLE  # much quicker
+        found = label_map.flatten().bincount().nonzero() if countable else label_map.unique()
+        present |= set(found.flatten().tolist())
     return sorted(present - {0})
 
 
@@ -52,15 +51,15 @@ def numbered(labels: Sequence[int], *label_maps: Tensor) -> tuple[list[int], lis
     Returns:
         The number of each label, and maps in which the labels have these numbers; others are background then.
     """
-    if largest_label(*label_maps) <= COUNTABLE:
+    if max(largest_label(*label_maps), *labels, 0) <= COUNTABLE:
         return list(labels), list(label_maps)
-    known, order = torch.tensor(sorted({*labels}) or [0]), {label: i for i, label in enumerate(sorted({*labels}), 1)}
+    ordered = sorted({*labels})
     maps = []
     for label_map in label_maps:
-        wide = label_map.long()
-        place = torch.searchsorted(known.to(wide.device), wide).clamp_(max=len(known) - 1)
-        maps.append(torch.where(known.to(wide.device)[place] == wide, place + 1, 0))
-    return [order[label] for label in labels], maps
+        known = torch.tensor([*ordered, torch.iinfo(torch.long).max], device=label_map.device)
+        place = torch.searchsorted(known, label_map.long())
+        maps.append(torch.where(known[place] == label_map, place + 1, 0))
+    return [ordered.index(label) + 1 for label in labels], maps
 
 
 def wanted_labels(labels: Sequence[int] | None, *label_maps: Tensor) -> list[int]:

@@ -122,5 +122,6 @@ def test_dice_per_label_of_numbers_of_hundreds_of_millions() -> None:
     chosen = dice_per_label(ALLEN[fixed], ALLEN[warped], [614454277, 5, 997])
     assert [chosen[614454277], chosen[997]] == [small[5], small[1]]
     assert np.isnan(chosen[5])
+    assert np.isnan(dice_per_label(fixed, warped, [2**31])[2**31])
     measured = LabelDice([614454277, 997])(ALLEN[warped][None, None], ALLEN[fixed][None, None])
     assert measured[0].tolist() == [small[5], small[1]]
