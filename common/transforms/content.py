@@ -27,18 +27,21 @@ class Content(NamedTuple):
         return self.image if self.mask is None else torch.where(self.mask > 0, self.image, self.image.min())
 
 
-def content_of(scan: MetaTensor, mask: MetaTensor | None = None) -> Content:
+def content_of(scan: MetaTensor, mask: MetaTensor | None = None, cut: bool = True) -> Content:
     """Cut a scan to what was scanned, see `common.spatial.content_box`, and level its padding.
 
     Args:
         scan: ``(1, *spatial)``, affine RAS.
         mask: of the same shape.
+        cut: leave the planes of padding out; else the padding is leveled alone, see `common.spatial.level_padding`.
     """
     image = scan.as_tensor()[None]
-    box = content_box(image)
+    box = content_box(image) if cut else [slice(0, size) for size in image.shape[2:]]
     part = (slice(None), slice(None), *box)
     whole = grid_of(scan)
     affine = whole.affine.clone()
     affine[:-1, -1] = voxel_to_world(torch.tensor([each.start for each in box]).double(), whole.affine)
-    cut = level_padding(image[part])
-    return Content(Grid(tuple(cut.shape[2:]), affine), cut, None if mask is None else mask.as_tensor()[None][part])
+    values = level_padding(image[part])
+    return Content(
+        Grid(tuple(values.shape[2:]), affine), values, None if mask is None else mask.as_tensor()[None][part]
+    )

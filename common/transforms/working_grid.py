@@ -176,7 +176,8 @@ class WorkingGridd(MapTransform):
         orientation: see `working_grid`. The grid "RAS" reaches out to where the moving scan goes on, see `extend_grid`;
             the grid "fixed" does not, so that its slices are those of the fixed scan; they run along its last axis.
 
-    Of a scan that is padded with one value, what was scanned counts alone, see `content_of`.
+    Of a scan that is padded with one value, what was scanned counts alone, see `content_of`; the grid "fixed" keeps the
+    frame of the scan.
 
     Adds ``image``: MetaTensor ``(2, *working)``, float32, affine of the working grid. Outside its mask (``fixed_mask``,
     ``moving_mask``) a scan holds its minimum.
@@ -198,7 +199,8 @@ class WorkingGridd(MapTransform):
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Resample and stack."""
-        fixed, moving = (content_of(data[key], data.get(str(key).replace("image", "mask"))) for key in self.keys)
+        cut = self.orientation == "RAS"
+        fixed, moving = (content_of(data[key], data.get(str(key).replace("image", "mask")), cut) for key in self.keys)
         to_fixed = torch.linalg.inv(torch.as_tensor(data["initial_transform"], dtype=torch.float64))
         moved = Grid(moving.grid.shape, ras_to_lps(to_fixed @ ras_to_lps(moving.grid.affine)))
         grid = working_grid(fixed.grid, self.spacing, self.maximum_voxels, self.orientation)
