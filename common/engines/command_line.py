@@ -13,6 +13,7 @@ from monai.bundle import ConfigParser
 from monai.engines import Workflow
 
 from common.data import both_directions, cine_pairs, pairs_or_built_in
+from common.io import fresh_folder
 from common.networks.nets import FEATURES
 
 DIRECTIONS = ("forward", "both")
@@ -116,10 +117,8 @@ def check_device(device: str | torch.device) -> torch.device:
 def _check_folder(folder: Path) -> None:
     """Find out by writing: permission bits say nothing to an administrator."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".writable"
-        probe.touch()
-        probe.unlink()
+        with fresh_folder(folder):
+            pass
     except OSError as error:
         raise OSError(f"--output_dir {folder} cannot be written: {error.strerror}.") from error
 
