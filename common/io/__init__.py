@@ -8,6 +8,7 @@ from .atomic import write_together as write_together
 from .field import Field as Field
 from .field import read_field as read_field
 from .field import write_field as write_field
+from .fingerprint import fingerprint as fingerprint
 from .fresh_folder import fresh_folder as fresh_folder
 from .grid import grid_of as grid_of
 from .nifti import restore_dtype as restore_dtype
