@@ -18,7 +18,10 @@ from torch import distributed
 
 from common.engines.command_line import one_sentence, sentence
 from common.io import check_replaceable, write_table
+from common.optimization import listening
 from common.reports import RESULT_FILES, describe_inputs, differences, read_record
+
+from .progress_line import ProgressLine
 
 logger = logging.getLogger("common")
 SUMMARY = "summary.csv"
@@ -71,7 +74,8 @@ def _register(
     evaluator.data_loader = DataLoader(Dataset([described], dataset.transform), batch_size=1)
     evaluator.state.epoch_length = 1
     evaluator._internal_run_generator = None  # ignite keeps that of a run that failed: the next would do nothing
-    evaluator.run()
+    with listening(ProgressLine()):
+        evaluator.run()
     return read_record(folder)
 
 
