@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 from scipy.spatial.transform import Rotation
 
-from common.io import Field, grid_of
+from common.io import Field, grid_of, memory
 from common.spatial import Grid, center_of
 from common.transforms import InitialTransformd, WorkingGridd
 from common.transforms.working_grid import extend_grid, overlap, working_grid
@@ -305,3 +305,13 @@ def test_working_gridd_can_be_the_fixed_grid_itself(dims: int) -> None:
     assert torch.equal(grid_of(image).affine, grid_of(fixed).affine)
     np.testing.assert_allclose(image[0].numpy(), values[1:], atol=1e-2)
     np.testing.assert_allclose(image[1].numpy(), values[1:] + 1000, atol=2e-2)
+
+
+def test_working_gridd_refuses_what_does_not_fit_into_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A spacing of a hundredth is 10^10 voxels: not even the empty grid is made."""
+    monkeypatch.setattr(memory, "available_memory", lambda: 10**9)
+    data = {key: scan(RANDOM, OBLIQUE) for key in KEYS} | {"initial_transform": torch.eye(4).double()}
+    with pytest.raises(
+        ValueError, match=r"This pair needs about .* GB of memory, 1 GB are free: choose a coarser spacing"
+    ):
+        WorkingGridd(KEYS, spacing=0.01, bytes_per_voxel=100)(data)
