@@ -17,7 +17,7 @@ from monai.inferers import SlidingWindowInferer
 from monai.transforms import Compose, Orientationd, Spacingd
 from torch import Tensor
 
-from common.io import grid_of, read_weights, write_atomically
+from common.io import fingerprint, grid_of, read_weights, write_atomically
 from common.networks.nets import load_segmentation_unet
 from common.spatial import sample
 from common.transforms import WindowsToChannelsd, keep_largest_component
@@ -77,6 +77,7 @@ class Segmenter:
         chosen = DEFAULTS | _read_settings(path.with_name(SETTINGS)) | given
         self.net = load_segmentation_unet(read_weights(path)).to(device).eval()
         self.device = device
+        self.provenance = {"weights": fingerprint(path), "settings": chosen}
         self.organs = self.net.head.out_channels - 1
         _check(chosen)
         if len(chosen["windows"]) != self.net.in_channels:
@@ -121,9 +122,11 @@ def _read_settings(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        settings: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+        settings = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is damaged: {error}.") from error
+    if not isinstance(settings, dict):
+        raise ValueError(f"{path} is expected to hold settings by name, got {type(settings).__name__}.")
     return settings
 
 
