@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from common.io import fingerprint, save_text
+from common.io import fingerprint, read_json, save_text
 from common.reports import differences
 
 logger = logging.getLogger("common")
@@ -25,9 +25,9 @@ class LabelRecords:
         self.records: dict[str, Any] = {}
         if self.path.is_file():
             try:
-                content = json.loads(self.path.read_text(encoding="utf-8"))
+                content = read_json(self.path, dict)
                 self.records = {name: record for name, record in content.items() if isinstance(record, dict)}
-            except (ValueError, AttributeError, RecursionError):
+            except ValueError:
                 logger.warning("%s is damaged: label maps that are there are kept as they are.", self.path)
 
     def state(self, target: Path, expected: Mapping[str, Any]) -> tuple[bool, str]:

@@ -17,7 +17,7 @@ from monai.inferers import SlidingWindowInferer
 from monai.transforms import Compose, Orientationd, Spacingd
 from torch import Tensor
 
-from common.io import fingerprint, grid_of, read_weights, write_atomically
+from common.io import fingerprint, grid_of, read_json, read_weights, write_atomically
 from common.networks.nets import load_segmentation_unet
 from common.spatial import sample
 from common.transforms import WindowsToChannelsd, keep_largest_component
@@ -119,14 +119,7 @@ def _decide(probability: Tensor, coordinates: Tensor) -> Tensor:
 
 
 def _read_settings(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        return {}
-    try:
-        settings = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is damaged: {error}.") from error
-    if not isinstance(settings, dict):
-        raise ValueError(f"{path} is expected to hold settings by name, got {type(settings).__name__}.")
+    settings: dict[str, Any] = read_json(path, dict) if path.is_file() else {}
     return settings
 
 

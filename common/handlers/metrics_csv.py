@@ -70,9 +70,12 @@ class MetricsCsv:
             return []
         try:
             with self.path.open(newline="", encoding="utf-8") as file:
-                rows = [row for row in csv.DictReader(file) if int(row["epoch"]) < epoch]
-                if any(None in row or None in row.values() for row in rows):
-                    raise ValueError("rows of different lengths")
+                reader = csv.DictReader(file)
+                rows = [row for row in reader if int(row["epoch"]) < epoch]
+                if "epoch" not in (reader.fieldnames or ["epoch"]) or any(
+                    None in (*row, *row.values()) for row in rows
+                ):
+                    raise ValueError("another table, or rows of different lengths")
                 return rows
         except (KeyError, TypeError, ValueError, csv.Error) as error:
             raise ValueError(f"{self.path} is not a table of epochs: move it away or name another.") from error

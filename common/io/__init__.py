@@ -11,6 +11,7 @@ from .field import write_field as write_field
 from .fingerprint import fingerprint as fingerprint
 from .fresh_folder import fresh_folder as fresh_folder
 from .grid import grid_of as grid_of
+from .json_file import read_json as read_json
 from .memory import available_memory as available_memory
 from .memory import check_memory as check_memory
 from .nifti import restore_dtype as restore_dtype

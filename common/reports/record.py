@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from common.data import PAIR_KEYS, PHASE_KEYS
-from common.io import fingerprint
+from common.io import fingerprint, read_json
 
 RECORD = "metrics.json"
 RESULT_FILES = (
@@ -61,13 +61,7 @@ def read_record(folder: str | Path) -> dict[str, Any]:
         FileNotFoundError: if there is none.
         ValueError: if it is damaged.
     """
-    path = Path(folder) / RECORD
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is damaged.") from error
-    if not isinstance(record, dict):
-        raise ValueError(f"{path} is damaged.")
+    record: dict[str, Any] = read_json(Path(folder) / RECORD, dict)
     return record
 
 

@@ -74,5 +74,5 @@ def test_read_record_tells_a_damaged_one(tmp_path: Path) -> None:
         read_record(tmp_path)
     for text in ("{", "3"):
         (tmp_path / "metrics.json").write_text(text)
-        with pytest.raises(ValueError, match=r"metrics\.json is damaged\.$"):
+        with pytest.raises(ValueError, match=r"metrics\.json is not JSON"):
             read_record(tmp_path)
