@@ -60,7 +60,7 @@ def write_together(folder: str | Path, names: Sequence[str], write: Callable[[Pa
             except OSError as error:
                 if error.errno is not None:
                     raise
-                raise OSError(str(error).replace(str(new), str(folder))) from error  # the place the user knows
+                raise type(error)(str(error).replace(str(new), str(folder))) from error  # the place the user knows
             with locked(folder):
                 check_replaceable(folder, names)
                 _move(folder, old, names[::-1])
