@@ -21,6 +21,7 @@ from common.io import check_replaceable, write_table
 from common.optimization import listening
 from common.reports import RESULT_FILES, describe_inputs, differences, read_record
 
+from ._configuration import configuration_digest
 from .progress_line import ProgressLine
 
 logger = logging.getLogger("common")
@@ -45,17 +46,19 @@ def register_pairs(
     Raises:
         SystemExit: with one sentence, if a pair failed. The others are done all the same.
     """
+    parts = (evaluator.network, evaluator.inferer, dataset.transform)  # type: ignore[attr-defined]
+    provenance = {**(provenance or {}), "configuration": configuration_digest(*parts)}
     rank, processes = (int(os.environ.get(name, default)) for name, default in (("RANK", 0), ("WORLD_SIZE", 1)))
     with one_sentence():
         if len(dataset) == 1 and "pair" not in dataset.data[0]:
             if rank:
                 return
-            inputs = describe_inputs(dataset.data[0], (provenance or {}).get("settings"))
-            _report(_register(evaluator, dataset, dataset.data[0], inputs, Path(output_dir)))
+            made_of = _made_of(dataset.data[0], provenance)
+            _report(_register(evaluator, dataset, dataset.data[0], made_of, Path(output_dir)))
             logger.info("Results and pictures: %s", output_dir)
             return
         share = range(rank, len(dataset), processes)
-        rows = _register_list(evaluator, dataset, Path(output_dir), share, provenance or {})
+        rows = _register_list(evaluator, dataset, Path(output_dir), share, provenance)
         if processes > 1:
             rows = _gather(rows)
             if rank == 0:
@@ -65,12 +68,16 @@ def register_pairs(
         raise SystemExit(f"Error: {len(failures)} of {len(dataset)} pairs failed: {', '.join(failures)}.")
 
 
+def _made_of(pair: Mapping[str, Any], provenance: Mapping[str, Any]) -> dict[str, Any]:
+    return {**provenance, "inputs": describe_inputs(pair, provenance.get("settings"))}
+
+
 def _register(
-    evaluator: Evaluator, dataset: Dataset, pair: Mapping[str, Any], inputs: Mapping[str, Any], folder: Path
+    evaluator: Evaluator, dataset: Dataset, pair: Mapping[str, Any], made_of: Mapping[str, Any], folder: Path
 ) -> dict[str, Any]:
     """Register one pair, and return what was recorded of it."""
     check_replaceable(folder, RESULT_FILES)
-    described = {**pair, "inputs": json.dumps(inputs)}  # a text, which MONAI carries along as it is
+    described = {**pair, "made_of": json.dumps(made_of, default=str)}  # a text, which MONAI carries along as it is
     evaluator.data_loader = DataLoader(Dataset([described], dataset.transform), batch_size=1)
     evaluator.state.epoch_length = 1
     evaluator._internal_run_generator = None  # ignite keeps that of a run that failed: the next would do nothing
@@ -111,11 +118,11 @@ def _register_list(
         place, folder = f"[{index + 1}/{len(dataset)}] {pair['pair']}", output_dir / pair["pair"]
         row: dict[str, Any] = {"pair": pair["pair"], "error": ""}
         try:
-            inputs = describe_inputs(pair, provenance.get("settings"))
-            record, why = _earlier(folder, {**provenance, "inputs": inputs})
+            made_of = _made_of(pair, provenance)
+            record, why = _earlier(folder, made_of)
             if record is None:
                 logger.info("%s%s", place, why and f" is done again: {why}")
-                record = _register(evaluator, dataset, pair, inputs, folder)
+                record = _register(evaluator, dataset, pair, made_of, folder)
             else:
                 logger.info("%s is complete: same inputs and settings", place)
             row |= _summarize(record)

@@ -24,7 +24,8 @@ class SaveRegistrationd(Transform):
 
     Args:
         output_dir: folder of the results; a pair with a name (``pair``) gets a folder in it.
-        provenance: written to ``metrics.json`` as it is: bundle, version, weights, device, settings.
+        provenance: written to ``metrics.json`` as it is: bundle, version, weights, device, settings; what else a pair
+            was made of (``made_of``, JSON) is added to it.
     """
 
     def __init__(self, output_dir: str | Path, provenance: Mapping[str, Any]) -> None:
@@ -51,11 +52,10 @@ class SaveRegistrationd(Transform):
 
     def _record(self, data: Mapping[Hashable, Any]) -> dict[str, Any]:
         seconds = {name: float(value) for name, value in data["seconds"].items()}
-        record = {**data["metrics"], "seconds": {"total": sum(seconds.values()), **seconds}, **self.provenance}
+        made_of = self.provenance | json.loads(data.get("made_of", "{}"))
+        record = {**data["metrics"], "seconds": {"total": sum(seconds.values()), **seconds}, **made_of}
         if "spatial_dims" in record.get("settings", {}):  # where none were asked for, those of the pair
             record["settings"] = {**record["settings"], "spatial_dims": len(data["pred"])}
-        if "inputs" in data:
-            record["inputs"] = json.loads(data["inputs"])
         return record | {"files": _names(data)}
 
 

@@ -16,7 +16,9 @@ from monai.data import Dataset
 from monai.engines import SupervisedEvaluator
 from monai.transforms import Transform
 
-from common.engines import register_pairs
+from common.engines import AveragingInferer, register_pairs
+from common.engines._configuration import configuration_digest
+from common.networks.nets import CoupledConvexNet
 
 METRICS = {
     "dice": {"before": 0.5, "after": 0.75, "per_label": {}},
@@ -48,7 +50,7 @@ class Save(Transform):
 
     @staticmethod
     def metrics(data: Mapping[Hashable, Any]) -> dict[str, Any]:
-        return {"inputs": json.loads(data["inputs"])}
+        return json.loads(data["made_of"])
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         if data["fixed_image"] == "unwritable":
@@ -153,6 +155,25 @@ def test_register_pairs_does_again_what_was_made_otherwise(
     assert f"[2/2] 2_b is done again: {why}" in caplog.messages
 
 
+def test_register_pairs_does_again_what_another_network_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A setting deep inside, which no list of settings names."""
+    register(tmp_path, "a", "b")
+    monkeypatch.setattr(Network, "__init__", lambda self: torch.nn.Module.__init__(self) or setattr(self, "depth", 3))
+    with caplog.at_level(logging.INFO, logger="common"):
+        assert register(tmp_path, "a", "b") == ["a", "b"]
+        assert register(tmp_path, "a", "b") == []
+    assert "[1/2] 1_a is done again: another configuration" in caplog.messages
+
+
+def test_configuration_digest_sees_settings_and_no_state() -> None:
+    nets = [CoupledConvexNet(), CoupledConvexNet().eval(), CoupledConvexNet(instance_iterations=5)]
+    digests = [configuration_digest(net, AveragingInferer()) for net in nets]
+    assert digests[0] == digests[1] != digests[2]
+    assert configuration_digest(nets[0], AveragingInferer(passes=2)) != digests[0]
+
+
 def test_register_pairs_does_not_care_for_the_device(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     register(tmp_path, "a", "b")
     with caplog.at_level(logging.INFO, logger="common"):
@@ -212,7 +233,7 @@ def test_register_pairs_says_what_cannot_be_measured(
         }
         for name, values in (("dice", dice), ("hd95_mm", distance))
     }
-    monkeypatch.setattr(Save, "metrics", lambda _, data: tables | {"inputs": json.loads(data["inputs"])})
+    monkeypatch.setattr(Save, "metrics", lambda _, data: tables)
     with caplog.at_level(logging.INFO, logger="common"):
         register(tmp_path, "a", single=True)
     assert caplog.messages[-2].startswith(line)

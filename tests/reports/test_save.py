@@ -78,7 +78,7 @@ def test_save_registrationd_gives_a_named_pair_its_folder(tmp_path: Path) -> Non
 
 
 def test_save_registrationd_records_metrics_seconds_and_provenance(tmp_path: Path) -> None:
-    SaveRegistrationd(tmp_path, PROVENANCE)(registered(inputs='{"fixed_phase": 3}'))
+    SaveRegistrationd(tmp_path, PROVENANCE)(registered(made_of='{"inputs": {"fixed_phase": 3}}'))
     record = json.loads((tmp_path / "metrics.json").read_text())
     assert record == {
         "folding_percent": 0.0,
