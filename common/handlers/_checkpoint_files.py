@@ -45,10 +45,10 @@ def load_newest(folder: Path) -> tuple[Path, dict[str, Any]] | None:
     return None
 
 
-def _is_checkpoint(content: Any) -> bool:
+def _is_checkpoint(content: dict[str, Any]) -> bool:
     """Whether it is made as `TrainingCheckpoint` does, so that what is read from it later is there."""
-    parts = [content.get(name, {}) for name in ("trainer", "objects", "validator")] if isinstance(content, dict) else []
-    if not parts or not all(isinstance(part, dict) for part in parts) or not parts[1]:
+    parts = [content.get(name, {}) for name in ("trainer", "objects", "validator")]
+    if not all(isinstance(part, dict) for part in parts) or not parts[1]:
         return False
     numbers = [parts[0].get(name) for name in ("epoch", "iteration", "epoch_length")]
     return parts[0].keys() <= {"epoch", "iteration", "epoch_length"} and all(type(n) is int and n >= 0 for n in numbers)
