@@ -8,5 +8,6 @@ from .cine_slices import find_cine_slices as find_cine_slices
 from .digits import find_digits as find_digits
 from .pair_dataset import PairDataset as PairDataset
 from .pairs import PAIR_KEYS as PAIR_KEYS
+from .pairs import PHASE_KEYS as PHASE_KEYS
 from .pairs import both_directions as both_directions
 from .pairs import read_pairs as read_pairs

@@ -3,10 +3,11 @@
 MONAI's datalists know cases, not data sets.
 """
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from common.io import read_json
 
 from .cases import EVERY, Case, find_cases
 
@@ -51,8 +52,12 @@ def find_annotated_cases(
 def _tables(datalist: str | Path | None) -> dict[str, Mapping[str, Any]]:
     if datalist is None or not Path(datalist).is_file():
         return {}
-    content = json.loads(Path(datalist).read_text(encoding="utf-8"))
-    return {name: content[name] for name in TABLES if name in content}
+    content = read_json(datalist, dict)
+    tables = {name: content[name] for name in TABLES if name in content}
+    for name, table in tables.items():
+        if not isinstance(table, dict):
+            raise ValueError(f"{datalist} is expected to have a table by cohort named {name}, got {table}.")
+    return tables
 
 
 def _describe(case: Case, tables: Mapping[str, Mapping[str, Any]]) -> Case:

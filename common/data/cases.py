@@ -1,11 +1,12 @@
 """The cases of a data set, split into those for training and those for validation."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from monai.data import load_decathlon_datalist
+
+from common.io import read_json
 
 Case = dict[str, Any]
 FOLDERS = ("images", "imagesTr")
@@ -45,13 +46,14 @@ def _parts(datalist: Path) -> list[str]:
     """Which lists a JSON file has, of those for training and validation."""
     if not datalist.is_file():
         raise FileNotFoundError(f"There is no file {datalist}.")
-    try:
-        content = json.loads(datalist.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{datalist} is not JSON: {error}.") from error
+    content = read_json(datalist)
     if not isinstance(content, dict) or not content.get("training"):
         raise ValueError(f"{datalist} is expected to have a list of cases named training.")
-    return [name for name in ("training", "validation") if content.get(name)]
+    names = [name for name in ("training", "validation") if content.get(name)]
+    for name in names:
+        if not isinstance(content[name], list) or not all(isinstance(case, dict) for case in content[name]):
+            raise ValueError(f"{datalist} is expected to list the cases for {name} as records with image and label.")
+    return names
 
 
 def _read(datalist: Path, name: str, folder: Path) -> list[Case]:

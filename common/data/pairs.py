@@ -1,11 +1,12 @@
 """Lists of pairs: from the command line, a CSV or JSON file, or a Learn2Reg data-set description."""
 
 import csv
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from common.io import read_json
 
 PAIR_KEYS = (
     "fixed_image",
@@ -124,8 +125,11 @@ def _read_csv(path: Path) -> list[dict[str, Any]]:
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is not a text file.") from error
     reader = csv.DictReader(text.splitlines(), skipinitialspace=True)
-    _check_names(reader.fieldnames or [], path)
-    return list(reader)
+    try:
+        _check_names(reader.fieldnames or [], path)
+        return list(reader)
+    except csv.Error as error:
+        raise ValueError(f"{path} is not a table: {error}.") from error
 
 
 def _check_names(names: Iterable[str], path: Path) -> None:
@@ -134,10 +138,7 @@ def _check_names(names: Iterable[str], path: Path) -> None:
 
 
 def _read_json(path: Path) -> list[dict[str, Any]]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is not JSON: {error}.") from error
+    content = read_json(path)
     if isinstance(content, dict):
         return _from_learn2reg(content, path)
     if not isinstance(content, list) or not all(isinstance(record, dict) for record in content):

@@ -13,6 +13,7 @@ from monai.inferers import Inferer
 from monai.transforms.utils import create_rotate, create_scale, create_translate
 from torch import Tensor
 
+from common.optimization import advance
 from common.spatial import affine_displacement, compose, warp
 
 
@@ -85,7 +86,8 @@ class AveragingInferer(Inferer):
         """The mean of the answers to all poses."""
         total = network(image)
         fixed, moving = image.chunk(2, dim=1)
-        for pose in self._poses(image.ndim - 2):
+        for done, pose in enumerate(self._poses(image.ndim - 2), start=1):
+            advance("pass", done, self.passes)
             there = affine_displacement(pose[None].to(moving), moving.shape[2:])
             there = there.expand(len(moving), -1, *moving.shape[2:])
             ddf = network(torch.cat([fixed, warp(moving, there, padding="zeros")], dim=1))

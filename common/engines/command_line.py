@@ -13,7 +13,10 @@ from monai.bundle import ConfigParser
 from monai.engines import Workflow
 
 from common.data import both_directions, cine_pairs, pairs_or_built_in
+from common.io import fresh_folder
 from common.networks.nets import FEATURES
+
+from .path_option import check_folder_name, check_path_options, restore_name
 
 DIRECTIONS = ("forward", "both")
 RUN_OPTIONS = {
@@ -75,6 +78,7 @@ def check_options(
     """
     with one_sentence():
         _check_names(sys.argv)
+        check_folder_name("output_dir", output_dir)
         if features not in (None, *FEATURES):
             raise ValueError(f"--features is expected to be one of {', '.join(FEATURES)}, got {features}.")
         if features in (None, "trained") and checkpoint is not None and not Path(checkpoint).is_file():
@@ -116,10 +120,8 @@ def check_device(device: str | torch.device) -> torch.device:
 def _check_folder(folder: Path) -> None:
     """Find out by writing: permission bits say nothing to an administrator."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".writable"
-        probe.touch()
-        probe.unlink()
+        with fresh_folder(folder):
+            pass
     except OSError as error:
         raise OSError(f"--output_dir {folder} cannot be written: {error.strerror}.") from error
 
@@ -132,6 +134,7 @@ def _check_names(arguments: Sequence[str]) -> None:
     files = config_files(arguments)
     if not files:
         return
+    check_path_options(arguments[2:])
     known = set(ConfigParser.load_config_files(files)) | RUN_OPTIONS
     for name in names:
         if name.split("#")[0].split("::")[0] not in known:
@@ -177,6 +180,8 @@ def command_line_pairs(
     with one_sentence():
         if direction not in DIRECTIONS:
             raise ValueError(f"--direction is expected to be one of {', '.join(DIRECTIONS)}, got {direction}.")
+        cine, label = restore_name(cine), restore_name(label)
+        options = {name: restore_name(value) for name, value in options.items()}
         if cine is not None:
             return _cine_pairs(cine, label, direction, options)
         if label is not None:

@@ -12,9 +12,10 @@ import numpy as np
 import torch
 from monai.data import MetaTensor
 
-from common.io import read_scan, write_table
+from common.io import fingerprint, read_scan, write_table
 from common.transforms import map_labels
 
+from ._label_records import LabelRecords
 from .command_line import sentence
 from .segmenter import Segmenter, merge_true_labels
 
@@ -34,7 +35,8 @@ def label_scans(
 ) -> None:
     """Label every scan of a folder, and write volumes and what stands out to ``report.csv``.
 
-    A scan that fails is told and left out, and one whose label map is there is not segmented again.
+    A scan that fails is told and left out. One whose label map is there is segmented again only if that was written
+    here, was not edited since, and was made of another scan or by another network: ``made_of.json`` knows.
 
     Args:
         segmenter: gives a scan its label map.
@@ -57,15 +59,20 @@ def label_scans(
             raise ValueError(f"--output is expected to be another folder than that of the input, got {output}.")
     volumes: dict[str, dict[int, float]] = {}
     errors: dict[str, str] = {}
+    records = LabelRecords(output)
     for number, (name, path) in enumerate(scans.items(), start=1):
         target = output / f"{name}.nii.gz"
-        logger.info("[%d/%d] %s%s", number, len(scans), name, " is complete" if target.is_file() else "")
         try:
-            if target.is_file():
+            inputs = {"image": fingerprint(path), "label": fingerprint(truths.get(name))}
+            made_of = {**segmenter.provenance, "inputs": inputs, "label_map": str(label_map)}
+            stays, why = records.state(target, made_of)
+            logger.info("[%d/%d] %s%s", number, len(scans), name, why)
+            if stays:
                 label = read_scan(target, label=True)
             else:
                 label = _label(segmenter, path, truths.get(name), label_map)
                 save(target, label)
+                records.add(target, made_of)
             volumes[name] = volumes_ml(label, segmenter.organs)
         except (ValueError, TypeError, OSError, RuntimeError, MemoryError) as error:
             errors[name] = sentence(error)

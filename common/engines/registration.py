@@ -6,7 +6,7 @@ MONAI's evaluator stops at the first item that fails; here each pair is a run of
 import json
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from itertools import zip_longest
 from pathlib import Path
@@ -17,37 +17,48 @@ from monai.engines import Evaluator
 from torch import distributed
 
 from common.engines.command_line import one_sentence, sentence
-from common.io import write_table
+from common.io import check_replaceable, write_table
+from common.optimization import listening
+from common.reports import RESULT_FILES, describe_inputs, differences, read_record
+
+from ._configuration import configuration_digest
+from .progress_line import ProgressLine
 
 logger = logging.getLogger("common")
-RESULT, SUMMARY = "metrics.json", "summary.csv"
+SUMMARY = "summary.csv"
 PATIENCE = timedelta(days=1)  # of a process that waits for the others
 TEXTS = {"dice": "Dice", "hd95_mm": "HD95 (mm)", "tre_mm": "TRE (mm)"}
 
 
-def register_pairs(evaluator: Evaluator, dataset: Dataset, output_dir: str | Path) -> None:
+def register_pairs(
+    evaluator: Evaluator, dataset: Dataset, output_dir: str | Path, provenance: Mapping[str, Any] | None = None
+) -> None:
     """Register every pair of a data set.
 
     Args:
         evaluator: network, inferer and postprocessing; the latter writes the results, ``metrics.json`` last.
-        dataset: one dictionary a pair; where it names the ``pair``, the results lie in a folder of this name, and a
-            complete one is not done again.
+        dataset: one dictionary a pair; where it names the ``pair``, the results lie in a folder of this name, and what
+            was made of the same inputs and settings is not made again.
         output_dir: folder of the results. Several pairs are summed up in ``summary.csv``. Processes started by
             ``torchrun`` share them.
+        provenance: what a result is made of besides its inputs, see `common.reports.differences`.
 
     Raises:
         SystemExit: with one sentence, if a pair failed. The others are done all the same.
     """
+    parts = (evaluator.network, evaluator.inferer, dataset.transform)  # type: ignore[attr-defined]
+    provenance = {**(provenance or {}), "configuration": configuration_digest(*parts)}
     rank, processes = (int(os.environ.get(name, default)) for name, default in (("RANK", 0), ("WORLD_SIZE", 1)))
     with one_sentence():
         if len(dataset) == 1 and "pair" not in dataset.data[0]:
             if rank:
                 return
-            _register(evaluator, dataset, 0)
-            _report(json.loads((Path(output_dir) / RESULT).read_text()))
+            made_of = _made_of(dataset.data[0], provenance)
+            _report(_register(evaluator, dataset, dataset.data[0], made_of, Path(output_dir)))
             logger.info("Results and pictures: %s", output_dir)
             return
-        rows = _register_list(evaluator, dataset, Path(output_dir), range(rank, len(dataset), processes))
+        share = range(rank, len(dataset), processes)
+        rows = _register_list(evaluator, dataset, Path(output_dir), share, provenance)
         if processes > 1:
             rows = _gather(rows)
             if rank == 0:
@@ -57,11 +68,35 @@ def register_pairs(evaluator: Evaluator, dataset: Dataset, output_dir: str | Pat
         raise SystemExit(f"Error: {len(failures)} of {len(dataset)} pairs failed: {', '.join(failures)}.")
 
 
-def _register(evaluator: Evaluator, dataset: Dataset, index: int) -> None:
-    evaluator.data_loader = DataLoader(Dataset(dataset.data[index : index + 1], dataset.transform), batch_size=1)
+def _made_of(pair: Mapping[str, Any], provenance: Mapping[str, Any]) -> dict[str, Any]:
+    return {**provenance, "inputs": describe_inputs(pair, provenance.get("settings"))}
+
+
+def _register(
+    evaluator: Evaluator, dataset: Dataset, pair: Mapping[str, Any], made_of: Mapping[str, Any], folder: Path
+) -> dict[str, Any]:
+    """Register one pair, and return what was recorded of it."""
+    check_replaceable(folder, RESULT_FILES)
+    described = {**pair, "made_of": json.dumps(made_of, default=str)}  # a text, which MONAI carries along as it is
+    evaluator.data_loader = DataLoader(Dataset([described], dataset.transform), batch_size=1)
     evaluator.state.epoch_length = 1
     evaluator._internal_run_generator = None  # ignite keeps that of a run that failed: the next would do nothing
-    evaluator.run()
+    with listening(ProgressLine()):
+        evaluator.run()
+    return read_record(folder)
+
+
+def _earlier(folder: Path, expected: Mapping[str, Any]) -> tuple[dict[str, Any] | None, str]:
+    """The record of what was made of the same; else why there is none, which is empty where nothing was made."""
+    try:
+        record = read_record(folder)
+        _summarize(record)
+    except FileNotFoundError:
+        return None, ""
+    except (ValueError, TypeError, AttributeError, KeyError):
+        return None, "its metrics.json is damaged"
+    why = differences(record, folder, expected)
+    return None if why else record, why
 
 
 def _gather(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -75,33 +110,46 @@ def _gather(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _register_list(
-    evaluator: Evaluator, dataset: Dataset, output_dir: Path, share: Sequence[int]
+    evaluator: Evaluator, dataset: Dataset, output_dir: Path, share: Sequence[int], provenance: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for index in share:
-        name = dataset.data[index]["pair"]
-        row: dict[str, Any] = {"pair": name, "error": ""}
-        result = output_dir / name / RESULT
-        if result.is_file():
-            logger.info("[%d/%d] %s is complete", index + 1, len(dataset), name)
-        else:
-            logger.info("[%d/%d] %s", index + 1, len(dataset), name)
-            try:
-                _register(evaluator, dataset, index)
-            except (ValueError, TypeError, OSError, RuntimeError, MemoryError) as error:
-                row["error"] = sentence(error)
-                logger.error("  failed: %s", row["error"])
-        rows.append(row | (_summarize(json.loads(result.read_text(encoding="utf-8"))) if result.is_file() else {}))
+        pair = dataset.data[index]
+        place, folder = f"[{index + 1}/{len(dataset)}] {pair['pair']}", output_dir / pair["pair"]
+        row: dict[str, Any] = {"pair": pair["pair"], "error": ""}
+        try:
+            made_of = _made_of(pair, provenance)
+            record, why = _earlier(folder, made_of)
+            if record is None:
+                logger.info("%s%s", place, why and f" is done again: {why}")
+                record = _register(evaluator, dataset, pair, made_of, folder)
+            else:
+                logger.info("%s is complete: same inputs and settings", place)
+            row |= _summarize(record)
+        except (ValueError, TypeError, OSError, RuntimeError, MemoryError) as error:
+            row["error"] = sentence(error)
+            logger.error("  failed: %s", row["error"])
+        rows.append(row)
         if len(share) == len(dataset):
             write_table(output_dir / SUMMARY, rows)
     return rows
 
 
-def _report(metrics: dict[str, Any]) -> None:
+def _report(metrics: Mapping[str, Any]) -> None:
     for name, text in TEXTS.items():
         if name in metrics:
-            logger.info("  %-12s %8.3f -> %.3f", text, metrics[name]["before"], metrics[name]["after"])
-    logger.info("  %-12s %8.3f", "folding (%)", metrics["folding_percent"])
+            before, after = (_figure(metrics[name][moment]) for moment in ("before", "after"))
+            logger.info("  %-12s %8s -> %s", text, before, after)
+    logger.info("  %-12s %8s", "folding (%)", _figure(metrics["folding_percent"]))
+    labels = metrics.get("hd95_mm", {}).get("per_label")
+    if labels == {}:
+        logger.info("  No label is in both scans: neither Dice nor HD95 can be measured.")
+    elif gone := [label for label, distance in (labels or {}).items() if distance["after"] is None]:
+        logger.info("  Nothing is left of label %s once it is warped onto the fixed scan.", ", ".join(gone))
+
+
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
 
 
 def _summarize(metrics: dict[str, Any]) -> dict[str, Any]:

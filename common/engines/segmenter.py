@@ -17,7 +17,7 @@ from monai.inferers import SlidingWindowInferer
 from monai.transforms import Compose, Orientationd, Spacingd
 from torch import Tensor
 
-from common.io import grid_of, read_weights, write_atomically
+from common.io import fingerprint, grid_of, read_json, read_weights, write_atomically
 from common.networks.nets import load_segmentation_unet
 from common.spatial import sample
 from common.transforms import WindowsToChannelsd, keep_largest_component
@@ -77,6 +77,7 @@ class Segmenter:
         chosen = DEFAULTS | _read_settings(path.with_name(SETTINGS)) | given
         self.net = load_segmentation_unet(read_weights(path)).to(device).eval()
         self.device = device
+        self.provenance = {"weights": fingerprint(path), "settings": chosen}
         self.organs = self.net.head.out_channels - 1
         _check(chosen)
         if len(chosen["windows"]) != self.net.in_channels:
@@ -118,12 +119,7 @@ def _decide(probability: Tensor, coordinates: Tensor) -> Tensor:
 
 
 def _read_settings(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        return {}
-    try:
-        settings: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path} is damaged: {error}.") from error
+    settings: dict[str, Any] = read_json(path, dict) if path.is_file() else {}
     return settings
 
 

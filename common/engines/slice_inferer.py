@@ -11,6 +11,8 @@ import torch
 from monai.inferers import Inferer
 from torch import Tensor
 
+from common.optimization import advance
+
 
 class SliceBySliceInferer(Inferer):
     """Registers a stack slice by slice: nothing moves along its last axis.
@@ -49,6 +51,9 @@ class SliceBySliceInferer(Inferer):
             raise ValueError(f"SliceBySliceInferer() expects 'inputs' of 4 or 5 axes, got the shape {shape}.")
         stacks, _, _, _, depth = inputs.shape
         slices = inputs.movedim(-1, 1).flatten(0, 1)  # (B D, 2, H, W)
-        answers = [network(chunk.contiguous(), *args, **kwargs) for chunk in slices.split(self.slices_at_once)]
+        answers: list[Tensor] = []
+        for chunk in slices.split(self.slices_at_once):
+            answers.append(network(chunk.contiguous(), *args, **kwargs))
+            advance("slice", sum(map(len, answers)), len(slices))
         ddf = torch.cat(answers).unflatten(0, (stacks, depth)).movedim(1, -1)
         return torch.cat([ddf, torch.zeros_like(ddf[:, :1])], dim=1)

@@ -39,10 +39,19 @@ def load_newest(folder: Path) -> tuple[Path, dict[str, Any]] | None:
         except ValueError as error:
             logger.warning("%s The file is skipped.", error)
             continue
-        if {"trainer", "objects"} <= content.keys():
+        if _is_checkpoint(content):
             return path, content
         logger.warning("%s is skipped, it is no checkpoint of a training run.", path)
     return None
+
+
+def _is_checkpoint(content: dict[str, Any]) -> bool:
+    """Whether it is made as `TrainingCheckpoint` does, so that what is read from it later is there."""
+    parts = [content.get(name, {}) for name in ("trainer", "objects", "validator")]
+    if not all(isinstance(part, dict) for part in parts) or not parts[1]:
+        return False
+    numbers = [parts[0].get(name) for name in ("epoch", "iteration", "epoch_length")]
+    return parts[0].keys() <= {"epoch", "iteration", "epoch_length"} and all(type(n) is int and n >= 0 for n in numbers)
 
 
 def checkpoints(folder: Path) -> dict[int, Path]:

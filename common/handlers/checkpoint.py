@@ -151,7 +151,7 @@ class TrainingCheckpoint:
         for name, item in self.objects.items():
             try:
                 Checkpoint.load_objects({name: item}, {name: state["objects"][name]})
-            except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
                 raise ValueError(
                     f"{path} does not fit the {name} of this run: did its settings change? Use another --ckpt_dir."
                 ) from error

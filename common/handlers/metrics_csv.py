@@ -40,7 +40,12 @@ class MetricsCsv:
     def attach(self, engine: SupervisedTrainer) -> None:
         """Register with the trainer."""
         self._means.attach(engine)
+        engine.add_event_handler(Events.EPOCH_STARTED, self.check)
         engine.add_event_handler(Events.EPOCH_COMPLETED, self.write)
+
+    def check(self, engine: SupervisedTrainer) -> None:
+        """Read what is there before the epoch is trained, not after it."""
+        self._rows_before(engine.state.epoch)
 
     def write(self, engine: SupervisedTrainer) -> None:
         """Write the row of the epoch."""
@@ -65,6 +70,12 @@ class MetricsCsv:
             return []
         try:
             with self.path.open(newline="", encoding="utf-8") as file:
-                return [row for row in csv.DictReader(file) if int(row["epoch"]) < epoch]
-        except (KeyError, TypeError, ValueError) as error:
+                reader = csv.DictReader(file)
+                rows = [row for row in reader if int(row["epoch"]) < epoch]
+                if "epoch" not in (reader.fieldnames or ["epoch"]) or any(
+                    None in (*row, *row.values()) for row in rows
+                ):
+                    raise ValueError("another table, or rows of different lengths")
+                return rows
+        except (KeyError, TypeError, ValueError, csv.Error) as error:
             raise ValueError(f"{self.path} is not a table of epochs: move it away or name another.") from error

@@ -6,6 +6,8 @@ from .correlation import displacement_candidates as displacement_candidates
 from .coupled_convex import coupled_convex as coupled_convex
 from .feature_distance import FeatureDistance as FeatureDistance
 from .instance_optimization import adam_instance_optimization as adam_instance_optimization
+from .progress import advance as advance
+from .progress import listening as listening
 from .released import displaced_places as displaced_places
 from .released import pull_back as pull_back
 from .released import smooth as smooth

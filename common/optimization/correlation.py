@@ -16,6 +16,8 @@ from common.spatial import mean_filter
 from common.spatial.checks import check_count, check_image, check_same_space
 from common.spatial.precision import full_precision, lift
 
+from .progress import advance
+
 
 def correlation_volume(fixed_features: Tensor, moving_features: Tensor, radius: int = 2) -> Tensor:
     """Compute the cost of every candidate displacement at every voxel.
@@ -96,10 +98,11 @@ class _AbsoluteDifferences(torch.autograd.Function):
         cost = fixed.new_empty(len(fixed), width ** (fixed.ndim - 2), *fixed.shape[2:])
         difference = fixed.new_empty(*fixed.shape[:2], width, *fixed.shape[2:])  # (B, C, width, *spatial)
         lines = iter(cost.split(width, dim=1))
-        for rows in _shifted_rows(moving, radius):
+        for done, rows in enumerate(_shifted_rows(moving, radius), start=1):
             for window in _windows(rows, radius):
                 torch.sub(fixed[:, :, None], window, out=difference)
                 torch.sum(difference.abs_(), 1, out=next(lines))
+            advance("correlation", done, width)
         return cost
 
     @staticmethod

@@ -14,6 +14,7 @@ from common.spatial.checks import check_count, check_ddf, check_image
 from common.spatial.precision import full_precision, lift
 
 from .feature_distance import FeatureDistance
+from .progress import advance
 from .released import smooth
 from .upsample import resample_lattice
 
@@ -114,6 +115,7 @@ class _Objective:
             (loss * len(field)).backward()
             optimizer.step()
             value = loss.item()
+            advance("optimization", iteration, iterations)
             if callback is not None:
                 callback(iteration, value)
             if self.released or value < lowest:

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
+from common.io import save_text, write_atomically
+
 from ._organs import LABEL_NAMES as LABEL_NAMES
 from ._organs import TISSUES, Torso
 from ._scan_grid import center, centered_affine, inside, moving_grid, to_torso, voxel_points
@@ -125,7 +127,7 @@ def write_phantom(pair: PhantomPair, folder: str | Path) -> dict[str, Path]:
         paths[f"{side}_keypoints"] = path = folder / f"{side}_keypoints.csv"
         points = getattr(pair, f"{side}_keypoints")
         header = ",".join("xyz"[: points.shape[1]])
-        np.savetxt(path, points, fmt="%.4f", delimiter=",", header=header, comments="")
+        save_text(path, "\n".join([header, *(",".join(f"{value:.4f}" for value in row) for row in points)]) + "\n")
     paths["displacement"] = folder / "true_displacement_field.nii.gz"
     write_displacement(paths["displacement"], pair.displacement, pair.fixed_affine)
     return paths
@@ -147,7 +149,7 @@ def _write_nifti(path: Path, array: NDArray, affine: NDArray, intent: int = 0) -
     image.header.set_xyzt_units("mm")
     image.set_qform(padded, code=1)
     image.set_sform(padded, code=1)
-    nib.save(image, path)
+    write_atomically(path, lambda name: nib.save(image, name))
 
 
 def _check(spatial_shape: tuple[int, ...], spacing: tuple[float, ...], maximum_displacement: float) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from common.io import write_atomically
+from common.io import write_atomically, write_together
 
 from ._area_curve import Area, draw_areas
 from ._cycle import Cycle, Labels, is_cycle
@@ -30,7 +30,7 @@ def write_cine(pairs: Sequence[Mapping[str, Any]], output_dir: str | Path) -> No
     all the others, the first is how the ventricle changes over the cycle; where all phases were taken to one of them,
     the first is that of this phase for a perfect registration.
 
-    Other pairs have no such summary, and nothing is written.
+    The files replace those of an earlier cine as a whole. Other pairs have no such summary, and nothing is written.
 
     Args:
         pairs: as registered; see `common.data.cine_pairs`.
@@ -45,12 +45,16 @@ def write_cine(pairs: Sequence[Mapping[str, Any]], output_dir: str | Path) -> No
     output_dir = Path(output_dir)
     cycle = Cycle(pairs, output_dir)
     labels = {phase: cycle.labels(phase) for phase in cycle.phases}
+    write_together(output_dir, (CURVE, TABLE, FILM), lambda folder: _write(folder, cycle, labels))
+    logger.info("The cycle: %s", output_dir / FILM)
+
+
+def _write(folder: Path, cycle: Cycle, labels: Mapping[int, Labels]) -> None:
     areas = _areas(cycle, labels)
     if areas:
-        _write_table(output_dir / TABLE, areas, cycle)
-        draw_areas(output_dir / CURVE, areas, cycle)
-    draw_film(output_dir / FILM, cycle, labels)
-    logger.info("The cycle: %s", output_dir / FILM)
+        _write_table(folder / TABLE, areas, cycle)
+        draw_areas(folder / CURVE, areas, cycle)
+    draw_film(folder / FILM, cycle, labels)
 
 
 def _areas(cycle: Cycle, labels: Mapping[int, Labels]) -> list[Area]:

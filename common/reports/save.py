@@ -5,13 +5,13 @@ from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from monai.transforms import Transform
 
-from common.io import format_points, points_suffix, save_scan, save_text, write_field
+from common.io import format_points, points_suffix, save_scan, save_text, write_field, write_together
 from common.transforms import field_of
 
+from .record import RECORD, RESULT_FILES, format_record
 from .report import write_report
 
 
@@ -19,11 +19,13 @@ class SaveRegistrationd(Transform):
     """Write what a registration gives, in the fixed scan's grid: the contract of every bundle.
 
     ``displacement_field.nii.gz``, ``warped_image.nii.gz``, ``warped_label.nii.gz`` and ``warped_keypoints`` (where
-    given, in the format of the moving ones), ``report.png`` and, last, ``metrics.json``.
+    given, in the format of the moving ones), ``report.png`` and ``metrics.json``. They replace those of an earlier
+    result as a whole, see `common.io.write_together`: none of it is left, and other files of the folder stay.
 
     Args:
         output_dir: folder of the results; a pair with a name (``pair``) gets a folder in it.
-        provenance: written to ``metrics.json`` as it is: bundle, version, device, settings.
+        provenance: written to ``metrics.json`` as it is: bundle, version, weights, device, settings; what else a pair
+            was made of (``made_of``, JSON) is added to it.
     """
 
     def __init__(self, output_dir: str | Path, provenance: Mapping[str, Any]) -> None:
@@ -34,26 +36,47 @@ class SaveRegistrationd(Transform):
         """Write the files.
 
         Raises:
-            OSError: if one cannot be written; none is left half-written.
+            ValueError: if the field, an image or a figure is not finite.
+            OSError: if a file cannot be written; an earlier result stays as it was.
         """
-        folder = self.output_dir / str(data.get("pair", ""))
-        write_field(folder / "displacement_field.nii.gz", field_of(data["pred"]), data["pred"].affine)
-        for key in ("warped_image", "warped_label"):
-            if key in data:
-                save_scan(folder / f"{key}.nii.gz", data[key])
-        if "warped_keypoints" in data:
-            points = torch.as_tensor(data["warped_keypoints"])
-            suffix = points_suffix(str(data["moving_keypoints_file"]))
-            save_text(folder / f"warped_keypoints{suffix}", format_points(f"points{suffix}", points))
-        write_report(folder / "report.png", data)
-        seconds = {name: float(value) for name, value in data["seconds"].items()}
-        record = {**data["metrics"], "seconds": {"total": sum(seconds.values()), **seconds}, **self.provenance}
-        if "spatial_dims" in record.get("settings", {}):  # where none were asked for, those of the pair
-            record["settings"] = {**record["settings"], "spatial_dims": len(data["pred"])}
-        save_text(folder / "metrics.json", json.dumps(record, indent=2, default=_plain) + "\n")
+        for key, name in (("pred", "displacement field"), ("warped_image", "warped image")):
+            if not bool(torch.as_tensor(data[key]).isfinite().all()):
+                raise ValueError(
+                    f"The {name} is not finite, and no result is written: are the weights damaged, or the intensities?"
+                )
+        record = format_record(self._record(data))
+        write_together(
+            self.output_dir / str(data.get("pair", "")), RESULT_FILES, lambda folder: _write(folder, data, record)
+        )
         return dict(data)
 
+    def _record(self, data: Mapping[Hashable, Any]) -> dict[str, Any]:
+        seconds = {name: float(value) for name, value in data["seconds"].items()}
+        made_of = self.provenance | json.loads(data.get("made_of", "{}"))
+        record = {**data["metrics"], "seconds": {"total": sum(seconds.values()), **seconds}, **made_of}
+        if "spatial_dims" in record.get("settings", {}):  # where none were asked for, those of the pair
+            record["settings"] = {**record["settings"], "spatial_dims": len(data["pred"])}
+        return record | {"files": _names(data)}
 
-def _plain(value: Any) -> Any:
-    """What JSON does not know: arrays and numpy numbers as they are, everything else by its name."""
-    return value.tolist() if isinstance(value, np.ndarray | np.generic | torch.Tensor) else str(value)
+
+def _names(data: Mapping[Hashable, Any]) -> list[str]:
+    """The files of this result but its record."""
+    there = [name for name in RESULT_FILES if name.removesuffix(".nii.gz") in data]
+    points = [_points_name(data)] if "warped_keypoints" in data else []
+    return ["displacement_field.nii.gz", *there, *points, "report.png"]
+
+
+def _points_name(data: Mapping[Hashable, Any]) -> str:
+    return f"warped_keypoints{points_suffix(str(data['moving_keypoints_file']))}"
+
+
+def _write(folder: Path, data: Mapping[Hashable, Any], record: str) -> None:
+    write_field(folder / "displacement_field.nii.gz", field_of(data["pred"]), data["pred"].affine)
+    for key in ("warped_image", "warped_label"):
+        if key in data:
+            save_scan(folder / f"{key}.nii.gz", data[key])
+    if "warped_keypoints" in data:
+        path = folder / _points_name(data)
+        save_text(path, format_points(path, torch.as_tensor(data["warped_keypoints"])))
+    write_report(folder / "report.png", data)
+    save_text(folder / RECORD, record)

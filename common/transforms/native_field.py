@@ -49,12 +49,18 @@ class NativeFieldd(MapTransform):
         self.reference = reference
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """Resample and chain."""
+        """Resample and chain.
+
+        Raises:
+            ValueError: if the network's answer is not finite.
+        """
         done = dict(data)
         reference = data[self.reference]
         fixed = grid_of(reference)
         for key in self.keys:
             ddf = torch.as_tensor(data[key]).as_subclass(torch.Tensor).detach().cpu()[None]
+            if not bool(ddf.isfinite().all()):
+                raise ValueError("The displacement is not finite: are the weights damaged, or the intensities extreme?")
             matrix = torch.as_tensor(data["initial_transform"], dtype=torch.float64)
             displacement = native_displacement(ddf, grid_of(data["image"]), fixed, matrix)
             voxels = displacement_from_world(displacement, fixed.affine)[0]

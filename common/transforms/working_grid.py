@@ -16,6 +16,7 @@ from common.prealignment import initial_transform
 from common.spatial import Grid, center_of, place_centered, ras_to_lps, resample, voxel_to_world, world_to_voxel
 
 from .content import content_of
+from .pair_memory import check_pair_memory
 
 MINIMUM_OVERLAP = 0.05  # share of the fixed field of view the moving scan must cover
 ORIENTATIONS = ("RAS", "fixed")
@@ -175,6 +176,8 @@ class WorkingGridd(MapTransform):
             align.
         orientation: see `working_grid`. The grid "RAS" reaches out to where the moving scan goes on, see `extend_grid`;
             the grid "fixed" does not, so that its slices are those of the fixed scan; they run along its last axis.
+        bytes_per_voxel: what the network will need of the computer's memory for a voxel of the working grid; a pair
+            that needs much more than there is is refused.
 
     Of a scan that is padded with one value, what was scanned counts alone, see `content_of`; the grid "fixed" keeps the
     frame of the scan.
@@ -190,8 +193,10 @@ class WorkingGridd(MapTransform):
         maximum_voxels: int = 2**22,
         fill: float | None = None,
         orientation: str = "RAS",
+        bytes_per_voxel: float = 0.0,
     ) -> None:
         super().__init__(keys)
+        self.bytes_per_voxel = bytes_per_voxel
         self.spacing = spacing
         self.maximum_voxels = maximum_voxels
         self.fill = fill
@@ -205,6 +210,7 @@ class WorkingGridd(MapTransform):
         moved = Grid(moving.grid.shape, ras_to_lps(to_fixed @ ras_to_lps(moving.grid.affine)))
         grid = working_grid(fixed.grid, self.spacing, self.maximum_voxels, self.orientation)
         grid = extend_grid(grid, moved) if self.orientation == "RAS" else slices_last(grid, fixed.grid)
+        check_pair_memory(grid_of(data[self.keys[0]]), grid, self.bytes_per_voxel)
         sides = [(fixed.masked(), fixed.grid.affine), (moving.masked(), moved.affine)]
         scans = [resample(values, affine, grid, self.fill)[0] for values, affine in sides]
         return {**data, "image": MetaTensor(torch.cat(scans), affine=grid.affine_3d())}

@@ -14,7 +14,7 @@ import pytest
 import torch
 from monai.bundle import run
 
-from common.networks.nets import SelfTrainingFeatureNet
+from common.networks.nets import CoupledConvexNet, SelfTrainingFeatureNet
 from common.phantoms import torso_phantom, write_phantom
 
 REPOSITORY = Path(__file__).parents[2]
@@ -52,7 +52,7 @@ def test_registration_improves_every_figure(result: tuple[Path, dict]) -> None:
 def test_metrics_have_their_keys(result: tuple[Path, dict]) -> None:
     _, metrics = result
     expected = {"dice", "hd95_mm", "tre_mm", "similarity", "folding_percent", "sdlogj", "seconds"}
-    assert expected | {"device", "bundle", "version", "settings"} == set(metrics)
+    assert expected | {"device", "bundle", "version", "settings", "inputs", "files", "configuration"} == set(metrics)
     assert len(metrics["tre_mm"]["per_point"]) > 10
     assert metrics["seconds"]["total"] >= metrics["seconds"]["registration"] > 0
 
@@ -106,19 +106,26 @@ def test_command_line_tells_a_mistake_in_one_sentence(phantom: dict[str, str], t
     assert "Traceback" not in done.stderr + done.stdout
 
 
-def test_datalist_goes_on_after_a_bad_pair_and_skips_what_is_complete(phantom: dict[str, str], tmp_path: Path) -> None:
+def test_datalist_goes_on_after_a_bad_pair_and_skips_what_is_the_same(phantom: dict[str, str], tmp_path: Path) -> None:
     pairs = tmp_path / "pairs.csv"
     with pairs.open("w", newline="") as file:
         csv.writer(file).writerows([SCANS, ["gone.nii.gz", phantom["moving_image"]], [phantom[key] for key in SCANS]])
-    for _ in range(2):
+    stamps = []
+    for spacing in (9, 9, [9, 10, 11]):
         with pytest.raises(SystemExit, match="1 of 2 pairs failed: 1_gone_moving_image"):
-            run(config_file=str(CONFIG), logging_file=False, output_dir=str(tmp_path / "out"), datalist=str(pairs))
-        stamps = [path.stat().st_mtime_ns for path in (tmp_path / "out").glob("2_*/metrics.json")]
+            run(
+                config_file=str(CONFIG),
+                logging_file=False,
+                output_dir=str(tmp_path / "out"),
+                datalist=str(pairs),
+                spacing=spacing,
+            )
+        stamps += [path.stat().st_mtime_ns for path in (tmp_path / "out").glob("2_*/metrics.json")]
+    assert stamps[0] == stamps[1] != stamps[2]
     with (tmp_path / "out" / "summary.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert "There is no file" in rows[0]["error"]
     assert rows[1]["error"] == ""
-    assert len(stamps) == 1
 
 
 def broken(kind: str, phantom: dict[str, str], folder: Path) -> dict[str, str]:
@@ -226,6 +233,19 @@ def test_full_disk_is_one_sentence_and_leaves_nothing_half_written(
     with pytest.raises(SystemExit, match="cannot be written: No space left on device"):
         register(tmp_path, **{key: phantom[key] for key in SCANS})
     assert not list(tmp_path.glob("*"))
+
+
+def test_damaged_weights_write_nothing(phantom: dict[str, str], tmp_path: Path) -> None:
+    def spoil(module: torch.nn.Module, _: object, output: torch.Tensor) -> torch.Tensor:
+        return output * torch.nan if isinstance(module, CoupledConvexNet) else output
+
+    hook = torch.nn.modules.module.register_module_forward_hook(spoil)
+    try:
+        with pytest.raises(SystemExit, match=r"^Error: The displacement is not finite: are the weights damaged"):
+            register(tmp_path / "out", spacing=9, **{key: phantom[key] for key in SCANS})
+    finally:
+        hook.remove()
+    assert not list((tmp_path / "out").iterdir())
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")

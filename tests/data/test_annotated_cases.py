@@ -55,3 +55,10 @@ def test_unknown_cohort_raises(tmp_path: Path) -> None:
 def test_no_labels_raise(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"No case for validation has labels: .*dataset\.json has 1 without"):
         find_annotated_cases(tmp_path, write(tmp_path, annotated=ANNOTATED | {"liver": []}))
+
+
+def test_find_annotated_cases_rejects_a_damaged_table(tmp_path: Path) -> None:
+    content = {"training": [{"image": "a", "label": "b"}] * 2, "annotated": ["no table"]}
+    (tmp_path / "list.json").write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=r"list\.json is expected to have a table by cohort named annotated, got"):
+        find_annotated_cases(tmp_path, tmp_path / "list.json")

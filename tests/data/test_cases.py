@@ -60,3 +60,12 @@ def test_unreadable_lists_raise(text: str, message: str, tmp_path: Path) -> None
     (tmp_path / "list.json").write_text(text)
     with pytest.raises(ValueError, match=rf"list\.json .*{message}"):
         find_cases(tmp_path, tmp_path / "list.json")
+
+
+@pytest.mark.parametrize("cases", [3, [3], {"a": 1}, "scan"])
+def test_find_cases_rejects_a_list_of_anything_else(cases: object, tmp_path: Path) -> None:
+    (tmp_path / "list.json").write_text(json.dumps({"training": cases}))
+    with pytest.raises(
+        ValueError, match=r"list\.json is expected to list the cases for training as records with image"
+    ):
+        find_cases(tmp_path, tmp_path / "list.json")

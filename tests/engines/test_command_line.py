@@ -211,6 +211,18 @@ def test_command_line_pairs_says_one_sentence(options: dict[str, str], message: 
         command_line_pairs(tmp_path, **options)
 
 
+def test_names_of_files_are_told_or_restored(bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SystemExit, match=r"^Error: --fixed_image a#1.nii is taken for 'a', .* write it as \./a#1.nii$"):
+        check(monkeypatch, bundle, "--fixed_image", "a#1.nii")
+    monkeypatch.undo()
+    with pytest.raises(SystemExit, match=r"^Error: --output_dir .*run::2 is expected to be a name without # and ::"):
+        check_options(tmp_path / "run::2", "cpu")
+    assert not (tmp_path / "run::2").exists()
+    (tmp_path / "a#1.nii").touch()
+    (pair,) = command_line_pairs(tmp_path, fixed_image=f"{tmp_path}/a::1.nii", moving_image="b.nii")
+    assert pair["fixed_image"] == f"{tmp_path}/a#1.nii"
+
+
 @pytest.mark.parametrize("device", ["cpu", torch.device("cpu")])
 def test_check_device_gives_the_device(device: str | torch.device) -> None:
     assert check_device(device) == torch.device("cpu")

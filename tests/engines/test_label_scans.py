@@ -1,4 +1,5 @@
 import csv
+import logging
 from pathlib import Path
 
 import nibabel as nib
@@ -19,8 +20,9 @@ class Threshold:
 
     organs = 2
 
-    def __init__(self) -> None:
+    def __init__(self, weights: str = "1") -> None:
         self.seen = 0
+        self.provenance = {"weights": {"sha256": weights}, "settings": {"pixdim": (2, 2, 2)}}
 
     def __call__(self, scan: MetaTensor) -> MetaTensor:
         self.seen += 1
@@ -72,6 +74,41 @@ def test_complete_scans_are_not_done_again(images: Path, tmp_path: Path) -> None
     assert (tmp_path / "out" / "report.csv").read_text() == before
 
 
+def relabel(images: Path, out: Path, weights: str = "1") -> int:
+    """Number of scans that were segmented."""
+    segmenter = Threshold(weights)
+    label_scans(segmenter, images, out, save_scan)
+    return segmenter.seen
+
+
+def test_scans_are_done_again_with_another_network_or_content(
+    images: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, logger="common"):
+        assert [relabel(images, tmp_path / "out", weights) for weights in ("1", "1", "2")] == [2, 0, 2]
+        write(images / "b.nii.gz", [0, 0, 0, 30])
+        assert relabel(images, tmp_path / "out", "2") == 1
+    for line in ("[1/2] a is complete: same scan and network", "[1/2] a is done again: another weights"):
+        assert line in caplog.messages
+    assert "[2/2] b is done again: inputs differ: image" in caplog.messages
+    assert read(tmp_path / "out" / "b.nii.gz") == [0, 0, 0, 2]
+
+
+def test_label_maps_of_others_and_edited_ones_are_kept(images: Path, tmp_path: Path) -> None:
+    write(tmp_path / "out" / "a.nii.gz", [1, 1, 1, 1])
+    assert relabel(images, tmp_path / "out") == 1
+    write(tmp_path / "out" / "b.nii.gz", [2, 2, 2, 2])
+    assert relabel(images, tmp_path / "out", "2") == 0
+    assert read(tmp_path / "out" / "a.nii.gz") + read(tmp_path / "out" / "b.nii.gz") == [1] * 4 + [2] * 4
+
+
+@pytest.mark.parametrize("damage", [b"", b"[]", b"\xff", b'{"a.nii.gz": 3}', b"[" * 100_000])
+def test_damaged_records_keep_what_is_there(damage: bytes, images: Path, tmp_path: Path) -> None:
+    relabel(images, tmp_path / "out")
+    (tmp_path / "out" / "made_of.json").write_bytes(damage)
+    assert relabel(images, tmp_path / "out", "2") == 0
+
+
 def test_true_labels_win(images: Path, tmp_path: Path) -> None:
     write(tmp_path / "labels" / "a.nii", [7, 7, 0, 0])  # in another format
     label_scans(Threshold(), images, tmp_path / "out", save_scan, tmp_path / "labels", {"7": 2})
@@ -85,7 +122,7 @@ def test_bad_scan_is_told_and_the_others_go_on(images: Path, tmp_path: Path) -> 
     segmenter = Threshold()
     with pytest.raises(SystemExit, match=r"^Error: 2 of 3 scans failed: aa, b\.$"):
         label_scans(segmenter, images, tmp_path / "out", save_scan, tmp_path / "labels")
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.nii.gz", "report.csv"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.nii.gz", "made_of.json", "report.csv"]
     assert segmenter.seen == 1  # the label map of b was looked at first
     assert "cannot be read as an image" in rows(tmp_path / "out")[2]["error"]
     assert "expected to have the shape (2, 1, 2) of its scan, got (1, 1, 2)" in rows(tmp_path / "out")[3]["error"]

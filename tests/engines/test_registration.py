@@ -16,7 +16,9 @@ from monai.data import Dataset
 from monai.engines import SupervisedEvaluator
 from monai.transforms import Transform
 
-from common.engines import register_pairs
+from common.engines import AveragingInferer, register_pairs
+from common.engines._configuration import configuration_digest
+from common.networks.nets import CoupledConvexNet
 
 METRICS = {
     "dice": {"before": 0.5, "after": 0.75, "per_label": {}},
@@ -25,6 +27,9 @@ METRICS = {
     "sdlogj": 0.125,
     "seconds": {"total": 2.5, "load": 2.5},
 }
+
+
+PROVENANCE = {"bundle": "a_b_c", "version": "0.1.0", "weights": None, "device": "cpu", "settings": {"spacing": None}}
 
 
 class Load(Transform):
@@ -43,13 +48,17 @@ class Save(Transform):
         self.output_dir = output_dir
         self.saved: list[str] = []
 
+    @staticmethod
+    def metrics(data: Mapping[Hashable, Any]) -> dict[str, Any]:
+        return json.loads(data["made_of"])
+
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         if data["fixed_image"] == "unwritable":
             raise OSError("metrics.json cannot be written: No space left on device.")
         assert data["pred"].shape == (3, 3, 4, 5)
         folder = self.output_dir / data.get("pair", "")
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "metrics.json").write_text(json.dumps(METRICS))
+        (folder / "metrics.json").write_text(json.dumps({**METRICS, **PROVENANCE, "files": [], **self.metrics(data)}))
         self.saved.append(data["fixed_image"])
         return dict(data)
 
@@ -61,14 +70,14 @@ class Network(torch.nn.Module):
         return image[:, :1].expand(-1, 3, -1, -1, -1)
 
 
-def register(output_dir: Path, *names: str, single: bool = False) -> list[str]:
+def register(output_dir: Path, *names: str, single: bool = False, **provenance: Any) -> list[str]:
     """Register pairs of these names; returns those that were saved."""
     records = [{"fixed_image": name} | ({} if single else {"pair": f"{n}_{name}"}) for n, name in enumerate(names, 1)]
     save = Save(output_dir)
     evaluator = SupervisedEvaluator(
         device=torch.device("cpu"), val_data_loader=[], network=Network(), postprocessing=save, epoch_length=1
     )
-    register_pairs(evaluator, Dataset(records, Load()), output_dir)
+    register_pairs(evaluator, Dataset(records, Load()), output_dir, {**PROVENANCE, **provenance})
     return save.saved
 
 
@@ -126,6 +135,109 @@ def test_register_pairs_skips_what_is_complete(tmp_path: Path) -> None:
     assert register(tmp_path, "a", "b", "c") == ["b", "c"]
     assert [row["pair"] for row in summary(tmp_path)] == ["1_a", "2_b", "3_c"]
     assert summary(tmp_path)[0]["dice_after"] != ""
+
+
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [
+        ({"settings": {"spacing": [9, 9]}}, "settings differ: spacing"),
+        ({"settings": {}}, "settings differ: spacing"),
+        ({"bundle": "d_e_f"}, "another bundle"),
+        ({"version": "0.2.0", "weights": {"file": "a.pt", "sha256": "1"}}, "another version; another weights"),
+    ],
+)
+def test_register_pairs_does_again_what_was_made_otherwise(
+    changed: dict[str, Any], why: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    register(tmp_path, "a", "b")
+    with caplog.at_level(logging.INFO, logger="common"):
+        assert register(tmp_path, "a", "b", **changed) == ["a", "b"]
+    assert f"[2/2] 2_b is done again: {why}" in caplog.messages
+
+
+def test_register_pairs_does_again_what_another_network_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A setting deep inside, which no list of settings names."""
+    register(tmp_path, "a", "b")
+    monkeypatch.setattr(Network, "__init__", lambda self: torch.nn.Module.__init__(self) or setattr(self, "depth", 3))
+    with caplog.at_level(logging.INFO, logger="common"):
+        assert register(tmp_path, "a", "b") == ["a", "b"]
+        assert register(tmp_path, "a", "b") == []
+    assert "[1/2] 1_a is done again: another configuration" in caplog.messages
+
+
+def test_configuration_digest_sees_settings_and_no_state() -> None:
+    nets = [CoupledConvexNet(), CoupledConvexNet().eval(), CoupledConvexNet(instance_iterations=5)]
+    digests = [configuration_digest(net, AveragingInferer()) for net in nets]
+    assert digests[0] == digests[1] != digests[2]
+    assert configuration_digest(nets[0], AveragingInferer(passes=2)) != digests[0]
+
+
+def test_register_pairs_does_not_care_for_the_device(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    register(tmp_path, "a", "b")
+    with caplog.at_level(logging.INFO, logger="common"):
+        assert register(tmp_path, "a", "b", device=torch.device("cuda")) == []
+    assert "[1/2] 1_a is complete: same inputs and settings" in caplog.messages
+
+
+def test_register_pairs_does_another_pair_of_the_same_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The same size and time, other content; and the same content at another time."""
+    monkeypatch.chdir(tmp_path)
+    for content, done in (("one", ["a"]), ("two", ["a"]), ("two", [])):
+        Path("a").write_text(content)
+        os.utime("a", (1, 1) if content == "one" else (1, len(done)))
+        with caplog.at_level(logging.INFO, logger="common"):
+            assert register(tmp_path / "out", "a", "b")[: len(done)] == done
+    assert "[1/2] 1_a is done again: inputs differ: fixed_image" in caplog.messages
+    assert caplog.messages[-2] == "[1/2] 1_a is complete: same inputs and settings"
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[]", "\0", '{"dice": 3}', '{"seconds": {}}', "\udcff", "[" * 100_000])
+def test_register_pairs_does_a_damaged_result_again(
+    damage: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    register(tmp_path, "a", "b")
+    (tmp_path / "1_a" / "metrics.json").write_bytes(damage.encode(errors="surrogateescape"))
+    (tmp_path / "summary.csv").write_bytes(b"\0\xff")
+    with caplog.at_level(logging.INFO, logger="common"):
+        assert register(tmp_path, "a", "b") == ["a"]
+    assert "[1/2] 1_a is done again: its metrics.json is damaged" in caplog.messages
+    assert len(summary(tmp_path)) == 2
+
+
+def test_register_pairs_says_before_the_work_that_a_folder_is_in_the_way(tmp_path: Path) -> None:
+    (tmp_path / "1_a" / "report.png").mkdir(parents=True)
+    with pytest.raises(SystemExit, match="1 of 2 pairs failed: 1_a"):
+        register(tmp_path, "a", "b")
+    assert summary(tmp_path)[0]["error"].endswith("report.png cannot be written: it is a folder.")
+
+
+@pytest.mark.parametrize(
+    ("dice", "distance", "line"),
+    [
+        ({}, {}, "  No label is in both scans: neither Dice nor HD95 can be measured."),
+        ({"1": 0.5, "2": 0.0}, {"1": 3.0, "2": None}, "  Nothing is left of label 2 once it is warped onto the fixed "),
+    ],
+)
+def test_register_pairs_says_what_cannot_be_measured(
+    dice: dict, distance: dict, line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
+    tables = {
+        name: {
+            "before": None,
+            "after": None,
+            "per_label": {key: {"before": 1, "after": n} for key, n in values.items()},
+        }
+        for name, values in (("dice", dice), ("hd95_mm", distance))
+    }
+    monkeypatch.setattr(Save, "metrics", lambda _, data: tables)
+    with caplog.at_level(logging.INFO, logger="common"):
+        register(tmp_path, "a", single=True)
+    assert caplog.messages[-2].startswith(line)
+    assert "  Dice                - -> -" in caplog.messages
 
 
 def test_register_pairs_takes_up_a_failed_pair_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -103,7 +103,7 @@ def test_unusable_settings_raise(checkpoint: Path, settings: dict, message: str)
 
 def test_damaged_settings_raise(checkpoint: Path) -> None:
     checkpoint.with_name("settings.json").write_text("{")
-    with pytest.raises(ValueError, match=r"settings\.json is damaged: Expecting"):
+    with pytest.raises(ValueError, match=r"settings\.json is not JSON: Expecting"):
         Segmenter(checkpoint)
 
 

@@ -88,7 +88,7 @@ def test_training_checkpoint_after_kill(training: Any, tmp_path: Path) -> None:
     epochs = int(newest.stem.split("=")[1]) + 2
     resumed = training(tmp_path, epochs, resume=True).run()
     assert_same_run(training(tmp_path / "straight", epochs).run(), resumed)
-    assert not list(tmp_path.glob(".part-*"))
+    assert not list(tmp_path.glob(".registration-part-*"))
 
 
 def test_training_checkpoint_keeps_the_newest(training: Any, tmp_path: Path) -> None:
@@ -118,6 +118,38 @@ def test_newest_checkpoint_skips_truncated_ones(
     training(tmp_path, 3, resume=True, keep=1).run()
     assert newest.read_bytes() == content
     assert "checkpoint_epoch=2.pt" not in names(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"trainer": 3},
+        {"trainer": {}},
+        {"trainer": {"epoch": "3", "iteration": 9, "epoch_length": 3}},
+        {"trainer": {"epoch": 3, "iteration": 9, "epoch_length": 3, "max_epochs": 1}},
+        {"objects": {}},
+        {"objects": [1]},
+        {"validator": 3},
+    ],
+)
+def test_newest_checkpoint_skips_what_is_made_otherwise(
+    training: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture, damage: dict
+) -> None:
+    training(tmp_path, 2, keep=3).run()
+    content = torch.load(tmp_path / "checkpoint_epoch=2.pt", weights_only=True)
+    torch.save(content | damage, tmp_path / "checkpoint_epoch=3.pt")
+    assert newest_checkpoint(tmp_path) == tmp_path / "checkpoint_epoch=2.pt"
+    assert "checkpoint_epoch=3.pt is skipped, it is no checkpoint" in caplog.text
+
+
+def test_training_checkpoint_of_damaged_objects(training: Any, tmp_path: Path) -> None:
+    training(tmp_path, 2).run()
+    content = torch.load(tmp_path / "checkpoint_epoch=2.pt", weights_only=True)
+    for name in content["objects"]:
+        damaged = content | {"objects": content["objects"] | {name: 3}}
+        torch.save(damaged, tmp_path / "checkpoint_epoch=3.pt")
+        with pytest.raises(ValueError, match=f"does not fit the {name} of this run"):
+            training(tmp_path, 4, resume=True).run()
 
 
 @pytest.mark.parametrize("function", ["torch.save", "os.fsync", "os.replace"])

@@ -84,3 +84,16 @@ def test_metrics_csv_leaves_other_files_alone(training: Any, tmp_path: Path) -> 
     with pytest.raises(ValueError, match=r"metrics\.csv is not a table of epochs: move it away or name another\."):
         training(tmp_path, 2, handlers(tmp_path), resume=True).run()
     assert (tmp_path / "metrics.csv").read_text() == "name,age\nx,1\n"
+
+
+@pytest.mark.parametrize("damage", [b"\0", b"\xff\xfe", b"epoch,loss\n1,2,3\n", b"epoch,loss\n1\n", b"a" * 200_000])
+def test_metrics_csv_says_that_a_table_is_damaged_before_it_trains(
+    damage: bytes, training: Any, tmp_path: Path
+) -> None:
+    training(tmp_path, 1).run()
+    (tmp_path / "metrics.csv").write_bytes(damage)
+    run = training(tmp_path, 2, handlers(tmp_path), resume=True)
+    with pytest.raises(ValueError, match=r"metrics\.csv is not a table of epochs: move it away or name another\."):
+        run.run()
+    assert run.trainer.state.iteration == 3
+    assert (tmp_path / "metrics.csv").read_bytes() == damage

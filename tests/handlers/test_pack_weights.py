@@ -35,7 +35,8 @@ def test_several_networks_are_loaded_by_name(tmp_path: Path) -> None:
 def test_newest_checkpoint_of_a_folder(tmp_path: Path) -> None:
     for epoch in (9, 10):
         network = {"weight": torch.full((2,), float(epoch))}
-        torch.save({"trainer": {}, "objects": {"network": network}}, tmp_path / f"checkpoint_epoch={epoch}.pt")
+        trainer = {"epoch": epoch, "iteration": epoch, "epoch_length": 1}
+        torch.save({"trainer": trainer, "objects": {"network": network}}, tmp_path / f"checkpoint_epoch={epoch}.pt")
     pack_weights({"": tmp_path}, tmp_path / "model.pt")
     assert torch.load(tmp_path / "model.pt", weights_only=True)["weight"].tolist() == [10.0, 10.0]
 

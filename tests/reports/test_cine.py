@@ -101,6 +101,8 @@ def test_a_single_slice_without_labels_has_a_film(tmp_path: Path) -> None:
     pairs = cine_pairs(save(tmp_path / "cine.nii.gz", image))
     for pair in pairs:
         save(tmp_path / "out" / pair["pair"] / "warped_image.nii.gz", image[..., 0, 0])
+    for name in ("label_area.csv", "label_area.png"):  # of an earlier cine, which had labels
+        (tmp_path / "out" / name).touch()
     write_cine(pairs, str(tmp_path / "out"))
     assert {path.name for path in (tmp_path / "out").iterdir() if path.is_file()} == {"cine.gif"}
 

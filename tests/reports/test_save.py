@@ -40,7 +40,7 @@ def registered(**more: Any) -> dict[str, Any]:
 def reports(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """The pictures that were asked for; they have tests of their own."""
     written: list[Path] = []
-    monkeypatch.setattr(save, "write_report", lambda path, data: written.append(path))
+    monkeypatch.setattr(save, "write_report", lambda path, data: written.append(path) or path.touch())
     return written
 
 
@@ -54,9 +54,10 @@ def test_save_registrationd_writes_the_contract(tmp_path: Path, reports: list[Pa
         moving_keypoints_file="there/moving.fcsv",
     )
     assert SaveRegistrationd(tmp_path, PROVENANCE)(data) == data
-    names = ["displacement_field.nii.gz", "metrics.json", "warped_image.nii.gz", "warped_keypoints.fcsv"]
-    assert sorted(path.name for path in tmp_path.iterdir()) == [*names[:3], names[3], "warped_label.nii.gz"]
-    assert reports == [tmp_path / "report.png"]
+    names = {"displacement_field.nii.gz", "warped_image.nii.gz", "warped_label.nii.gz", "warped_keypoints.fcsv"}
+    assert {path.name for path in tmp_path.iterdir()} == names | {"report.png", "metrics.json"}
+    assert set(json.loads((tmp_path / "metrics.json").read_text())["files"]) == names | {"report.png"}
+    assert len(reports) == 1
     written = read_field(tmp_path / "displacement_field.nii.gz").displacement
     torch.testing.assert_close(written, field_of(data["pred"]).displacement)
     assert read_scan(tmp_path / "warped_image.nii.gz").meta["stored_dtype"] == "int16"
@@ -66,18 +67,18 @@ def test_save_registrationd_writes_the_contract(tmp_path: Path, reports: list[Pa
 
 def test_save_registrationd_writes_only_what_is_there(tmp_path: Path) -> None:
     SaveRegistrationd(str(tmp_path), PROVENANCE)(registered())
-    names = ["displacement_field.nii.gz", "metrics.json", "warped_image.nii.gz"]
+    names = ["displacement_field.nii.gz", "metrics.json", "report.png", "warped_image.nii.gz"]
     assert sorted(path.name for path in tmp_path.iterdir()) == names
 
 
-def test_save_registrationd_gives_a_named_pair_its_folder(tmp_path: Path, reports: list[Path]) -> None:
+def test_save_registrationd_gives_a_named_pair_its_folder(tmp_path: Path) -> None:
     SaveRegistrationd(tmp_path / "out", PROVENANCE)(registered(pair="1_a_b"))
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["1_a_b"]
-    assert reports == [tmp_path / "out" / "1_a_b" / "report.png"]
+    assert (tmp_path / "out" / "1_a_b" / "report.png").is_file()
 
 
 def test_save_registrationd_records_metrics_seconds_and_provenance(tmp_path: Path) -> None:
-    SaveRegistrationd(tmp_path, PROVENANCE)(registered())
+    SaveRegistrationd(tmp_path, PROVENANCE)(registered(made_of='{"inputs": {"fixed_phase": 3}}'))
     record = json.loads((tmp_path / "metrics.json").read_text())
     assert record == {
         "folding_percent": 0.0,
@@ -88,11 +89,25 @@ def test_save_registrationd_records_metrics_seconds_and_provenance(tmp_path: Pat
         "version": "0.1.0",
         "device": "cpu",
         "settings": {"spacing": None},
+        "inputs": {"fixed_phase": 3},
+        "files": ["displacement_field.nii.gz", "warped_image.nii.gz", "report.png"],
     }
 
 
-def test_save_registrationd_writes_metrics_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """They say that a pair is complete: when a picture fails there are none, and nothing half-written."""
+def test_save_registrationd_replaces_an_earlier_result_as_a_whole(tmp_path: Path) -> None:
+    label = scan(torch.ones(SHAPE, dtype=torch.int32), "uint8")
+    points = {"warped_keypoints": POINTS, "moving_keypoints_file": "moving.fcsv"}
+    SaveRegistrationd(tmp_path, PROVENANCE)(registered(warped_label=label, **points))
+    (tmp_path / "phantom").mkdir()
+    (tmp_path / "notes.txt").touch()
+    SaveRegistrationd(tmp_path, PROVENANCE)(registered())
+    names = ["displacement_field.nii.gz", "metrics.json", "notes.txt", "phantom", "report.png", "warped_image.nii.gz"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
+
+
+def test_save_registrationd_leaves_nothing_when_a_picture_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
 
     def fail(path: Path, data: dict[str, Any]) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -100,7 +115,31 @@ def test_save_registrationd_writes_metrics_last(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(save, "write_report", fail)
     with pytest.raises(OSError, match="No space left on device"):
         SaveRegistrationd(tmp_path, PROVENANCE)(registered())
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["displacement_field.nii.gz", "warped_image.nii.gz"]
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"pred": MetaTensor(torch.full((3, *SHAPE), torch.nan), affine=AFFINE)}, "The displacement field is not fin"),
+        ({"warped_image": scan(torch.full(SHAPE, torch.inf), "float32")}, "The warped image is not finite"),
+        ({"metrics": {"tre_mm": {"after": float("nan")}}}, "The result is not written: its tre_mm holds a number that"),
+        ({"seconds": {"load": float("inf")}}, "The result is not written: its seconds holds a number that is not fini"),
+    ],
+)
+def test_save_registrationd_lets_nothing_out_that_is_not_finite(
+    wrong: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        SaveRegistrationd(tmp_path, PROVENANCE)(registered(**wrong))
+    assert not list(tmp_path.iterdir())
+
+
+def test_save_registrationd_rejects_a_folder_in_the_place_of_a_file(tmp_path: Path) -> None:
+    (tmp_path / "metrics.json").mkdir()
+    with pytest.raises(OSError, match=r"metrics\.json cannot be written: it is a folder\.$"):
+        SaveRegistrationd(tmp_path, PROVENANCE)(registered())
+    assert [path.name for path in tmp_path.iterdir()] == ["metrics.json"]
 
 
 def test_save_registrationd_leaves_nothing_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """The network's field and the pre-alignment become one field on the fixed grid."""
 
 import numpy as np
+import pytest
 import torch
 from monai.data import MetaTensor
 
@@ -27,6 +28,16 @@ def apply(matrix: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
 def close(actual: torch.Tensor, expected: torch.Tensor) -> None:
     assert actual.dtype == torch.float32
     torch.testing.assert_close(actual[0].double(), expected, atol=1e-4, rtol=0)
+
+
+def test_native_fieldd_lets_nothing_on_that_is_not_finite() -> None:
+    scan = MetaTensor(torch.ones(1, *FIXED.shape), affine=FIXED.affine)
+    ddf = torch.zeros(3, *WORKING.shape)
+    ddf[0, 0, 0, 0] = torch.nan
+    image = MetaTensor(torch.ones(2, *WORKING.shape), affine=WORKING.affine)
+    data = {"pred": ddf, "fixed_image": scan, "image": image, "initial_transform": torch.eye(4)}
+    with pytest.raises(ValueError, match="The displacement is not finite: are the weights damaged"):
+        NativeFieldd("pred")(data)
 
 
 def test_native_displacement_of_nothing_is_nothing() -> None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 from scipy.spatial.transform import Rotation
 
-from common.io import Field, grid_of
+from common.io import Field, grid_of, memory
 from common.spatial import Grid, center_of
 from common.transforms import InitialTransformd, WorkingGridd
 from common.transforms.working_grid import extend_grid, overlap, slices_last, working_grid
@@ -328,3 +328,13 @@ def test_slices_last_leaves_volumes_alone() -> None:
     assert slices_last(volume, volume) is volume
     stack = Grid(SHAPE, torch.diag(torch.tensor([4.0, 2, 2, 1])).double())
     assert slices_last(stack, stack).shape == (6, 7, 5)
+
+
+def test_working_gridd_refuses_what_does_not_fit_into_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A spacing of a hundredth is 10^10 voxels: not even the empty grid is made."""
+    monkeypatch.setattr(memory, "available_memory", lambda: 10**9)
+    data = {key: scan(RANDOM, OBLIQUE) for key in KEYS} | {"initial_transform": torch.eye(4).double()}
+    with pytest.raises(
+        ValueError, match=r"This pair needs about .* GB of memory, 1 GB are free: choose a coarser spacing"
+    ):
+        WorkingGridd(KEYS, spacing=0.01, bytes_per_voxel=100)(data)

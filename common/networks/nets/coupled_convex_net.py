@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from common.features import MINDSSC
 from common.optimization import (
     adam_instance_optimization,
+    advance,
     correlation_volume,
     coupled_convex,
     enforce_consistency,
@@ -144,7 +145,8 @@ class CoupledConvexNet(nn.Module):
 
     def _warp_and_solve(self, fixed: Tensor, moving: Tensor, warps: Sequence[Sequence[int]]) -> Tensor:
         displacement = self._solve(fixed, moving, *warps[0])
-        for stride, radius in [] if self.training else warps[1:]:
+        for done, (stride, radius) in enumerate([] if self.training else warps[1:], start=1):
+            advance("warp", done, len(warps))
             warped = pull_back(moving, displacement, "nearest" if self.released else "bilinear", self.released)
             step = self._solve(fixed, warped, stride, radius)
             first, second = (displacement, step) if self.released else (step, displacement)

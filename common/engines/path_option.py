@@ -1,0 +1,79 @@
+"""Names of files and folders on the way from the command line through a config.
+
+Fire takes every value for Python where it can: `1_2` becomes 12, `a,b` two names, and `#` begins a comment. MONAI's
+ConfigParser writes `::` for every `#` in a text.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from fire.parser import DefaultParseValue
+
+PATHS = re.compile(r"\w+_(dir|root|image|label|mask|keypoints|weights)|datalist|cine|label|checkpoint")
+
+
+def check_path_options(arguments: Sequence[str]) -> None:
+    """Make sure that the names given arrive as they were written.
+
+    Args:
+        arguments: of the command line of a bundle.
+
+    Raises:
+        ValueError: if a name is taken for something else; it says how to write it.
+    """
+    for name, text in _options(arguments):
+        if name.endswith("_dir"):
+            check_folder_name(name, text)
+        value = DefaultParseValue(text)
+        quoted = text[:1] in ("'", '"')
+        commented = isinstance(value, str) and text.startswith(f"{value}#")
+        if value != text and not quoted and (commented or _is_mistaken(name, value)):
+            raise ValueError(f"--{name} {text} is taken for {value!r}, not for a name: write it as ./{text}")
+
+
+def check_folder_name(name: str, folder: str | Path) -> None:
+    """Make sure that a folder for results has a name that a config can hold.
+
+    Args:
+        name: of the option.
+        folder: as given, or as it comes out of a config.
+
+    Raises:
+        ValueError: if it holds `#`, or `::`, which may have been one.
+    """
+    if "#" in str(folder) or "::" in str(folder):
+        raise ValueError(f"--{name} {folder} is expected to be a name without # and ::, which a config mixes up.")
+
+
+def restore_name(value: Any) -> Any:
+    """Give a file whose `#` became `::` its name back, if there is such a file; also in records of a list.
+
+    Example:
+        >>> restore_name("nowhere::1.nii.gz")
+        'nowhere::1.nii.gz'
+    """
+    if isinstance(value, list | tuple):
+        return [restore_name(each) for each in value]
+    if isinstance(value, dict):
+        return {key: restore_name(each) for key, each in value.items()}
+    if not isinstance(value, str) or Path(value).exists():
+        return value
+    name = value.replace("::", "#")
+    return name if Path(name).exists() else value
+
+
+def _is_mistaken(name: str, value: object) -> bool:
+    """None is no file, and a list of pairs may be written out; a folder cannot be left out."""
+    meant = (value is None and not name.endswith("_dir")) or (name == "datalist" and isinstance(value, list))
+    return bool(PATHS.fullmatch(name)) and not meant
+
+
+def _options(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Names and values as they were written."""
+    for argument, following in pairwise([*arguments, "--"]):
+        name, equals, text = argument.removeprefix("--").partition("=")
+        if argument.startswith("--") and (equals or not following.startswith("--")):
+            yield name.replace("-", "_"), text if equals else following
