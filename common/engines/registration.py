@@ -16,7 +16,7 @@ from monai.data import DataLoader, Dataset
 from monai.engines import Evaluator
 from torch import distributed
 
-from common.engines.command_line import one_sentence, sentence
+from common.engines.workflow import sentence
 from common.io import write_table
 
 logger = logging.getLogger("common")
@@ -36,25 +36,24 @@ def register_pairs(evaluator: Evaluator, dataset: Dataset, output_dir: str | Pat
             ``torchrun`` share them.
 
     Raises:
-        SystemExit: with one sentence, if a pair failed. The others are done all the same.
+        RuntimeError: if pairs of several failed; the others are done all the same. Whatever a single pair raises.
     """
     rank, processes = (int(os.environ.get(name, default)) for name, default in (("RANK", 0), ("WORLD_SIZE", 1)))
-    with one_sentence():
-        if len(dataset) == 1 and "pair" not in dataset.data[0]:
-            if rank:
-                return
-            _register(evaluator, dataset, 0)
-            _report(json.loads((Path(output_dir) / RESULT).read_text()))
-            logger.info("Results and pictures: %s", output_dir)
+    if len(dataset) == 1 and "pair" not in dataset.data[0]:
+        if rank:
             return
-        rows = _register_list(evaluator, dataset, Path(output_dir), range(rank, len(dataset), processes))
-        if processes > 1:
-            rows = _gather(rows)
-            if rank == 0:
-                write_table(Path(output_dir) / SUMMARY, rows)
+        _register(evaluator, dataset, 0)
+        _report(json.loads((Path(output_dir) / RESULT).read_text()))
+        logger.info("Results and pictures: %s", output_dir)
+        return
+    rows = _register_list(evaluator, dataset, Path(output_dir), range(rank, len(dataset), processes))
+    if processes > 1:
+        rows = _gather(rows)
+        if rank == 0:
+            write_table(Path(output_dir) / SUMMARY, rows)
     failures = [row["pair"] for row in rows if row["error"]]
     if failures:
-        raise SystemExit(f"Error: {len(failures)} of {len(dataset)} pairs failed: {', '.join(failures)}.")
+        raise RuntimeError(f"{len(failures)} of {len(dataset)} pairs failed: {', '.join(failures)}.")
 
 
 def _register(evaluator: Evaluator, dataset: Dataset, index: int) -> None:

@@ -102,7 +102,7 @@ def test_command_line_tells_a_mistake_in_one_sentence(phantom: dict[str, str], t
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert "Error: --fixd_image is not an option of this bundle. Did you mean --fixed_image?" in done.stderr
+    assert "Error: --fixd_image is not an option here: nothing reads it. Did you mean --fixed_image?" in done.stderr
     assert "Traceback" not in done.stderr + done.stdout
 
 
@@ -111,7 +111,7 @@ def test_datalist_goes_on_after_a_bad_pair_and_skips_what_is_complete(phantom: d
     with pairs.open("w", newline="") as file:
         csv.writer(file).writerows([SCANS, ["gone.nii.gz", phantom["moving_image"]], [phantom[key] for key in SCANS]])
     for _ in range(2):
-        with pytest.raises(SystemExit, match="1 of 2 pairs failed: 1_gone_moving_image"):
+        with pytest.raises(RuntimeError, match="1 of 2 pairs failed: 1_gone_moving_image"):
             run(config_file=str(CONFIG), logging_file=False, output_dir=str(tmp_path / "out"), datalist=str(pairs))
         stamps = [path.stat().st_mtime_ns for path in (tmp_path / "out").glob("2_*/metrics.json")]
     with (tmp_path / "out" / "summary.csv").open() as file:
@@ -171,9 +171,8 @@ def broken(kind: str, phantom: dict[str, str], folder: Path) -> dict[str, str]:
     ],
 )
 def test_wrong_scan_is_one_sentence(kind: str, message: str, phantom: dict[str, str], tmp_path: Path) -> None:
-    with pytest.raises(SystemExit, match=message) as error:
+    with pytest.raises((ValueError, FileNotFoundError), match=message) as error:
         register(tmp_path / "out", **broken(kind, phantom, tmp_path))
-    assert str(error.value).startswith("Error: ")
     assert "\n" not in str(error.value)
     assert not list((tmp_path / "out").glob("*"))
 
@@ -193,7 +192,7 @@ def test_wrong_option_is_one_sentence(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("points.csv").write_text("x,y,depth\n1,2,3\n")
-    with pytest.raises(SystemExit, match=message):
+    with pytest.raises((ValueError, FileNotFoundError), match=message):
         register(tmp_path / "out", **{**{key: phantom[key] for key in SCANS}, **options})
 
 
@@ -211,7 +210,7 @@ def test_wrong_features_are_one_sentence(features: str, message: str, phantom: d
 
 def test_unwritable_output_folder_is_one_sentence(phantom: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(SystemExit, match=r"--output_dir .* cannot be written"):
+    with pytest.raises(OSError, match=r"--output_dir .* cannot be written"):
         register(tmp_path / "file" / "out", **{key: phantom[key] for key in SCANS})
 
 
@@ -223,14 +222,14 @@ def test_full_disk_is_one_sentence_and_leaves_nothing_half_written(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(nib, "save", fail)
-    with pytest.raises(SystemExit, match="cannot be written: No space left on device"):
+    with pytest.raises(OSError, match="cannot be written: No space left on device"):
         register(tmp_path, **{key: phantom[key] for key in SCANS})
     assert not list(tmp_path.glob("*"))
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
 def test_absent_device_is_one_sentence(phantom: dict[str, str], tmp_path: Path) -> None:
-    with pytest.raises(SystemExit, match="--device cuda is not available on this machine"):
+    with pytest.raises(ValueError, match="--device cuda is not available on this machine"):
         register(tmp_path, device="cuda", **{key: phantom[key] for key in SCANS})
 
 
