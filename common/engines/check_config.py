@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence, Set
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ OWN_PATH = re.compile(r"\$@\w+( \+ '[\w/.-]*')?")  # how the configs themselves 
 ENTRIES = {
     *(str(each[BundlePropertyConfig.ID]).split("::")[0] for each in (TrainProperties | InferProperties).values()),
     *("imports", "initialize", "run", "finalize", "displayable_configs", "pre_transforms", "post_transforms"),
-    "save_execute_config",
+    *("tracking_uri", "experiment_name", "run_name", "save_execute_config"),  # MONAI's own, given or not used
 }
 
 
@@ -36,7 +36,7 @@ def check_config() -> None:
         return
     config: dict[str, Any] = parser.get()
     entries = ENTRIES | {workflow.init_id, workflow.run_id, workflow.final_id}
-    checked = check_settings(config, read_defaults(Path(workflow.config_root_path), config), entries)
+    checked = check_settings(config, read_files(Path(workflow.config_root_path), config), entries)
     for name, value in checked.items():
         if value is not config[name]:
             config[name] = value
@@ -44,13 +44,13 @@ def check_config() -> None:
 
 
 def check_settings(
-    config: Mapping[str, Any], defaults: Mapping[str, Any], entries: set[str] | frozenset[str] = frozenset(ENTRIES)
+    config: Mapping[str, Any], files: Sequence[Mapping[str, Any]], entries: Set[str] = ENTRIES
 ) -> dict[str, Any]:
     """Check the ids of a config.
 
     Args:
         config: not resolved, with all overlays and options.
-        defaults: what the bundle's own files say, see `read_defaults`.
+        files: what the bundle's own files say, see `read_files`.
         entries: ids that are used although no other one refers to them.
 
     Returns:
@@ -60,34 +60,40 @@ def check_settings(
         ValueError: if nothing reads an id that was set, a name of a file would be evaluated, or a knob is of another
             kind or outside its range.
     """
-    checked = {}
+    checked, defaults = {}, _defaults(files)
     for name, value in config.items():
         if name in PATHS:
             checked[name] = _check_path(name, value, defaults.get(name, value))
         elif name in defaults:
             checked[name] = check_knob(name, value, defaults[name])
     read = entries | {reference for text in _texts(config) for reference in REFERENCE.findall(text)}
-    for name in config:
-        if name not in read and not name.startswith("_") and config[name] != defaults.get(name, ...):
+    for name in set(config) - read:
+        if not name.startswith("_") and all(config[name] != content.get(name, ...) for content in files):
             close = get_close_matches(name, [other for other in config if other in read], n=1)
             hint = f" Did you mean --{close[0]}?" if close else ""
             raise ValueError(f"--{name} is not an option here: nothing reads it.{hint}")
     return checked
 
 
-def read_defaults(folder: Path, config: Mapping[str, Any]) -> dict[str, Any]:
-    """What the files in a bundle's folder of configs say, those that a config can be made of: the longest first.
-
-    An expression says nothing about kinds: what another file has in its place is rather taken.
+def read_files(folder: Path, config: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Read the files of a bundle that a config can be made of: those that hold none but its ids.
 
     Args:
         folder: with JSON files, also in subfolders.
         config: with all its overlays.
+
+    Returns:
+        What they say, the longest first.
     """
     contents = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.rglob("*.json"))]
     used = [content for content in contents if {re.split("#|::", name)[0] for name in content} <= set(config)]
+    return sorted(used, key=len, reverse=True)
+
+
+def _defaults(files: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What tells the kinds of the ids: the longest file; an expression tells none, rather what an overlay has there."""
     defaults: dict[str, Any] = {}
-    for content in sorted(used, key=len, reverse=True):
+    for content in files:
         defaults |= {name: value for name, value in content.items() if is_built(defaults.get(name, "$"))}
     return defaults
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from monai.bundle import ConfigParser, ConfigWorkflow, run
 
-from common.engines.check_config import ENTRIES, check_config, check_settings, read_defaults
+from common.engines.check_config import ENTRIES, check_config, check_settings, read_files
 from common.engines.workflow import MISTAKES
 
 BUNDLES = Path(__file__).parents[2] / "bundles"
@@ -45,19 +45,19 @@ def is_knob(value: Any) -> bool:
 @pytest.mark.parametrize(("bundle", "names"), CONFIGS, ids=str)
 def test_shipped_configs_pass(bundle: str, names: tuple[str, ...]) -> None:
     config, folder = read(bundle, *names)
-    checked = check_settings(config, read_defaults(folder, config))
+    checked = check_settings(config, read_files(folder, config))
     assert all(value is config[name] for name, value in checked.items())
 
 
 @pytest.mark.parametrize(("bundle", "names"), CONFIGS, ids=str)
 def test_bad_values_are_refused_in_a_sentence(bundle: str, names: tuple[str, ...]) -> None:
     config, folder = read(bundle, *names)
-    defaults = read_defaults(folder, config)
+    files = read_files(folder, config)
     passed, told = [], []
     for name, before in config.items():
         for value in BAD:
             try:
-                check_settings({**config, name: value}, defaults)
+                check_settings({**config, name: value}, files)
                 passed.append((name, before, value))
             except ValueError as error:
                 told.append((name, str(error)))
@@ -72,12 +72,12 @@ def test_bad_values_are_refused_in_a_sentence(bundle: str, names: tuple[str, ...
 @pytest.mark.parametrize("bundle", INFERENCE)
 def test_what_passes_builds_a_pipeline_or_is_refused_there(bundle: str, tmp_path: Path) -> None:
     config, folder = read(bundle, "inference")
-    defaults = read_defaults(folder, config)
+    files = read_files(folder, config)
     told = []
     for name in sorted(set(config) - ENTRIES - {"output_dir", "_meta_"}):
         for value in BAD:
             try:
-                check_settings({**config, name: value}, defaults)
+                check_settings({**config, name: value}, files)
             except ValueError:
                 continue
             options = {"output_dir": str(tmp_path), name: value}
@@ -158,15 +158,30 @@ def test_pipeline_is_built_without_writing(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_options_of_a_new_run_id_are_read() -> None:
-    assert check_settings({"mine": 3}, {}, {"mine"}) == {}
-    assert check_settings({"_desc_": "text", "run": "$@mine", "mine": 3}, {}, {"run"}) == {}
+    assert check_settings({"mine": 3}, [], {"mine"}) == {}
+    assert check_settings({"_desc_": "text", "run": "$@mine", "mine": 3}, [], {"run"}) == {}
 
 
-def test_own_config_is_its_own_default(tmp_path: Path) -> None:
-    (tmp_path / "a.json").write_text(json.dumps({"epochs": 3, "run": "$@epochs"}))
-    (tmp_path / "b.json").write_text(json.dumps({"epochs": "$1 + 2", "run": [], "more": 1}))
-    (tmp_path / "c.json").write_text(json.dumps({"other": 1}))
-    assert read_defaults(tmp_path, {"epochs": 5, "run": "", "more": 1}) == {"epochs": 3, "run": [], "more": 1}
+def test_what_a_file_says_may_be_left_unread_and_an_option_may_not() -> None:
+    files = [{"epochs": 3, "more": 1}, {"epochs": 5}]
+    assert check_settings({"epochs": 5, "more": 1}, files) == {"epochs": 5, "more": 1}
+    with pytest.raises(ValueError, match=r"^--epochs is not an option here: nothing reads it\.$"):
+        check_settings({"epochs": 4, "more": 1}, files)
+
+
+def test_kind_is_that_of_a_literal_in_any_file() -> None:
+    files = [{"key": "$str(@epochs)", "epochs": 3, "run": "@key"}, {"key": "model"}]
+    assert check_settings({**files[0], "key": "other"}, files)["key"] == "other"
+    with pytest.raises(ValueError, match=r"^--key is expected to be a word, got 3\.$"):
+        check_settings({**files[0], "key": 3}, files)
+
+
+def test_files_are_those_of_the_config(tmp_path: Path) -> None:
+    (tmp_path / "more").mkdir()
+    first, second = {"epochs": 3, "run": "$@epochs"}, {"run#0": 1}
+    for name, content in {"a": second, "more/b": first, "c": {"other": 1}}.items():
+        (tmp_path / f"{name}.json").write_text(json.dumps(content))
+    assert read_files(tmp_path, {"epochs": 5, "run": ""}) == [first, second]
 
 
 def test_check_config_alone_does_nothing() -> None:
