@@ -81,6 +81,12 @@ def test_command_line_pairs_knows_both_directions(tmp_path: Path) -> None:
         command_line_pairs(tmp_path, "back", **given)
 
 
+def test_both_directions_of_the_built_in_pair_are_not_written_before_they_are_asked_for(tmp_path: Path) -> None:
+    pairs = command_line_pairs(tmp_path, "both", fixed_image=None)
+    assert len(pairs) == 2
+    assert not list(tmp_path.iterdir())
+
+
 def test_check_options_wants_the_weights_of_a_trained_bundle(tmp_path: Path) -> None:
     with pytest.raises(
         FileNotFoundError, match=r"no trained weights at .*absent\.pt: give --checkpoint, or train them"
