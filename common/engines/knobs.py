@@ -75,6 +75,7 @@ RANGES: Mapping[str, Range] = {
     "pairs_per_epoch": Range(1, 10**9),
     "passes": Range(1, 1000),
     "pixdim": Range(1e-3, 1e3, counts=(2, 3)),
+    "regularization": WEIGHT,  # where it is no component
     "regularization_weight": WEIGHT,
     "remainder": SHARE,
     "rotation_degrees": DEGREES,
@@ -133,7 +134,7 @@ def check_knob(name: str, value: Any, default: Any) -> Any:
 
 def _range(name: str, default: Any) -> Range | None:
     """The range of a number or of a list of as many numbers as the default has; of any number where that has one."""
-    rule = RANGES.get(name)
+    rule = None if isinstance(default, Mapping) else RANGES.get(name)
     if rule is None or rule.counts or not isinstance(default, list | tuple):
         return rule
     return rule._replace(counts=(len(default),) if len(default) > 1 else ANY) if _are_numbers(default) else None

@@ -12,6 +12,13 @@ from common.engines.check_config import ENTRIES, check_config, check_settings, r
 from common.engines.workflow import MISTAKES
 
 BUNDLES = Path(__file__).parents[2] / "bundles"
+
+
+def first_of(bundle: Path) -> str:
+    """The config that overlays change."""
+    return "train" if (bundle / "configs" / "train.json").is_file() else "inference"
+
+
 CONFIGS = [
     (bundle.name, tuple(str(path.relative_to(bundle / "configs").with_suffix("")) for path in files))
     for bundle in sorted(BUNDLES.iterdir())
@@ -19,7 +26,7 @@ CONFIGS = [
     if (first := bundle / "configs" / f"{base}.json").is_file()
     for files in [
         [first],
-        *([first, overlay] for overlay in sorted((bundle / "configs").rglob("*.json")) if base == "train"),
+        *([first, overlay] for overlay in sorted((bundle / "configs").rglob("*.json")) if base == first_of(bundle)),
     ]
     if files[-1].stem not in ("metadata", "monai_label", "train", "inference", "segmentation") or len(files) == 1
 ]

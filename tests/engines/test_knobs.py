@@ -73,6 +73,8 @@ def test_words_of_the_command_line_are_what_they_mean(word: str, default: Any, m
         ("fixed_phase", "every", None, "a whole number from 0 to 1000000, or all, got every"),
         ("amp", 0, False, r"^--amp is expected to be true or false, got 0\.$"),
         ("amp", "yes", False, "true or false, got yes"),
+        ("regularization", 1.0, {"_target_": "other"}, "an expression or a component that replaces"),
+        ("regularization", -1.0, "$10.0", "a number from 0 to 1e"),
         ("similarity", "abc", {"_target_": "other"}, "an expression or a component that replaces"),
         ("network", 3, "$@network_def", r"an expression or a component that replaces \$@network_def, got 3"),
         ("train", "x", {"trainer": {}}, "a dictionary, got x"),
