@@ -1,6 +1,6 @@
 """Transforms of a server: MONAI Label answers a failing one with "Internal Server Error", and keeps its sentence."""
 
-from importlib import import_module
+import sys
 from typing import Any
 
 from monai.transforms import Compose
@@ -23,8 +23,7 @@ class AnsweringCompose(Compose):
         try:
             return super().__call__(*args, **kwargs)
         except MISTAKES as error:
-            try:
-                refusal = import_module("fastapi").HTTPException
-            except ModuleNotFoundError:
-                raise error from None
-            raise refusal(status_code=422, detail=sentence(error)) from error
+            server: Any = sys.modules.get("fastapi")
+            if server is None:
+                raise
+            raise server.HTTPException(status_code=422, detail=sentence(error)) from error

@@ -79,14 +79,20 @@ def read_files(folder: Path, config: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Read the files of a bundle that a config can be made of: those that hold none but its ids.
 
     Args:
-        folder: with JSON files, also in subfolders.
+        folder: with JSON files, and overlays in ``variants``; what is no config there is passed over.
         config: with all its overlays.
 
     Returns:
         What they say, the longest first.
     """
-    contents = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.rglob("*.json"))]
-    used = [content for content in contents if {re.split("#|::", name)[0] for name in content} <= set(config)]
+    used = []
+    for path in [*sorted(folder.glob("*.json")), *sorted(folder.glob("variants/*.json"))]:
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+        if isinstance(content, dict) and {re.split("#|::", name)[0] for name in content} <= set(config):
+            used.append(content)
     return sorted(used, key=len, reverse=True)
 
 
@@ -130,7 +136,7 @@ def _check_path(name: str, value: Any, default: Any) -> Any:
 
 
 def _check_name(option: str, name: str) -> None:
-    if name[:1] in ("$", "@", "%") and not OWN_PATH.fullmatch(name):
+    if name[:1] in ("$", "@") and not OWN_PATH.fullmatch(name):
         raise ValueError(
             f"--{option} {name} begins with {name[0]}, and would be evaluated: put ./ before it, or name it in a file "
             "given as --datalist, where names are data."

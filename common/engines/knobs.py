@@ -13,8 +13,6 @@ PATHS = {f"{side}_{kind}" for side in ("fixed", "moving") for kind in ("image", 
 }
 NULL = ("null", "none")  # as the command line hands them over
 WORDS = {"true": True, "false": False}
-
-
 ANY = range(1, 1000)
 
 
@@ -150,8 +148,9 @@ def _is_literal(value: Any) -> bool:
 
 
 def _is_number(value: Any, whole: bool = False) -> bool:
-    kind: Any = Integral if whole else Real
-    return isinstance(value, kind) and not isinstance(value, bool) and math.isfinite(value)
+    if isinstance(value, bool) or not isinstance(value, Integral if whole else Real):
+        return False
+    return isinstance(value, Integral) or math.isfinite(value)
 
 
 def _in_range(value: Any, rule: Range) -> bool:
@@ -174,7 +173,7 @@ def _is_like(value: Any, default: Any) -> bool:
     if isinstance(default, list | tuple):
         if not isinstance(value, list | tuple) or not value or (_are_numbers(default) and len(value) != len(default)):
             return False
-        return all(_is_like(each, default[0]) for each in value)
+        return all(_is_like(each, default[0]) for each in value) if default else True
     if isinstance(default, bool | str | Mapping):
         return isinstance(value, str if isinstance(default, str) else type(default)) and value != ""
     return _is_number(value, isinstance(default, Integral))

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from common.engines import AnsweringCompose
+from common.engines import AnsweringCompose, sentence
 
 
 class RefusalError(Exception):
@@ -32,5 +32,6 @@ def test_client_is_answered_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_mistake_is_raised_outside_of_a_server(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "fastapi", None)
-    with pytest.raises(RuntimeError, match="applying transform"):
+    with pytest.raises(RuntimeError, match="applying transform") as error:
         AnsweringCompose([fail])("a.nii")
+    assert sentence(error.value) == "a.nii is no scan."

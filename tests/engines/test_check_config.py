@@ -184,9 +184,11 @@ def test_kind_is_that_of_a_literal_in_any_file() -> None:
 
 
 def test_files_are_those_of_the_config(tmp_path: Path) -> None:
-    (tmp_path / "more").mkdir()
+    (tmp_path / "variants").mkdir()
+    (tmp_path / "damaged.json").write_text("{")
+    (tmp_path / "pairs.json").write_text("[{}]")
     first, second = {"epochs": 3, "run": "$@epochs"}, {"run#0": 1}
-    for name, content in {"a": second, "more/b": first, "c": {"other": 1}}.items():
+    for name, content in {"a": second, "variants/b": first, "c": {"other": 1}}.items():
         (tmp_path / f"{name}.json").write_text(json.dumps(content))
     assert read_files(tmp_path, {"epochs": 5, "run": ""}) == [first, second]
 

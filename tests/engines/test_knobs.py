@@ -32,6 +32,7 @@ from common.engines.knobs import check_knob
         ("held_out", ["A", "B"], None),
         ("compile", "eager", None),
         ("remainder", -0.0, 0.5),
+        ("anything", [1], []),
         ("settings", {}, {"features": "@features"}),
     ],
 )
@@ -83,6 +84,7 @@ def test_words_of_the_command_line_are_what_they_mean(word: str, default: Any, m
         ("held_out", 3, None, "a name, got 3"),
         ("border", "abc", "constant", "one of constant, edge, got abc"),
         ("compile", "abc", None, "one of .*eager.*, got abc"),
+        ("epochs", 10**400, 600, "a whole number from 1 to 1000000, got 1000"),
         ("other", 1.5, 2, "a whole number, got 1.5"),
         ("other", "x", 2.0, "a number, got x"),
         ("other", ["x"] * 99, 2.0, r"a number, got .*\.\.\.\.$"),
