@@ -36,12 +36,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dataset_dir", help="folder of mnist_train.npz")
     parser.add_argument("--output_dir", type=Path, required=True)
-    parser.add_argument("--checkpoint", type=Path, help="by default models/model_mnist.pt of the bundle")
+    parser.add_argument("--checkpoint", type=Path, help="by default models/digits/model.pt of the bundle")
     parser.add_argument("--bundle", type=Path, default=BUNDLE)
     parser.add_argument("--seed", type=int, default=0, help="of the choice of the fixed digits")
     arguments = parser.parse_args()
     with one_sentence():
-        checkpoint = arguments.checkpoint or arguments.bundle / "models" / "model_mnist.pt"
+        checkpoint = arguments.checkpoint or arguments.bundle / "models" / "digits" / "model.pt"
         weights = torch.load(checkpoint, map_location="cpu", weights_only=True)
         random = torch.Generator().manual_seed(arguments.seed)
         rows, pictures = [], []

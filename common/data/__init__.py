@@ -1,6 +1,7 @@
 """Cases and pairs to register."""
 
 from .annotated_cases import find_annotated_cases as find_annotated_cases
+from .built_in import OnDemand as OnDemand
 from .built_in import pairs_or_built_in as pairs_or_built_in
 from .cases import find_cases as find_cases
 from .cine_pairs import cine_pairs as cine_pairs

@@ -1,6 +1,7 @@
 """The pair that is registered when none is given: a phantom with known ground truth."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +12,41 @@ from .pairs import read_pairs
 PHANTOMS = ("torso", "heart")
 
 
+class OnDemand(Sequence):
+    """A list that is made when an item is asked for: a config can be built and looked at, and no file is written.
+
+    Args:
+        make: gives the list.
+        length: how many items that has.
+    """
+
+    def __init__(self, make: Callable[[], Sequence[dict[str, Any]]], length: int) -> None:
+        self._make = make
+        self._length = length
+
+    @cached_property
+    def _made(self) -> Sequence[dict[str, Any]]:
+        return self._make()
+
+    def __len__(self) -> int:
+        """Number of items, known beforehand."""
+        return self._length
+
+    def __getitem__(self, index: Any) -> Any:
+        """Make the list, unless it is there."""
+        return self._made[index]
+
+
 def pairs_or_built_in(
-    output_dir: str | Path,
+    folder: str | Path,
     datalist: str | Path | Sequence[Mapping[str, Any]] | None = None,
     phantom: str = "torso",
     **pair: Any,
-) -> list[dict[str, Any]]:
-    """Read the pairs given, or write the built-in one to ``output_dir/phantom``.
+) -> Sequence[dict[str, Any]]:
+    """Read the pairs given, or write the built-in one to ``folder/phantom`` when it is first asked for.
 
     Args:
-        output_dir: folder of the results.
+        folder: of the built-in pair.
         datalist: see `read_pairs`.
         phantom: the built-in pair: "torso", two scans of a patient, or "heart", two phases of one slice.
         pair: see `read_pairs`.
@@ -35,6 +61,9 @@ def pairs_or_built_in(
         raise ValueError(f"pairs_or_built_in() expects 'phantom' to be one of {', '.join(PHANTOMS)}, got {phantom}.")
     if datalist is not None or any(value is not None for value in pair.values()):
         return read_pairs(datalist, **pair)
-    built_in = heart_phantom() if phantom == "heart" else torso_phantom()
-    paths = write_phantom(built_in, Path(output_dir) / "phantom")
+    return OnDemand(partial(_write_built_in, Path(folder) / "phantom", phantom), 1)
+
+
+def _write_built_in(folder: Path, phantom: str) -> list[dict[str, Any]]:
+    paths = write_phantom(heart_phantom() if phantom == "heart" else torso_phantom(), folder)
     return read_pairs(**{key: path for key, path in paths.items() if key != "displacement"})

@@ -16,8 +16,8 @@ from common.io import fingerprint, read_scan, write_table
 from common.transforms import map_labels
 
 from ._label_records import LabelRecords
-from .command_line import sentence
 from .segmenter import Segmenter, merge_true_labels
+from .workflow import sentence
 
 logger = logging.getLogger("common")
 REPORT = "report.csv"
@@ -49,7 +49,7 @@ def label_scans(
     Raises:
         FileNotFoundError: if a folder is not there.
         ValueError: if there are no scans, two have one name, or the results would mix with the input.
-        SystemExit: with one sentence, if a scan failed. The others are done all the same.
+        RuntimeError: if scans failed; the others are done all the same.
     """
     output = Path(output)
     scans = _scans(Path(images))
@@ -81,7 +81,7 @@ def label_scans(
     write_table(output / REPORT, [*rows, *({"scan": name, "error": text} for name, text in errors.items())])
     logger.info("%d of %d organs stand out, see %s", sum(bool(r["flag"]) for r in rows), len(rows), output / REPORT)
     if errors:
-        raise SystemExit(f"Error: {len(errors)} of {len(scans)} scans failed: {', '.join(errors)}.")
+        raise RuntimeError(f"{len(errors)} of {len(scans)} scans failed: {', '.join(errors)}.")
 
 
 def _label(segmenter: Segmenter, path: Path, truth: Path | None, label_map: Mapping | None) -> MetaTensor:

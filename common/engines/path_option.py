@@ -4,7 +4,6 @@ Fire takes every value for Python where it can: `1_2` becomes 12, `a,b` two name
 ConfigParser writes `::` for every `#` in a text.
 """
 
-import re
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 
 from fire.parser import DefaultParseValue
 
-PATHS = re.compile(r"\w+_(dir|root|image|label|mask|keypoints|weights)|datalist|cine|label|checkpoint")
+from .knobs import PATHS
 
 
 def check_path_options(arguments: Sequence[str]) -> None:
@@ -68,7 +67,7 @@ def restore_name(value: Any) -> Any:
 def _is_mistaken(name: str, value: object) -> bool:
     """None is no file, and a list of pairs may be written out; a folder cannot be left out."""
     meant = (value is None and not name.endswith("_dir")) or (name == "datalist" and isinstance(value, list))
-    return bool(PATHS.fullmatch(name)) and not meant
+    return name in PATHS and not meant
 
 
 def _options(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:

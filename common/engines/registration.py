@@ -16,7 +16,7 @@ from monai.data import DataLoader, Dataset
 from monai.engines import Evaluator
 from torch import distributed
 
-from common.engines.command_line import one_sentence, sentence
+from common.engines.workflow import sentence
 from common.io import check_replaceable, write_table
 from common.optimization import listening
 from common.reports import RESULT_FILES, describe_inputs, differences, read_record
@@ -44,28 +44,26 @@ def register_pairs(
         provenance: what a result is made of besides its inputs, see `common.reports.differences`.
 
     Raises:
-        SystemExit: with one sentence, if a pair failed. The others are done all the same.
+        RuntimeError: if pairs of several failed; the others are done all the same. Whatever a single pair raises.
     """
     parts = (evaluator.network, evaluator.inferer, dataset.transform)  # type: ignore[attr-defined]
     provenance = {**(provenance or {}), "configuration": configuration_digest(*parts)}
     rank, processes = (int(os.environ.get(name, default)) for name, default in (("RANK", 0), ("WORLD_SIZE", 1)))
-    with one_sentence():
-        if len(dataset) == 1 and "pair" not in dataset.data[0]:
-            if rank:
-                return
-            made_of = _made_of(dataset.data[0], provenance)
-            _report(_register(evaluator, dataset, dataset.data[0], made_of, Path(output_dir)))
-            logger.info("Results and pictures: %s", output_dir)
+    if len(dataset) == 1 and "pair" not in dataset.data[0]:
+        if rank:
             return
-        share = range(rank, len(dataset), processes)
-        rows = _register_list(evaluator, dataset, Path(output_dir), share, provenance)
-        if processes > 1:
-            rows = _gather(rows)
-            if rank == 0:
-                write_table(Path(output_dir) / SUMMARY, rows)
+        made_of = _made_of(dataset.data[0], provenance)
+        _report(_register(evaluator, dataset, dataset.data[0], made_of, Path(output_dir)))
+        logger.info("Results and pictures: %s", output_dir)
+        return
+    rows = _register_list(evaluator, dataset, Path(output_dir), range(rank, len(dataset), processes), provenance)
+    if processes > 1:
+        rows = _gather(rows)
+        if rank == 0:
+            write_table(Path(output_dir) / SUMMARY, rows)
     failures = [row["pair"] for row in rows if row["error"]]
     if failures:
-        raise SystemExit(f"Error: {len(failures)} of {len(dataset)} pairs failed: {', '.join(failures)}.")
+        raise RuntimeError(f"{len(failures)} of {len(dataset)} pairs failed: {', '.join(failures)}.")
 
 
 def _made_of(pair: Mapping[str, Any], provenance: Mapping[str, Any]) -> dict[str, Any]:

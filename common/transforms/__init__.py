@@ -1,5 +1,6 @@
 """MONAI dictionary transforms: from two scans to one network input, and from its ddf to everything warped."""
 
+from .extent import CheckExtentd as CheckExtentd
 from .largest_component import keep_largest_component as keep_largest_component
 from .load_points import LoadPointsd as LoadPointsd
 from .load_scans import LoadScansd as LoadScansd

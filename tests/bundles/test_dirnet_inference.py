@@ -159,7 +159,7 @@ def test_one_of_several_networks_is_loaded(tmp_path: Path) -> None:
         register(tmp_path / key, checkpoint_key=key, **options)
         field = read_field(tmp_path / key / "displacement_field.nii.gz").displacement
         np.testing.assert_allclose(field[0, :, 14, 14], expected, atol=0.05)
-    with pytest.raises(SystemExit, match="There is no network digit_7"):
+    with pytest.raises(ValueError, match="There is no network digit_7"):
         register(tmp_path / "absent", checkpoint_key="digit_7", **options)
 
 

@@ -124,7 +124,7 @@ def test_digits_are_trained_and_evaluated(digits: Path, tmp_path: Path) -> None:
 
 
 def test_mistakes_are_told_in_one_sentence(digits: Path, tmp_path: Path) -> None:
-    with pytest.raises(SystemExit, match=r"^Error: There is no 4-D scan <patient>_image.nii.gz in"):
+    with pytest.raises(FileNotFoundError, match=r"^There is no 4-D scan <patient>_image.nii.gz in"):
         train(digits, tmp_path)
-    with pytest.raises(SystemExit, match=r"^Error: .*has no image of the digit 3"):
+    with pytest.raises(ValueError, match=r".*has no image of the digit 3"):
         train(digits, tmp_path, "mnist", digit=3)

@@ -62,5 +62,5 @@ def test_both_directions_are_written_on_their_own_grids(blobs: dict[str, str], t
 
 
 def test_absent_weights_are_told(blobs: dict[str, str], tmp_path: Path) -> None:
-    with pytest.raises(SystemExit, match=r"no trained weights at .*absent\.pt: give --checkpoint"):
+    with pytest.raises(FileNotFoundError, match=r"no trained weights at .*absent\.pt: give --checkpoint"):
         register(tmp_path / "result", **blobs, checkpoint=str(tmp_path / "absent.pt"))

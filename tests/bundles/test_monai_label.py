@@ -4,6 +4,7 @@ The server itself is no dependency; `StudyPaird` meets a stand-in in its own tes
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,9 +27,9 @@ def test_label_is_that_of_the_command_line(name: str, phantom: dict[str, str], t
 
     parser = ConfigParser(ConfigParser.load_config_file(str(config)))  # as in the server, without the metadata
     parser.update(options)
-    study_pair, *rest = parser["pre_transforms"]
+    study_pair, *rest = parser["pre_transforms"][0]["transforms"]
     assert study_pair["_target_"] == "common.transforms.StudyPaird"
-    parser["pre_transforms"] = rest
+    parser["pre_transforms#0#transforms"] = rest
     data = Compose(parser.get_parsed_content("pre_transforms"))({"image": pair["fixed_image"], **pair})
     network = parser.get_parsed_content("network_def").eval()
     if "checkpoint" in parser.config and (BUNDLES / name / "models" / "model.pt").is_file():
@@ -42,13 +43,19 @@ def test_label_is_that_of_the_command_line(name: str, phantom: dict[str, str], t
     np.testing.assert_allclose(label.affine, written.affine, atol=1e-5)
 
 
-def test_training_on_given_cases_leaves_the_weights_of_the_bundle(phantom: dict[str, str], tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["abdomen_ct_self_training", "hippocampus_mr_symmetric", "cardiac_mr_dirnet"])
+def test_server_offers_the_weights_of_the_anatomy_alone(name: str) -> None:
+    assert {path.name for path in (BUNDLES / name / "models").glob("*.pt")} <= {"model.pt"}
+
+
+def fine_tune(phantom: dict[str, str], root: Path, **options: Any) -> None:
+    """Train as the server does: from the weights there are, on cases it names."""
     configs = BUNDLES / "hippocampus_mr_symmetric" / "configs"
     cases = [{"image": phantom[f"{side}_image"], "label": phantom[f"{side}_label"]} for side in ("fixed", "moving")]
     run(
         config_file=[str(configs / f"{name}.json") for name in ("train", "variants/small", "monai_label")],
         logging_file=False,
-        bundle_root=str(tmp_path),
+        bundle_root=str(root),
         device="cpu",
         **{"train#trainer#max_epochs": 1, "train#dataset#data": cases, "validate#dataset#data": cases},
         multiplier=1,
@@ -56,8 +63,26 @@ def test_training_on_given_cases_leaves_the_weights_of_the_bundle(phantom: dict[
         pixdim=[12.0] * 3,
         spatial_size=[16, 16, 32],
         num_workers=0,
+        **options,
     )
+
+
+def test_training_on_given_cases_leaves_the_weights_of_the_bundle(phantom: dict[str, str], tmp_path: Path) -> None:
+    fine_tune(phantom, tmp_path)
     weights = torch.load(tmp_path / "models" / "model.pt", weights_only=True)
-    parser = ConfigParser(ConfigParser.load_config_file(str(configs / "inference.json")))
+    parser = ConfigParser(
+        ConfigParser.load_config_file(str(BUNDLES / "hippocampus_mr_symmetric" / "configs" / "inference.json"))
+    )
     parser["multiplier"] = 1
-    parser.get_parsed_content("network_def").load_state_dict(weights)
+    network = parser.get_parsed_content("network_def")
+    network.load_state_dict(weights)
+
+    loader = {
+        "_target_": "CheckpointLoader",
+        "load_path": str(tmp_path / "start.pt"),
+        "load_dict": {"model": "@network"},
+    }
+    torch.save(weights, tmp_path / "start.pt")
+    fine_tune(phantom, tmp_path, **{"train#handlers#0": loader}, learning_rate=10.0)
+    kept = torch.load(tmp_path / "models" / "model.pt", weights_only=True)
+    assert all(torch.equal(kept[name], weights[name]) for name in weights)  # worse ones never replace them

@@ -102,7 +102,7 @@ def test_command_line_tells_a_mistake_in_one_sentence(phantom: dict[str, str], t
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert "Error: --fixd_image is not an option of this bundle. Did you mean --fixed_image?" in done.stderr
+    assert "Error: --fixd_image is not an option here: nothing reads it. Did you mean --fixed_image?" in done.stderr
     assert "Traceback" not in done.stderr + done.stdout
 
 
@@ -112,7 +112,7 @@ def test_datalist_goes_on_after_a_bad_pair_and_skips_what_is_the_same(phantom: d
         csv.writer(file).writerows([SCANS, ["gone.nii.gz", phantom["moving_image"]], [phantom[key] for key in SCANS]])
     stamps = []
     for spacing in (9, 9, [9, 10, 11]):
-        with pytest.raises(SystemExit, match="1 of 2 pairs failed: 1_gone_moving_image"):
+        with pytest.raises(RuntimeError, match="1 of 2 pairs failed: 1_gone_moving_image"):
             run(
                 config_file=str(CONFIG),
                 logging_file=False,
@@ -178,9 +178,8 @@ def broken(kind: str, phantom: dict[str, str], folder: Path) -> dict[str, str]:
     ],
 )
 def test_wrong_scan_is_one_sentence(kind: str, message: str, phantom: dict[str, str], tmp_path: Path) -> None:
-    with pytest.raises(SystemExit, match=message) as error:
+    with pytest.raises((ValueError, FileNotFoundError), match=message) as error:
         register(tmp_path / "out", **broken(kind, phantom, tmp_path))
-    assert str(error.value).startswith("Error: ")
     assert "\n" not in str(error.value)
     assert not list((tmp_path / "out").glob("*"))
 
@@ -200,7 +199,7 @@ def test_wrong_option_is_one_sentence(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("points.csv").write_text("x,y,depth\n1,2,3\n")
-    with pytest.raises(SystemExit, match=message):
+    with pytest.raises((ValueError, FileNotFoundError), match=message):
         register(tmp_path / "out", **{**{key: phantom[key] for key in SCANS}, **options})
 
 
@@ -212,13 +211,13 @@ def test_wrong_option_is_one_sentence(
     ],
 )
 def test_wrong_features_are_one_sentence(features: str, message: str, phantom: dict[str, str], tmp_path: Path) -> None:
-    with pytest.raises(SystemExit, match=message):
+    with pytest.raises((ValueError, FileNotFoundError), match=message):
         register(tmp_path / "out", PAPER, features=features, **{key: phantom[key] for key in SCANS})
 
 
 def test_unwritable_output_folder_is_one_sentence(phantom: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(SystemExit, match=r"--output_dir .* cannot be written"):
+    with pytest.raises(OSError, match=r"--output_dir .* cannot be written"):
         register(tmp_path / "file" / "out", **{key: phantom[key] for key in SCANS})
 
 
@@ -230,7 +229,7 @@ def test_full_disk_is_one_sentence_and_leaves_nothing_half_written(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(nib, "save", fail)
-    with pytest.raises(SystemExit, match="cannot be written: No space left on device"):
+    with pytest.raises(OSError, match="cannot be written: No space left on device"):
         register(tmp_path, **{key: phantom[key] for key in SCANS})
     assert not list(tmp_path.glob("*"))
 
@@ -241,7 +240,7 @@ def test_damaged_weights_write_nothing(phantom: dict[str, str], tmp_path: Path) 
 
     hook = torch.nn.modules.module.register_module_forward_hook(spoil)
     try:
-        with pytest.raises(SystemExit, match=r"^Error: The displacement is not finite: are the weights damaged"):
+        with pytest.raises(ValueError, match=r"^The displacement is not finite: are the weights damaged"):
             register(tmp_path / "out", spacing=9, **{key: phantom[key] for key in SCANS})
     finally:
         hook.remove()
@@ -250,7 +249,7 @@ def test_damaged_weights_write_nothing(phantom: dict[str, str], tmp_path: Path) 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
 def test_absent_device_is_one_sentence(phantom: dict[str, str], tmp_path: Path) -> None:
-    with pytest.raises(SystemExit, match="--device cuda is not available on this machine"):
+    with pytest.raises(ValueError, match="--device cuda is not available on this machine"):
         register(tmp_path, device="cuda", **{key: phantom[key] for key in SCANS})
 
 

@@ -107,7 +107,7 @@ def test_resumed_training_is_the_uninterrupted_one(cases: Path, tmp_path: Path) 
 
 def test_refused_training_leaves_the_settings(trained: Path, cases: Path) -> None:
     before = (trained / "checkpoints" / "settings.json").read_text()
-    with pytest.raises(SystemExit, match="holds checkpoints of an earlier run"):
+    with pytest.raises(ValueError, match="holds checkpoints of an earlier run"):
         train(cases, trained, windows=[[100, 10]])
     assert (trained / "checkpoints" / "settings.json").read_text() == before
 

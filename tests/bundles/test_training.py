@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from monai.bundle import ConfigWorkflow
+from monai.fl.client import MonaiAlgo
 
 from common.phantoms import torso_phantom, write_phantom
 
@@ -64,6 +65,20 @@ def rows(path: Path) -> list[dict[str, str]]:
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
     return torch.load(folder / "checkpoints" / "checkpoint_epoch=2.pt", weights_only=True)["objects"]["network"]
+
+
+@pytest.mark.filterwarnings("ignore:executing the bundle config:UserWarning")
+def test_federated_client_finds_its_bundle(cases: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    options = {name: value for name, value in TINY.items() if name != "epochs"}  # those are the server's
+    client = MonaiAlgo(
+        bundle_root=str(BUNDLE),
+        train_kwargs={**options, "dataset_dir": str(cases), "output_dir": str(tmp_path)},
+        config_evaluate_filename=None,
+    )
+    client.initialize()
+    assert client.trainer.state.max_epochs == 1
+    assert client.train_workflow.bundle_root == str(BUNDLE)
 
 
 def test_training_writes_what_it_promises(cases: Path, tmp_path: Path) -> None:

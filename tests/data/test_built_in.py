@@ -5,7 +5,7 @@ from pathlib import Path
 import nibabel as nib
 import pytest
 
-from common.data import built_in, pairs_or_built_in
+from common.data import OnDemand, built_in, pairs_or_built_in
 from common.phantoms import torso_phantom
 
 
@@ -18,7 +18,10 @@ def test_pairs_or_built_in_reads_what_is_given(tmp_path: Path) -> None:
 
 def test_pairs_or_built_in_writes_the_phantom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(built_in, "torso_phantom", lambda: torso_phantom((20, 18, 22), (8.0, 8.0, 8.0), 2.0))
-    (pair,) = pairs_or_built_in(str(tmp_path / "out"), None, fixed_image=None, moving_image=None)
+    pairs = pairs_or_built_in(str(tmp_path / "out"), None, fixed_image=None, moving_image=None)
+    assert len(pairs) == 1
+    assert not list(tmp_path.iterdir())  # until a pair is asked for
+    (pair,) = pairs
     kinds = ("image", "label", "keypoints")
     assert set(pair) == {f"{side}_{kind}" for side in ("fixed", "moving") for kind in kinds}
     for path in pair.values():
@@ -37,3 +40,13 @@ def test_pairs_or_built_in_writes_the_heart(tmp_path: Path) -> None:
     assert len(pair) == 6
     with pytest.raises(ValueError, match="expects 'phantom' to be one of torso, heart, got brain"):
         pairs_or_built_in(tmp_path, phantom="brain")
+
+
+def test_list_on_demand_is_made_once() -> None:
+    made = []
+    pairs = OnDemand(lambda: made.append(1) or [{"pair": "a"}, {"pair": "b"}], 2)
+    assert len(pairs) == 2
+    assert not made
+    assert [pair["pair"] for pair in pairs] == ["a", "b"]
+    assert pairs[1:] == [{"pair": "b"}]
+    assert len(made) == 1

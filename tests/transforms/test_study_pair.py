@@ -52,3 +52,9 @@ def test_request_may_name_another_scan_and_no_files() -> None:
 def test_what_the_study_does_not_have_is_told(moving: str, missing: str) -> None:
     with pytest.raises(ValueError, match=missing):
         StudyPaird()({"image": "/study/new.nii.gz", "moving_image": moving})
+
+
+@pytest.mark.parametrize("image", ["", ".", "studies"])
+def test_unknown_scan_is_not_the_folder_of_the_server(image: str) -> None:
+    with pytest.raises(ValueError, match=r"^The study has no such scan: give the id of one"):
+        StudyPaird()({"image": image})

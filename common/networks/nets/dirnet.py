@@ -84,6 +84,8 @@ class DIRNet(nn.Module):
         self.in_channels = in_channels
         self.spacing = 2**downsamplings
         self.dense_shape = None if dense_shape is None else tuple(dense_shape)
+        if min(self.dense_shape or [2 * self.spacing]) < 2 * self.spacing:
+            raise ValueError(f"DIRNet() expects 'dense_shape' of {2 * self.spacing} or more, got {dense_shape}.")
         spacings = [self.spacing] * spatial_dims
         bspline = transformer == "bspline"
         self.transformer = BSplineTransformer(spacings, order) if bspline else ThinPlateSplineTransformer(spacings)

@@ -96,3 +96,5 @@ def test_images_that_do_not_fit_raise() -> None:
         DIRNet()(torch.zeros(1, 3, 32, 32))
     with pytest.raises(ValueError, match="of this size, got"):
         DIRNet(dense_shape=(64, 64))(torch.zeros(1, 2, 32, 64))
+    with pytest.raises(ValueError, match=r"expects 'dense_shape' of 32 or more, got \(64, 16\)"):
+        DIRNet(dense_shape=(64, 16))

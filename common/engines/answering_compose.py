@@ -1,0 +1,29 @@
+"""Transforms of a server: MONAI Label answers a failing one with "Internal Server Error", and keeps its sentence."""
+
+import sys
+from typing import Any
+
+from monai.transforms import Compose
+
+from .workflow import MISTAKES, sentence
+
+
+class AnsweringCompose(Compose):
+    """Transforms whose mistakes reach the client of MONAI Label: as the sentence of a 422, unprocessable.
+
+    Outside of a server the mistake is raised as it is.
+    """
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Transform.
+
+        Raises:
+            HTTPException: of MONAI Label's server, if the data cannot be used.
+        """
+        try:
+            return super().__call__(*args, **kwargs)
+        except MISTAKES as error:
+            server: Any = sys.modules.get("fastapi")
+            if server is None:
+                raise
+            raise server.HTTPException(status_code=422, detail=sentence(error)) from error

@@ -1,0 +1,150 @@
+"""One look at a config before anything in it is resolved: unknown options, names that would be run, wrong kinds."""
+
+import json
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence, Set
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from monai.bundle import ConfigParser, ConfigWorkflow
+from monai.bundle.properties import InferProperties, TrainProperties
+from monai.utils import BundlePropertyConfig
+
+from .knobs import PATHS, check_knob, is_built
+from .path_option import check_path_options, restore_name
+from .workflow import calling, on_command_line
+
+REFERENCE = re.compile(r"@(\w+)")
+OWN_PATH = re.compile(r"\$@\w+( \+ '[\w/.-]*')?")  # how the configs themselves say where a file is
+ENTRIES = {
+    *(str(each[BundlePropertyConfig.ID]).split("::")[0] for each in (TrainProperties | InferProperties).values()),
+    *("imports", "initialize", "run", "finalize", "displayable_configs", "pre_transforms", "post_transforms"),
+    *("tracking_uri", "experiment_name", "run_name", "save_execute_config"),  # MONAI's own, given or not used
+}
+
+
+def check_config() -> None:
+    """Check the config that is being resolved, and hand on its knobs as what they mean; see `check_settings`.
+
+    An entry of ``initialize`` that refers to nothing: it comes before anything that a user gives is evaluated.
+
+    Raises:
+        ValueError: in one sentence, if an option is unknown or cannot be used.
+    """
+    parser, workflow = calling(ConfigParser), calling(ConfigWorkflow)
+    if parser is None or workflow is None:
+        return
+    if on_command_line():
+        check_path_options(sys.argv[1:])
+    config: dict[str, Any] = parser.get()
+    entries = ENTRIES | {workflow.init_id, workflow.run_id, workflow.final_id}
+    checked = check_settings(config, read_files(Path(workflow.config_root_path), config), entries)
+    for name, value in checked.items():
+        if value is not config[name]:
+            config[name] = value
+            parser.ref_resolver.items[name].update_config(value)
+
+
+def check_settings(
+    config: Mapping[str, Any], files: Sequence[Mapping[str, Any]], entries: Set[str] = ENTRIES
+) -> dict[str, Any]:
+    """Check the ids of a config.
+
+    Args:
+        config: not resolved, with all overlays and options.
+        files: what the bundle's own files say, see `read_files`.
+        entries: ids that are used although no other one refers to them.
+
+    Returns:
+        The ids and their values; words of a command line as what they mean.
+
+    Raises:
+        ValueError: if nothing reads an id that was set, a name of a file would be evaluated, or a knob is of another
+            kind or outside its range.
+    """
+    checked, defaults = {}, _defaults(files)
+    for name, value in config.items():
+        if name in PATHS:
+            checked[name] = _check_path(name, value, defaults.get(name, value))
+        elif name in defaults:
+            checked[name] = check_knob(name, value, defaults[name])
+    read = entries | {reference for text in _texts(config) for reference in REFERENCE.findall(text)}
+    for name in set(config) - read:
+        if not name.startswith("_") and all(config[name] != content.get(name, ...) for content in files):
+            close = get_close_matches(name, [other for other in config if other in read], n=1)
+            hint = f" Did you mean --{close[0]}?" if close else ""
+            raise ValueError(f"--{name} is not an option here: nothing reads it.{hint}")
+    return checked
+
+
+def read_files(folder: Path, config: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Read the files of a bundle that a config can be made of: those that hold none but its ids.
+
+    Args:
+        folder: with JSON files, and overlays in ``variants``; what is no config there is passed over.
+        config: with all its overlays.
+
+    Returns:
+        What they say, the longest first.
+    """
+    used = []
+    for path in [*sorted(folder.glob("*.json")), *sorted(folder.glob("variants/*.json"))]:
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+        if isinstance(content, dict) and {re.split("#|::", name)[0] for name in content} <= set(config):
+            used.append(content)
+    return sorted(used, key=len, reverse=True)
+
+
+def _defaults(files: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What tells the kinds of the ids: the longest file; an expression tells none, rather what an overlay has there."""
+    defaults: dict[str, Any] = {}
+    for content in files:
+        defaults |= {name: value for name, value in content.items() if is_built(defaults.get(name, "$"))}
+    return defaults
+
+
+def _texts(config: Any) -> Iterator[str]:
+    """All text in a config."""
+    if isinstance(config, str):
+        yield config
+    elif isinstance(config, Mapping):
+        for value in config.values():
+            yield from _texts(value)
+    elif isinstance(config, list | tuple):
+        for value in config:
+            yield from _texts(value)
+
+
+def _check_path(name: str, value: Any, default: Any) -> Any:
+    """A name of a file stays one: never an expression, nor what the parser or the command line made of it."""
+    if (value is None and default is None) or (name == "bundle_root" and value == default):
+        return value
+    if name == "datalist" and value and isinstance(value, list | tuple) and all(isinstance(v, Mapping) for v in value):
+        for text in _texts(value):
+            _check_name(name, text)
+        return value
+    if isinstance(value, Path):
+        value = str(value)
+    if not isinstance(value, str) or not value:
+        raise ValueError(
+            f"--{name} is expected to be the name of a file or folder, got {value!r} ({type(value).__name__}): a name "
+            "that looks like a number or a list is taken for one, unless a folder stands before it, as in ./1001."
+        )
+    _check_name(name, value)
+    return value
+
+
+def _check_name(option: str, name: str) -> None:
+    if name[:1] in ("$", "@") and not OWN_PATH.fullmatch(name):
+        raise ValueError(
+            f"--{option} {name} begins with {name[0]}, and would be evaluated: put ./ before it, or name it in a file "
+            "given as --datalist, where names are data."
+        )
+    if "::" in restore_name(name):  # MONAI has made it of a #
+        name = name.replace("::", "#")
+        raise ValueError(f"--{option} {name} holds #, which MONAI changes: rename it, or name it in a --datalist file.")

@@ -1,0 +1,197 @@
+"""A config is looked at as a whole before anything in it is evaluated."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+from monai.bundle import ConfigParser, ConfigWorkflow, run
+
+from common.engines.check_config import ENTRIES, check_config, check_settings, read_files
+from common.engines.workflow import MISTAKES
+
+BUNDLES = Path(__file__).parents[2] / "bundles"
+
+
+def first_of(bundle: Path) -> str:
+    """The config that overlays change."""
+    return "train" if (bundle / "configs" / "train.json").is_file() else "inference"
+
+
+CONFIGS = [
+    (bundle.name, tuple(str(path.relative_to(bundle / "configs").with_suffix("")) for path in files))
+    for bundle in sorted(BUNDLES.iterdir())
+    for base in ("inference", "train", "segmentation")
+    if (first := bundle / "configs" / f"{base}.json").is_file()
+    for files in [
+        [first],
+        *([first, overlay] for overlay in sorted((bundle / "configs").rglob("*.json")) if base == first_of(bundle)),
+    ]
+    if files[-1].stem not in ("metadata", "monai_label", "train", "inference", "segmentation") or len(files) == 1
+]
+BAD: list[Any] = [
+    *("abc", "", "nan", True, False, -1, 0, -0.0, math.nan, math.inf, 1e300, 10**30, None),
+    *([], [1, 2], [[1, 2], [3]], {}, {"a": 1}),
+]
+INFERENCE = [name for name, files in CONFIGS if files == ("inference",)]
+
+
+def read(bundle: str, *names: str) -> tuple[dict[str, Any], Path]:
+    folder = BUNDLES / bundle / "configs"
+    parser = ConfigParser()
+    parser.read_config([str(folder / f"{name}.json") for name in names])
+    return parser.get(), folder
+
+
+def is_knob(value: Any) -> bool:
+    """A number, a list of numbers or a flag."""
+    return isinstance(value, int | float) or (isinstance(value, list) and not isinstance(value[0], str | dict))
+
+
+@pytest.mark.parametrize(("bundle", "names"), CONFIGS, ids=str)
+def test_shipped_configs_pass(bundle: str, names: tuple[str, ...]) -> None:
+    config, folder = read(bundle, *names)
+    checked = check_settings(config, read_files(folder, config))
+    assert all(value is config[name] for name, value in checked.items())
+
+
+@pytest.mark.parametrize(("bundle", "names"), CONFIGS, ids=str)
+def test_bad_values_are_refused_in_a_sentence(bundle: str, names: tuple[str, ...]) -> None:
+    config, folder = read(bundle, *names)
+    files = read_files(folder, config)
+    passed, told = [], []
+    for name, before in config.items():
+        for value in BAD:
+            try:
+                check_settings({**config, name: value}, files)
+                passed.append((name, before, value))
+            except ValueError as error:
+                told.append((name, str(error)))
+    for name, text in told:
+        assert f"--{name} " in text or "nothing reads it" in text
+        assert "\n" not in text
+    for name, before, value in passed:  # what passes may be meant
+        if is_knob(before):
+            assert value in (True, False, None) or value == [1, 2] or abs(value) == 0, (name, value)
+
+
+@pytest.mark.parametrize("bundle", INFERENCE)
+def test_what_passes_builds_a_pipeline_or_is_refused_there(bundle: str, tmp_path: Path) -> None:
+    config, folder = read(bundle, "inference")
+    files = read_files(folder, config)
+    told = []
+    for name in sorted(set(config) - ENTRIES - {"output_dir", "_meta_"}):
+        for value in BAD:
+            try:
+                check_settings({**config, name: value}, files)
+            except ValueError:
+                continue
+            options = {"output_dir": str(tmp_path), name: value}
+            workflow = ConfigWorkflow(str(folder / "inference.json"), logging_file=False, **options)
+            try:
+                workflow.initialize()
+                workflow.parser.get_parsed_content("evaluator")
+            except MISTAKES as error:
+                told.append((name, value, str(error)))
+    assert not [each for each in told if "Failed to" in each[2]]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"spacng": 2}, r"^--spacng is not an option here: nothing reads it\. Did you mean --spacing\?$"),
+        ({"qwertz": 2}, r"^--qwertz is not an option here: nothing reads it\.$"),
+        ({"pixdim": [1, 1, 1]}, r"^--pixdim is not an option here"),
+        ({"spacing": "abc"}, r"^--spacing is expected to be one or two or three numbers"),
+        (
+            {"fixed_image": "$open('evil', 'w')"},
+            r"^--fixed_image .* begins with \$, and would be evaluated",
+        ),
+        ({"fixed_image": "@spacing"}, r"^--fixed_image @spacing begins with @"),
+        ({"output_dir": "$open('evil', 'w')"}, r"^--output_dir \$open.* begins with \$"),
+        ({"output_dir": "$@bundle_root + str(open('evil', 'w'))"}, r"^--output_dir .* begins with \$"),
+        (
+            {"checkpoint": {"_target_": "open", "file": "evil", "mode": "w"}},
+            r"^--checkpoint is expected to be the",
+        ),
+        ({"datalist": [{"fixed_image": "$open('evil', 'w')"}]}, r"^--datalist \$open.* begins with \$"),
+        ({"datalist": []}, r"^--datalist is expected to be the name of a file or folder, got \[\] \(list\)"),
+        ({"output_dir": 1001}, r"^--output_dir .*, got 1001 \(int\): .* as in \./1001\.$"),
+        ({"output_dir": "run#2"}, r"^--output_dir run#2 holds #, which MONAI changes"),
+        ({"moving_image": ""}, r"^--moving_image is expected to be the name of a file or folder, got ''"),
+        ({"device": "banana"}, r"^--device banana is not available on this machine"),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("bundle", INFERENCE)
+def test_mistakes_are_told_in_python_before_anything_is_evaluated(
+    bundle: str, options: dict[str, Any], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = str(BUNDLES / bundle / "configs" / "inference.json")
+    with pytest.raises(ValueError, match=message):
+        run(config_file=config, logging_file=False, **{"output_dir": "out", **options})
+    assert not list(tmp_path.iterdir())
+
+
+def test_names_in_a_list_are_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("pairs.json").write_text(json.dumps([{"fixed_image": "$open('evil', 'w')", "moving_image": "b.nii"}]))
+    config = str(BUNDLES / "hippocampus_mr_symmetric" / "configs" / "inference.json")
+    with pytest.raises(RuntimeError, match="1 of 1 pairs failed"):
+        run(config_file=config, logging_file=False, output_dir="out", datalist="pairs.json")
+    assert not Path("evil").exists()
+
+
+def test_words_reach_the_pipeline_as_what_they_mean(tmp_path: Path) -> None:
+    config = BUNDLES / "cardiac_mr_dirnet" / "configs" / "inference.json"
+    options = {"extra_convolutions": "FALSE", "spacing": "null", "output_dir": tmp_path}
+    workflow = ConfigWorkflow(str(config), logging_file=False, **options)
+    workflow.initialize()
+    assert workflow.parser.get_parsed_content("extra_convolutions") is False
+    assert workflow.parser.get_parsed_content("spacing") is None
+    assert workflow.parser.get_parsed_content("output_dir") == str(tmp_path)
+
+
+def test_pipeline_is_built_without_writing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = BUNDLES / "cardiac_mr_dirnet" / "configs" / "inference.json"
+    workflow = ConfigWorkflow(str(config), logging_file=False, output_dir="out", workflow_type="infer")
+    workflow.initialize()
+    assert workflow.check_properties() == []
+    assert len(workflow.dataset) == 1
+    assert not list(tmp_path.rglob("*.nii.gz"))
+
+
+def test_options_of_a_new_run_id_are_read() -> None:
+    assert check_settings({"mine": 3}, [], {"mine"}) == {}
+    assert check_settings({"_desc_": "text", "run": "$@mine", "mine": 3}, [], {"run"}) == {}
+
+
+def test_what_a_file_says_may_be_left_unread_and_an_option_may_not() -> None:
+    files = [{"epochs": 3, "more": 1}, {"epochs": 5}]
+    assert check_settings({"epochs": 5, "more": 1}, files) == {"epochs": 5, "more": 1}
+    with pytest.raises(ValueError, match=r"^--epochs is not an option here: nothing reads it\.$"):
+        check_settings({"epochs": 4, "more": 1}, files)
+
+
+def test_kind_is_that_of_a_literal_in_any_file() -> None:
+    files = [{"key": "$str(@epochs)", "epochs": 3, "run": "@key"}, {"key": "model"}]
+    assert check_settings({**files[0], "key": "other"}, files)["key"] == "other"
+    with pytest.raises(ValueError, match=r"^--key is expected to be a word, got 3\.$"):
+        check_settings({**files[0], "key": 3}, files)
+
+
+def test_files_are_those_of_the_config(tmp_path: Path) -> None:
+    (tmp_path / "variants").mkdir()
+    (tmp_path / "damaged.json").write_text("{")
+    (tmp_path / "pairs.json").write_text("[{}]")
+    first, second = {"epochs": 3, "run": "$@epochs"}, {"run#0": 1}
+    for name, content in {"a": second, "variants/b": first, "c": {"other": 1}}.items():
+        (tmp_path / f"{name}.json").write_text(json.dumps(content))
+    assert read_files(tmp_path, {"epochs": 5, "run": ""}) == [first, second]
+
+
+def test_check_config_alone_does_nothing() -> None:
+    check_config()
