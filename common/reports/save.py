@@ -37,14 +37,15 @@ class SaveRegistrationd(Transform):
             OSError: if one cannot be written; none is left half-written.
         """
         folder = self.output_dir / str(data.get("pair", ""))
-        write_field(folder / "displacement_field.nii.gz", field_of(data["pred"]), data["pred"].affine)
+        write_field(folder / "displacement_field.nii.gz", field_of(data["pred"]))
         for key in ("warped_image", "warped_label"):
             if key in data:
                 save_scan(folder / f"{key}.nii.gz", data[key])
         if "warped_keypoints" in data:
             points = torch.as_tensor(data["warped_keypoints"])
+            labels = data.get("moving_keypoints_labels", ())
             suffix = points_suffix(str(data["moving_keypoints_file"]))
-            save_text(folder / f"warped_keypoints{suffix}", format_points(f"points{suffix}", points))
+            save_text(folder / f"warped_keypoints{suffix}", format_points(f"points{suffix}", points, labels))
         write_report(folder / "report.png", data)
         seconds = {name: float(value) for name, value in data["seconds"].items()}
         record = {**data["metrics"], "seconds": {"total": sum(seconds.values()), **seconds}, **self.provenance}
