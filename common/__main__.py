@@ -12,10 +12,12 @@ from common import metrics, reports
 from common.engines import Segmenter, check_device, label_scans, one_sentence
 from common.handlers import pack_mean_weights, pack_weights
 from common.io import (
+    ONE_SLICE,
+    POINT_ENDINGS,
     Field,
     format_points,
     grid_of,
-    points_suffix,
+    has_one_slice,
     read_field,
     read_points,
     read_scan,
@@ -23,8 +25,15 @@ from common.io import (
     save_text,
     write_table,
 )
-from common.spatial import sample
-from common.transforms import invert_field, move_points, pull_points, warp_scan
+from common.transforms import (
+    PulledPoints,
+    invert_field,
+    move_points,
+    points_without_partner,
+    pull_points,
+    voxels_without_partner,
+    warp_scan,
+)
 
 
 def apply(
@@ -39,14 +48,15 @@ def apply(
     """Apply a saved displacement field to an image, a label map or points.
 
     A field brings everything of the moving scan onto the fixed scan; with --inverse it brings everything of the fixed
-    scan onto the moving one. This holds for points too: they go where the image around them goes.
+    scan onto the moving one. This holds for points too: they go where the image around them goes. Voxels without a
+    single place in the other scan, beyond the field or where it folds, hold the background; such points are undefined.
 
     Args:
         field: displacement field, ours or any that ITK reads (LPS mm, on the fixed grid).
         output: file to write; for points its ending chooses the format: .csv, .fcsv, .mrk.json.
         image: image to warp, linear interpolation.
         label: label map to warp, nearest neighbor.
-        points: points to move: CSV with the columns x, y, z in world mm (LPS), .fcsv or .mrk.json.
+        points: points to move: CSV with the columns x, y, z in world mm (LPS), .fcsv or .mrk.json. Their names stay.
         inverse: go backwards.
         reference: with --inverse, a scan whose grid the result gets; by default that of the field.
     """
@@ -54,20 +64,47 @@ def apply(
         given = [name for name, value in (("image", image), ("label", label), ("points", points)) if value is not None]
         if len(given) != 1:
             raise ValueError(f"apply expects one of --image, --label and --points, got {', '.join(given) or 'none'}.")
+        _check_ending(output, POINT_ENDINGS if points is not None else (".nii.gz", ".nii"))
         loaded = read_field(field)
-        dims = len(loaded.grid.shape)
         if points is not None:
-            found = read_points(points, dims)
-            moved = move_points(found, loaded) if inverse else pull_points(found, loaded)
-            save_text(output, format_points(f"points{points_suffix(output)}", moved))
+            remark = _apply_to_points(loaded, str(points), output, inverse)
         else:
-            _check_nifti(output)
-            if inverse:
-                grid = loaded.grid if reference is None else grid_of(read_scan(reference, dims))
-                loaded = invert_field(loaded, grid)
-            scan = read_scan(str(image or label), dims, label=label is not None)
-            save_scan(output, warp_scan(scan, loaded, "bilinear" if label is None else "nearest"))
-        return f"{given[0]} of the {'fixed' if inverse else 'moving'} scan -> {output}"
+            remark = _apply_to_scan(loaded, str(image or label), output, label is not None, inverse, reference)
+        done = f"{given[0]} of the {'fixed' if inverse else 'moving'} scan -> {output}"
+        return f"{done}\n{remark}." if remark else done
+
+
+def _apply_to_points(field: Field, points: str, output: str, inverse: bool) -> str:
+    found = read_points(points, len(field.grid.shape))
+    if inverse:
+        moved = move_points(found.positions, field)
+        outside = moved.isnan().any(dim=1) & ~found.positions.isnan().any(dim=1)
+        pulled = PulledPoints(moved, outside, torch.zeros_like(outside))
+    else:
+        pulled = pull_points(found.positions, field)
+    save_text(output, format_points(output, pulled.points, found.labels))
+    remark = points_without_partner(pulled, found.labels, "moving" if inverse else "fixed")
+    if not found.undefined:
+        return remark
+    undefined = f"undefined in {points}, and here: {', '.join(found.undefined)}"
+    return f"{remark}.\n{undefined}" if remark else undefined
+
+
+def _apply_to_scan(field: Field, path: str, output: str, label: bool, inverse: bool, reference: str | None) -> str:
+    dims = len(field.grid.shape)
+    scan, remark = read_scan(path, dims, label=label), ""
+    one_slice = dims == 2 and (has_one_slice(path) or field.place is not None)
+    if inverse:
+        grid, place = field.grid, field.place
+        if reference is not None:
+            target = read_scan(reference, dims)
+            grid, place, one_slice = grid_of(target), target.affine, dims == 2 and has_one_slice(reference)
+        field, pulled = invert_field(field, grid, place)
+        remark = voxels_without_partner(pulled)
+    warped = warp_scan(scan, field, "nearest" if label else "bilinear")
+    warped.meta[ONE_SLICE] = one_slice
+    save_scan(output, warped)
+    return remark
 
 
 def compare(field_a: str, field_b: str) -> dict[str, float]:
@@ -81,7 +118,7 @@ def compare(field_a: str, field_b: str) -> dict[str, float]:
         first, second = read_field(field_a), read_field(field_b)
         if len(first.grid.shape) != len(second.grid.shape):
             raise ValueError(f"{field_a} and {field_b} are expected to have the same dimension.")
-        return {name: round(value, 6) for name, value in distances(first, second).items()}
+        return {name: round(value, 6) for name, value in metrics.field_distance(first, second).items()}
 
 
 def compare_results(results_a: str, results_b: str, output: str | None = None) -> str:
@@ -183,38 +220,16 @@ def pack(output: str, *weights: str, half: bool = False, mean: bool = False) -> 
         return f"weights of {', '.join(map(str, weights))} -> {output}"
 
 
-def distances(first: Field, second: Field) -> dict[str, float]:
-    """Distance of two fields over the part of the first one's grid that the second covers: mean, median, 95 %, maximum.
-
-    Raises:
-        ValueError: if they do not overlap.
-    """
-    coordinates = first.grid.map_to(second.grid.affine)
-    other = sample(second.displacement, coordinates)
-    covered = sample(torch.ones(1, 1, *second.grid.shape), coordinates, padding="inside")[0, 0] > 0
-    distance = (first.displacement - other)[0].norm(dim=0)[covered]
-    if not len(distance):
-        raise ValueError("The two fields do not overlap in space.")
-    ordered = distance.sort().values
-    quantile = {name: float(ordered[round(q * (len(ordered) - 1))]) for name, q in (("median", 0.5), ("p95", 0.95))}
-    return {
-        "mean_mm": float(distance.double().mean()),
-        "median_mm": quantile["median"],
-        "p95_mm": quantile["p95"],
-        "max_mm": float(ordered[-1]),
-        "covered_percent": 100 * float(covered.double().mean()),
-    }
-
-
 def _named(weights: str) -> tuple[str, str]:
     """Name and path; no name where the equals sign belongs to the path, as in checkpoint_epoch=9.pt."""
     name, _, path = weights.partition("=")
     return (name, path) if name.isidentifier() and path and not Path(weights).exists() else ("", weights)
 
 
-def _check_nifti(path: str) -> None:
-    if not Path(path).name.endswith((".nii", ".nii.gz")):
-        raise ValueError(f"--output is expected to end in .nii.gz or .nii, got {path}.")
+def _check_ending(path: str, endings: Sequence[str]) -> None:
+    if not str(path).lower().endswith(tuple(endings)):
+        listed = f"{', '.join(endings[:-1])} or {endings[-1]}"
+        raise ValueError(f"--output is expected to end in {listed}, got {path}.")
 
 
 if __name__ == "__main__":

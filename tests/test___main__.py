@@ -8,10 +8,11 @@ from typing import NamedTuple
 import fire
 import numpy as np
 import pytest
+import SimpleITK as sitk  # noqa: N813
 import torch
 from monai.data import MetaTensor
 
-from common.__main__ import apply, compare, compare_results, distances, label, learning_curves, pack
+from common.__main__ import apply, compare, compare_results, label, learning_curves, pack
 from common.engines import SegmenterSettings
 from common.io import Field, format_points, read_points, read_scan, save_scan, save_text, write_field, write_table
 from common.networks.nets import SegmentationUNet
@@ -75,21 +76,22 @@ def test_apply_to_points(name: str, files: Files) -> None:
     """Points of the moving scan go to the fixed one, as the image does."""
     output = files.output(name)
     assert apply(files.field, output, points=files.points) == f"points of the moving scan -> {output}"
-    torch.testing.assert_close(read_points(output), pull_points(POINTS, files.values), atol=1e-5, rtol=0)
-    assert (read_points(output) - POINTS).norm(dim=1).min() > 0.1
+    moved = read_points(output).positions
+    torch.testing.assert_close(moved, pull_points(POINTS, files.values).points, atol=1e-5, rtol=0)
+    assert (moved - POINTS).norm(dim=1).min() > 0.1
 
 
 def test_apply_inverse_to_points(files: Files) -> None:
     output = files.output("inverse.csv")
     assert apply(files.field, output, points=files.points, inverse=True) == f"points of the fixed scan -> {output}"
-    torch.testing.assert_close(read_points(output), move_points(POINTS, files.values), atol=1e-5, rtol=0)
+    torch.testing.assert_close(read_points(output).positions, move_points(POINTS, files.values), atol=1e-5, rtol=0)
 
 
 def test_apply_inverse_after_forward_returns_the_points(files: Files) -> None:
     there, back = files.output("there.csv"), files.output("back.csv")
     apply(files.field, there, points=files.points)
     apply(files.field, back, points=there, inverse=True)
-    assert (read_points(back) - POINTS).norm(dim=1).max() < 0.05
+    assert (read_points(back).positions - POINTS).norm(dim=1).max() < 0.05
 
 
 def test_apply_inverse_after_forward_returns_the_image(files: Files) -> None:
@@ -120,9 +122,76 @@ def test_apply_inverse_gives_the_grid_of_the_field_by_default(files: Files) -> N
     ],
 )
 def test_apply_rejects(given: dict[str, str], message: str, files: Files) -> None:
+    output = files.output("rejected.csv" if "points" in given else "rejected.nii.gz")
     with pytest.raises(SystemExit, match=rf"^Error: {message}"):
-        apply(files.field, files.output("rejected.nii.gz"), **given)
-    assert not Path(files.output("rejected.nii.gz")).exists()
+        apply(files.field, output, **given)
+    assert not Path(output).exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "output", "endings"),
+    [
+        ("points", "a.nii.gz", r"\.csv, \.fcsv or \.mrk\.json"),
+        ("points", "a.json", r"\.csv, \.fcsv or \.mrk\.json"),
+        ("image", "a.csv", r"\.nii\.gz or \.nii"),
+        ("label", "a.mrk.json", r"\.nii\.gz or \.nii"),
+    ],
+)
+def test_apply_rejects_endings_of_another_kind(given: str, output: str, endings: str, files: Files) -> None:
+    path = files.output(output)
+    with pytest.raises(SystemExit, match=rf"^Error: --output is expected to end in {endings}, got {path}\.$"):
+        apply(files.field, path, **{given: getattr(files, given)})
+    assert not Path(path).exists()
+
+
+@pytest.mark.parametrize("name", ["named.csv", "named.fcsv", "NAMED.MRK.JSON"])
+@pytest.mark.parametrize("inverse", [True, False])
+def test_apply_keeps_names_and_marks_points_beyond_the_field(name: str, inverse: bool, files: Files) -> None:
+    points = torch.cat([POINTS, torch.tensor([[900.0, 0, 0], [torch.nan] * 3])])
+    labels = ("apex", "base, left", "far", "unseen")
+    save_text(files.folder / name, format_points(name, points, labels))
+    output = files.output(name)
+    text = apply(files.field, output, points=str(files.folder / name), inverse=inverse)
+    side = "moving" if inverse else "fixed"
+    assert f"1 of 4 points have no single place in the {side} scan, they are undefined: far beyond the field" in text
+    assert text.endswith("and here: unseen.")
+    moved = read_points(output)
+    assert moved.labels == labels
+    assert moved.undefined == ["far", "unseen"]
+
+
+def test_apply_inverse_marks_voxels_where_the_field_folds(files: Files, tmp_path: Path) -> None:
+    """Along the third axis it goes forth, back and forth again, to 0, 2, 3.5, 3, 2.5, 4, 6, 7, 8, 9."""
+    ddf = torch.zeros(3, *SHAPE)
+    ddf[2] = torch.tensor([0.0, 1.0, 1.5, 0.0, -1.5, -1.0, 0.0, 0.0, 0.0, 0.0])
+    write_field(tmp_path / "field.nii.gz", field_of(MetaTensor(ddf, affine=AFFINE)))
+    ones = MetaTensor(torch.ones(1, *SHAPE), affine=AFFINE, meta={"stored_dtype": "uint8"})
+    save_scan(tmp_path / "ones.nii.gz", ones)
+    output = str(tmp_path / "out.nii.gz")
+    text = apply(str(tmp_path / "field.nii.gz"), output, label=str(tmp_path / "ones.nii.gz"), inverse=True)
+    assert text.splitlines()[1] == (
+        "72 of 720 voxels have no single place in the fixed scan, they hold the background: 72 where the field folds."
+    )
+    written = read_scan(output, label=True)[0]
+    assert (written[..., 3] == 0).all()
+    assert written.sum() == 720 - 72
+
+
+@pytest.mark.parametrize("inverse", [True, False])
+@pytest.mark.parametrize("place", [True, False])
+def test_apply_keeps_the_place_and_the_axes_of_a_slice(inverse: bool, place: bool, tmp_path: Path) -> None:
+    affine = torch.diag(torch.tensor([2.0, 3.0, 8.0, 1.0])).double()
+    affine[:3, 3] = torch.tensor([10.0, 20.0, 33.0])
+    if not place:
+        affine[2] = torch.tensor([0.0, 0.0, 1.0, 0.0])
+    write_field(tmp_path / "field.nii.gz", field_of(MetaTensor(torch.full((2, 8, 9), 0.3), affine=affine)))
+    scan = MetaTensor(torch.rand(1, 8, 9), affine=affine, meta={"stored_dtype": "float32", "one_slice": True})
+    save_scan(tmp_path / "scan.nii.gz", scan)
+    apply(str(tmp_path / "field.nii.gz"), str(tmp_path / "a.nii"), image=str(tmp_path / "scan.nii.gz"), inverse=inverse)
+    written = sitk.ReadImage(str(tmp_path / "a.nii"))
+    assert written.GetSize() == (8, 9, 1)
+    assert written.GetOrigin() == pytest.approx((-10, -20, 33 if place else 0))
+    assert written.GetSpacing() == pytest.approx((2, 3, 8 if place else 1))
 
 
 def test_apply_rejects_other_image_formats(files: Files) -> None:
@@ -160,34 +229,6 @@ def test_compare_by_hand(files: Files, tmp_path: Path) -> None:
     write_field(tmp_path / "b.nii.gz", constant((3.0, 5.0, 9.0)))
     result = compare(str(tmp_path / "a.nii.gz"), str(tmp_path / "b.nii.gz"))
     assert [result[f"{name}_mm"] for name in ("mean", "median", "p95", "max")] == [7, 7, 7, 7]
-
-
-def test_distances_by_hand() -> None:
-    other = constant((0.0, 0.0, 0.0))
-    other.displacement[0, 0] = torch.arange(720.0).reshape(SHAPE)
-    result = distances(constant((0.0, 0.0, 0.0)), other)
-    assert result["mean_mm"] == pytest.approx(359.5)
-    assert result["median_mm"] == 360
-    assert result["p95_mm"] == pytest.approx(683)
-    assert result["max_mm"] == 719
-
-
-def test_distances_interpolates_other_grids() -> None:
-    """The same linear field on voxels of half the size: no distance, where it covers the first."""
-    slope = torch.arange(9.0).view(1, 1, 9, 1, 1) * torch.tensor([0.0, 2.0, 0.0]).view(1, 3, 1, 1, 1)
-    first = Field(slope.expand(1, 3, *SHAPE).clone(), Grid(SHAPE, AFFINE))
-    half = AFFINE @ torch.diag(torch.tensor([0.5, 1, 1, 1])).double()
-    fine = torch.arange(9.0).view(1, 1, 9, 1, 1) * torch.tensor([0.0, 1.0, 0.0]).view(1, 3, 1, 1, 1)
-    result = distances(first, Field(fine.expand(1, 3, *SHAPE).clone(), Grid(SHAPE, half)))
-    assert result["max_mm"] == pytest.approx(0, abs=1e-4)
-    assert result["covered_percent"] == pytest.approx(100 * 5 / 9)
-
-
-def test_distances_rejects_fields_far_apart() -> None:
-    far = AFFINE.clone()
-    far[0, 3] = 1000
-    with pytest.raises(ValueError, match="The two fields do not overlap in space"):
-        distances(constant((0.0, 0.0, 0.0)), constant((0.0, 0.0, 0.0), affine=far))
 
 
 def test_compare_rejects_other_dimensions(files: Files, tmp_path: Path) -> None:
@@ -361,7 +402,7 @@ def test_command_line_reaches_the_functions(
     assert "max_mm:          0" in capsys.readouterr().out
     output = files.output("fire.csv")
     fire.Fire(commands, command=["apply", "--points", files.points, "--inverse", f"--output={output}", files.field])
-    torch.testing.assert_close(read_points(output), move_points(POINTS, files.values), atol=1e-5, rtol=0)
+    torch.testing.assert_close(read_points(output).positions, move_points(POINTS, files.values), atol=1e-5, rtol=0)
 
 
 def test_command_line_says_one_sentence(tmp_path: Path) -> None:

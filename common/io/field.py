@@ -14,6 +14,7 @@ import torch
 
 from common.spatial import Grid, ras_to_lps
 
+from ._field_files import check_field_file
 from .nifti import write_nifti
 
 VECTOR_INTENT, FLIPPED_INTENT = 1007, 1006
@@ -25,19 +26,25 @@ class Field(NamedTuple):
     Attributes:
         displacement: ``(1, d, *grid.shape)``, LPS mm: the fixed point p corresponds to the moving p + displacement(p).
         grid: the fixed grid, affine RAS.
+        place: of a slice, where it lies along the third axis: affine of the fixed scan, RAS, ``(4, 4)``.
     """
 
     displacement: torch.Tensor
     grid: Grid
+    place: torch.Tensor | None = None
+
+    @property
+    def affine_3d(self) -> torch.Tensor:
+        """Affine of the fixed scan as files have it, RAS, ``(4, 4)``."""
+        return self.grid.affine_3d(self.place)
 
 
-def write_field(path: str | Path, field: Field, place: torch.Tensor | None = None) -> None:
+def write_field(path: str | Path, field: Field) -> None:
     """Write a displacement field as NIfTI, atomically.
 
     Args:
         path: name that ends in ``.nii.gz`` or ``.nii``.
-        field: in 2-D or 3-D.
-        place: affine of the fixed scan, RAS, ``(4, 4)``: of a slice it says where it lies along the third axis.
+        field: in 2-D or 3-D. ITK has no place along the third axis for one slice of vectors; the file's header has.
 
     Raises:
         OSError: if it cannot be written.
@@ -45,19 +52,21 @@ def write_field(path: str | Path, field: Field, place: torch.Tensor | None = Non
     dims = len(field.grid.shape)
     array = field.displacement[0].movedim(0, -1).numpy().astype(np.float32)
     array = array.reshape(*field.grid.shape, *[1] * (4 - dims), dims)
-    write_nifti(path, array, field.grid.affine_3d(place).numpy(), VECTOR_INTENT)
+    write_nifti(path, array, field.affine_3d.numpy(), VECTOR_INTENT)
 
 
 def read_field(path: str | Path) -> Field:
-    """Read a displacement field in any format ITK reads.
+    """Read a displacement field from NIfTI, MetaImage or NRRD, as ITK and its programs write them.
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if it is no image with as many components as dimensions, or holds NaN.
+        ValueError: if it is no image with as many components as dimensions, is damaged or cut short, holds NaN, or says
+            that it is a transform of FSL, NiftyReg or SPM.
     """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"There is no file {path}.")
+    check_field_file(path)
     if _is_not_for_itk(path):
         return _read_with_nibabel(path)
     try:
@@ -80,10 +89,15 @@ def read_field(path: str | Path) -> Field:
     if components == dims - 1:  # a 2-D field in a 3-D file
         if vectors.shape[-1] != 1:
             raise ValueError(f"{path} is expected to hold one vector a voxel, got {components} components in {dims}-D.")
-        vectors = vectors[..., 0]
-        keep = [*range(components), dims]
-        lps = lps[keep][:, keep]
+        return _in_plane(vectors, ras_to_lps(lps))
     return Field(vectors[None], Grid(tuple(vectors.shape[1:]), ras_to_lps(lps)))
+
+
+def _in_plane(vectors: torch.Tensor, affine: torch.Tensor) -> Field:
+    """A field of 2-D vectors, ``(2, H, W, 1)``, that has a place in three dimensions."""
+    keep = [0, 1, 3]
+    place = None if torch.equal(affine[2], torch.eye(4)[2].to(affine)) else affine  # what a picture has
+    return Field(vectors[None, ..., 0], Grid(tuple(vectors.shape[1:3]), affine[keep][:, keep]), place)
 
 
 def _is_not_for_itk(path: Path) -> bool:
@@ -94,7 +108,8 @@ def _is_not_for_itk(path: Path) -> bool:
     except Exception:  # another format, or damaged: for ITK to say
         return False
     only_sform = header["sform_code"] > 0 and header["qform_code"] == 0
-    return shape[3:] == (1, 3) and intent != FLIPPED_INTENT and (shape[2] == 1 or only_sform)
+    vectors = shape[3:] in ((1, 2), (1, 3)) and intent != FLIPPED_INTENT
+    return vectors and (shape[2] == 1 or (only_sform and shape[4] == 3))
 
 
 def _read_with_nibabel(path: Path) -> Field:
@@ -103,7 +118,12 @@ def _read_with_nibabel(path: Path) -> Field:
         array = np.asanyarray(image.dataobj, dtype=np.float32)
     except (OSError, EOFError, ValueError) as error:
         raise ValueError(f"{path} cannot be read as a displacement field.") from error
-    vectors = torch.from_numpy(np.ascontiguousarray(np.moveaxis(array.reshape(*array.shape[:3], 3), -1, 0)))
+    vectors = torch.from_numpy(np.ascontiguousarray(np.moveaxis(array[:, :, :, 0], -1, 0)))
     if not np.isfinite(array).all():
         raise ValueError(f"{path} holds NaN or infinite displacements.")
-    return Field(vectors[None], Grid(tuple(vectors.shape[1:]), torch.from_numpy(image.affine).double()))
+    affine = torch.from_numpy(image.affine).double()
+    return (
+        Field(vectors[None], Grid(tuple(vectors.shape[1:]), affine))
+        if len(vectors) == 3
+        else _in_plane(vectors, affine)
+    )

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from .atomic import write_atomically
 
+ONE_SLICE = "one_slice"  # meta entry of a 2-D scan whose file has a third axis, so that results get one as well
 SHEAR = 1e-3  # of the voxel size: half a voxel at the far end of 512
 
 
@@ -40,8 +41,10 @@ def write_nifti(path: str | Path, array: NDArray, affine: NDArray, intent: int =
 
 
 def save_scan(path: str | Path, image: MetaTensor) -> None:
-    """Write a scan or label map ``(1, *spatial)`` as NIfTI, in the type its file had, atomically."""
+    """Write a scan or label map ``(1, *spatial)`` as NIfTI, in the type and with the axes its file had, atomically."""
     array = restore_dtype(image.as_tensor()[0].numpy(), image.meta["stored_dtype"])
+    if image.meta.get(ONE_SLICE) and array.ndim == 2:
+        array = array[..., None]
     write_nifti(path, array, image.affine.double().numpy())
 
 

@@ -34,6 +34,17 @@ def find_spatial_dims(path: str | Path, phase: int | None = None) -> int:
     return 2 if len(shape) == 2 else 3
 
 
+def has_one_slice(path: str | Path) -> bool:
+    """Whether the file of a scan has a third axis, and one slice along it."""
+    if Path(path).is_dir():
+        return False
+    try:
+        shape, _ = _shape(Path(path))
+    except Exception:  # for the reader to say
+        return False
+    return len(shape) > 2 and shape[2] == 1
+
+
 def _shape(path: Path) -> tuple[tuple[int, ...], bool]:
     """Shape, and whether its first two axes are those of the world."""
     name = path.name.lower()

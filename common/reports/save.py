@@ -71,12 +71,13 @@ def _points_name(data: Mapping[Hashable, Any]) -> str:
 
 
 def _write(folder: Path, data: Mapping[Hashable, Any], record: str) -> None:
-    write_field(folder / "displacement_field.nii.gz", field_of(data["pred"]), data["pred"].affine)
+    write_field(folder / "displacement_field.nii.gz", field_of(data["pred"]))
     for key in ("warped_image", "warped_label"):
         if key in data:
             save_scan(folder / f"{key}.nii.gz", data[key])
     if "warped_keypoints" in data:
         path = folder / _points_name(data)
-        save_text(path, format_points(path, torch.as_tensor(data["warped_keypoints"])))
+        labels = data.get("moving_keypoints_labels", ())
+        save_text(path, format_points(path, torch.as_tensor(data["warped_keypoints"]), labels))
     write_report(folder / "report.png", data)
     save_text(folder / RECORD, record)

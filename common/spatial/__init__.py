@@ -15,7 +15,9 @@ from .grid import to_normalized as to_normalized
 from .integrate import exponentiate as exponentiate
 from .integrate_gradients import integrate_gradients as integrate_gradients
 from .invert import Inverse as Inverse
+from .invert import InversePoints as InversePoints
 from .invert import invert as invert
+from .invert import invert_points as invert_points
 from .jacobian import folding_percent as folding_percent
 from .jacobian import jacobian_determinant as jacobian_determinant
 from .jacobian import sdlogj as sdlogj

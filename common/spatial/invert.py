@@ -1,69 +1,76 @@
-"""Invert a displacement field, and say how well.
+"""Invert a displacement field, on its own grid or at any points, and say where that is possible.
 
 MONAI cannot invert a field.
 """
 
+from functools import partial
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from .checks import check_count, check_ddf
+from ._broyden import solve
+from ._starts import displacement_back, inverse_jacobian, starts_of_stuck
+from .checks import check_count, check_ddf, check_points
+from .folds import reached_by_folds
 from .grid import identity_grid
 from .precision import full_precision, lift
 from .sample import sample
-from .smooth import mean_filter
 
-# Voxels solved at a time: bounds the memory, and what is worked on stays in the processor's cache.
+# Points solved at a time: bounds the memory, and what is worked on stays in the processor's cache.
 PORTION = 2**18
-# A voxel that gets stuck starts again from what its neighbors found, this often at most.
-RESTARTS = 3
-LEAST_DAMPING = 0.1
+SAMPLES = 12  # voxels along each axis that the affine part is fitted to
+
+
+class InversePoints(NamedTuple):
+    """Where points come from, and how far that can be trusted.
+
+    Attributes:
+        points: partner x of each point y, `(B, N, d)`, voxels.
+        residual: `|x + u(x) - y|`, `(B, N)`, voxels; 0 where x is exact.
+        inside: `(B, N)`, bool: x lies in the grid or at most half a voxel beyond its outermost centers. Farther out
+            the field is not known and was continued with its border values.
+        several: `(B, N)`, bool: where the field folds it brings several places to this one.
+    """
+
+    points: Tensor
+    residual: Tensor
+    inside: Tensor
+    several: Tensor
 
 
 class Inverse(NamedTuple):
-    """Inverse of a field and how far it can be trusted.
+    """Inverse of a field, and how far it can be trusted.
 
     Attributes:
         ddf: inverse displacement v, `(B, d, *spatial)`, voxels.
-        residual: `|v(x) + u(x + v(x))|`, `(B, *spatial)`, voxels; 0 where v is exact.
-        inside: `(B, *spatial)`, bool: the partner `x + v(x)` lies within the grid. Elsewhere the field is not known
-            and was continued with its border values.
+        residual: `|v(y) + u(y + v(y))|`, `(B, *spatial)`, voxels; 0 where v is exact.
+        inside: `(B, *spatial)`, see `InversePoints`.
+        several: `(B, *spatial)`, see `InversePoints`.
     """
 
     ddf: Tensor
     residual: Tensor
     inside: Tensor
+    several: Tensor
 
 
-@torch.no_grad()
 def invert(ddf: Tensor, iterations: int = 50, tolerance: float = 1e-3) -> Inverse:
-    r"""Invert a displacement field by damped, accelerated fixed-point iteration.
+    r"""Invert a displacement field on its own grid.
 
-    .. math:: v \leftarrow v - s H (v + u(x + v))
-
-    With s = 1 and H = I this is the paper's `v <- -u(x + v)`, which converges only where u changes slowly. Here every
-    voxel learns its own matrix H from the steps it made (Broyden's update) and halves s when the residual grew, so
-    that large smooth fields converge as well, in fewer steps; the few that get stuck start again from the mean of
-    their neighbors. There is no gradient.
+    .. math:: v(y) = -u(y + v(y))
 
     Args:
         ddf: displacement u, `(B, d, *spatial)`, voxels.
-        iterations: most iterations of a voxel from one start.
-        tolerance: residual at which a voxel is done, voxels.
+        iterations: see `invert_points`.
+        tolerance: see `invert_points`.
 
     Returns:
-        Inverse, its residual, and the voxels whose partner is in the grid. Where the field folds there is no single
-        inverse; where none was found the residual says so.
+        Inverse, its residual, and where it is the only one.
 
     Raises:
         TypeError: if the field is not a tensor of floating point numbers.
         ValueError: if its shape is wrong or `iterations` is not positive.
-
-    Reference:
-        Chen et al., "A simple fixed-point approach to invert a deformation field", Medical Physics 2008,
-        https://doi.org/10.1118/1.2816107. Broyden, "A class of methods for solving nonlinear simultaneous
-        equations", Mathematics of Computation 1965, https://doi.org/10.1090/S0025-5718-1965-0198670-6.
 
     Example:
         >>> invert(torch.full((1, 2, 4, 5), 0.5)).ddf.unique()
@@ -71,82 +78,108 @@ def invert(ddf: Tensor, iterations: int = 50, tolerance: float = 1e-3) -> Invers
     """
     check_ddf("invert", ddf)
     check_count("invert", "iterations", iterations)
+    places = identity_grid(ddf.shape[2:], lift(ddf).dtype, ddf.device)
+    points = places.flatten(1).T.expand(len(ddf), -1, -1)
+    found = invert_points(points, ddf, iterations, tolerance)
+    shape = ddf.shape[2:]
+    moved = found.points.transpose(1, 2).reshape(ddf.shape) - places
+    return Inverse(moved, *(each.reshape(len(ddf), *shape) for each in found[1:]))
+
+
+@torch.no_grad()
+def invert_points(points: Tensor, ddf: Tensor, iterations: int = 50, tolerance: float = 1e-3) -> InversePoints:
+    r"""Find where points come from, by damped, accelerated fixed-point iteration.
+
+    .. math:: x \leftarrow x - s H (x + u(x) - y)
+
+    With s = 1 and H = I this is the paper's iteration, which converges only where u changes slowly. Here H begins as
+    the inverse of the field's affine part, every point learns its own from the steps it made (Broyden's update), and
+    s is halved when the residual grew, so that large fields converge as well, in fewer steps. Points begin where the
+    nearest voxel comes from, and those that get stuck once more where the affine part says. There is no gradient.
+
+    Args:
+        points: y, `(B, N, d)`, voxels of the field's grid; they may lie anywhere.
+        ddf: displacement u, `(B, d, *spatial)`, voxels.
+        iterations: most iterations of a point from one start.
+        tolerance: residual at which a point is done, voxels.
+
+    Returns:
+        Partners, their residual, and where they are the only ones. Where there is none, the residual says so.
+
+    Raises:
+        TypeError: if an argument is not a tensor of floating point numbers.
+        ValueError: if the shapes do not fit or `iterations` is not positive.
+
+    Reference:
+        Chen et al., "A simple fixed-point approach to invert a deformation field", Medical Physics 2008,
+        https://doi.org/10.1118/1.2816107. Broyden, "A class of methods for solving nonlinear simultaneous
+        equations", Mathematics of Computation 1965, https://doi.org/10.1090/S0025-5718-1965-0198670-6.
+
+    Example:
+        >>> invert_points(torch.tensor([[[2.0, 3.0]]]), torch.full((1, 2, 4, 5), 0.5)).points
+        tensor([[[1.5000, 2.5000]]])
+    """
+    check_ddf("invert_points", ddf)
+    check_points("invert_points", "points", points, ddf.shape[0], ddf.shape[1])
+    check_count("invert_points", "iterations", iterations)
     with full_precision(ddf):
         ddf = lift(ddf)
-        solved = torch.stack([_invert(item[None], iterations, tolerance) for item in ddf])  # (B, d + 1, *spatial)
-        inverse = solved[:, :-1].contiguous()
-        places = inverse + identity_grid(ddf.shape[2:], ddf.dtype, ddf.device)
-        return Inverse(inverse, solved[:, -1], _inside(places))
+        targets = points.to(ddf.dtype).transpose(1, 2)  # (B, d, N)
+        items = [_invert(u[None], y.contiguous(), iterations, tolerance) for u, y in zip(ddf, targets, strict=True)]
+        solved, several = torch.stack([item[0] for item in items]), torch.stack([item[1] for item in items])
+        partners = solved[:, :-1].transpose(1, 2)
+        return InversePoints(partners, solved[:, -1], _inside(partners, ddf.shape[2:]), several)
 
 
-def _invert(ddf: Tensor, iterations: int, tolerance: float) -> Tensor:
-    """Invert one field `(1, d, *spatial)`; return the inverse with its residual appended, `(d + 1, *spatial)`."""
-    places = identity_grid(ddf.shape[2:], ddf.dtype, ddf.device).flatten(1)
-    solved = torch.zeros_like(places[:1]).repeat(len(places) + 1, 1)
-    solved[-1] = torch.inf
-    for _ in range(1 + RESTARTS):
-        todo = (solved[-1] > tolerance).nonzero()[:, 0]
-        if len(todo) == 0:
-            break
-        start = _mean_of_the_solved(solved.view(-1, *ddf.shape[2:]), tolerance).flatten(1)
-        for portion in todo.split(PORTION):
-            again = _solve(ddf, places[:, portion], start[:, portion], iterations, tolerance)
-            solved[:, portion] = torch.where(again[-1] < solved[-1, portion], again, solved[:, portion])
-    return solved.view(-1, *ddf.shape[2:])
+def _invert(ddf: Tensor, targets: Tensor, iterations: int, tolerance: float) -> tuple[Tensor, Tensor]:
+    """Invert one field at places `(d, N)`: partners with their residual appended, `(d + 1, N)`, and who has several."""
+    arrivals = identity_grid(ddf.shape[2:], ddf.dtype, ddf.device) + ddf[0]
+    back, offset = _affine_back(arrivals)
+    # Without its affine part the field brings every voxel to somewhere near itself.
+    arrivals, wanted = _affine(arrivals, back, offset), _affine(targets, back, offset)
+    start = wanted + sample(displacement_back(arrivals)[None], wanted[None], mode="nearest")[0]
+    solved = torch.cat([start, torch.full_like(targets[:1], torch.inf)])
+    for portion in torch.arange(targets.shape[1], device=ddf.device).split(PORTION):
+        h = back[..., None].expand(-1, -1, len(portion))
+        solved[:, portion] = solve(ddf, targets[:, portion], start[:, portion], h, iterations, tolerance)
+    stuck = (~(solved[-1] <= tolerance)).nonzero()[:, 0]
+    change = partial(_affine, linear=back, offset=offset)
+    for number, start in starts_of_stuck(ddf, change, wanted[:, stuck]):
+        k = stuck[number]
+        again = solve(ddf, targets[:, k], start, inverse_jacobian(ddf, start), iterations, tolerance)
+        best = again[:, _first_of_least(again[-1], k)]
+        k = k.unique()
+        solved[:, k] = torch.where(best[-1] < solved[-1, k], best, solved[:, k])
+    return solved, reached_by_folds(arrivals, wanted)
 
 
-def _mean_of_the_solved(solved: Tensor, tolerance: float) -> Tensor:
-    """Mean of the solutions around each voxel, `(d, *spatial)`, 0 where there are none."""
-    known = (solved[-1:] <= tolerance).to(solved)
-    return mean_filter((solved[:-1] * known)[None])[0] / mean_filter(known[None])[0].clamp(min=1e-3)
+def _first_of_least(values: Tensor, groups: Tensor) -> Tensor:
+    """Where the least value of each group is, in the order of the groups."""
+    order = values.argsort(stable=True)
+    order = order[groups[order].argsort(stable=True)]
+    counts = groups[order].unique_consecutive(return_counts=True)[1]
+    return order[counts.cumsum(dim=0) - counts]
 
 
-def _solve(ddf: Tensor, places: Tensor, v: Tensor, iterations: int, tolerance: float) -> Tensor:
-    """Solve `v + u(x + v) = 0` at places `(d, N)` from a first v; return v with its residual appended, `(d + 1, N)`."""
-    longest = _length(ddf[0].flatten(1)).max()
-    unit = torch.eye(len(places), dtype=ddf.dtype, device=ddf.device)
-    h = unit[..., None].repeat(1, 1, places.shape[1])  # (d, d, N)
-    damping = torch.ones_like(places[0])
-    error = v + sample(ddf, (places + v)[None])[0]
-    solved = torch.cat([v, _length(error)[None]])
-    left = torch.arange(places.shape[1], device=ddf.device)
-    for _ in range(iterations):
-        todo = solved[-1, left] > tolerance
-        left = left[todo]
-        if len(left) == 0:
-            break
-        places, v, error, h, damping = (t[..., todo] for t in (places, v, error, h, damping))
-        step = -damping * _multiply(h, error)
-        step = step * (longest / _length(step).clamp(min=1e-12)).clamp(max=1)
-        trial = v + step
-        trial_error = trial + sample(ddf, (places + trial)[None])[0]
-        h = _learn(h, step, trial_error - error)
-        better = _length(trial_error) < _length(error)
-        v, error = torch.where(better, trial, v), torch.where(better, trial_error, error)
-        damping = torch.where(better, (2 * damping).clamp(max=1), (damping / 2).clamp(min=LEAST_DAMPING))
-        solved[:, left] = torch.cat([v, _length(error)[None]])
-    return solved
+def _affine(points: Tensor, linear: Tensor, offset: Tensor) -> Tensor:
+    return torch.einsum("ij,j...->i...", linear, points) + offset.view(-1, *[1] * (points.ndim - 1))
 
 
-def _learn(h: Tensor, step: Tensor, change: Tensor) -> Tensor:
-    """Broyden's update of the inverse Jacobian: afterwards `h @ change == step`."""
-    image = _multiply(h, change)
-    row = (step[:, None] * h).sum(dim=0)  # step^T h
-    scale = (step * image).sum(dim=0)
-    correction = (step - image)[:, None] * (row / scale)[None]
-    return torch.where(scale.abs() > 1e-6 * (step * step).sum(dim=0), h + correction, h)
+def _affine_back(arrivals: Tensor) -> tuple[Tensor, Tensor]:
+    """Inverse of the least-squares affine map, `(d, d)` and `(d,)`; an axis of one voxel is left alone."""
+    shape = arrivals.shape[1:]
+    index = torch.cartesian_prod(*[torch.linspace(0, n - 1, min(n, SAMPLES)).round().long() for n in shape])
+    fixed, moved = index.double(), arrivals[(slice(None), *index.T)].T.double().cpu()
+    center, middle = fixed.mean(dim=0), moved.mean(dim=0)
+    linear = torch.eye(len(shape), dtype=torch.float64)
+    long = [c for c, n in enumerate(shape) if n > 1]
+    linear[:, long] = torch.linalg.lstsq((fixed - center)[:, long], moved - middle).solution.T
+    back, failed = torch.linalg.inv_ex(linear)
+    if failed or not back.isfinite().all():  # all voxels arrive in a plane
+        back = torch.eye(len(shape), dtype=torch.float64)
+    return back.to(arrivals), (center - back @ middle).to(arrivals)
 
 
-def _multiply(matrices: Tensor, vectors: Tensor) -> Tensor:
-    return (matrices * vectors).sum(dim=1)  # (d, d, N), (d, N) -> (d, N)
-
-
-def _length(vectors: Tensor) -> Tensor:
-    return (vectors * vectors).sum(dim=0).sqrt()  # a norm over a leading axis is ten times slower
-
-
-def _inside(places: Tensor) -> Tensor:
-    inside = torch.ones_like(places[:, 0], dtype=torch.bool)
-    for c, n in enumerate(places.shape[2:]):
-        inside &= (places[:, c] >= 0) & (places[:, c] <= n - 1)
-    return inside
+def _inside(points: Tensor, shape: torch.Size) -> Tensor:
+    last = torch.tensor(shape, dtype=points.dtype, device=points.device) - 0.5
+    return ((points >= -0.5) & (points <= last)).all(dim=-1)

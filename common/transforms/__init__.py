@@ -15,13 +15,16 @@ from .normalize_slices import normalize_slices as normalize_slices
 from .organ_labels import OrganLabelsd as OrganLabelsd
 from .organ_labels import map_labels as map_labels
 from .study_pair import StudyPaird as StudyPaird
-from .warp import WarpToFixedd as WarpToFixedd
+from .warp import PulledPoints as PulledPoints
 from .warp import field_of as field_of
 from .warp import invert_field as invert_field
 from .warp import move_points as move_points
 from .warp import pull_points as pull_points
 from .warp import warp_scan as warp_scan
+from .warp_to_fixed import WarpToFixedd as WarpToFixedd
 from .windows import WindowsToChannelsd as WindowsToChannelsd
 from .windows import windows_to_channels as windows_to_channels
+from .without_partner import points_without_partner as points_without_partner
+from .without_partner import voxels_without_partner as voxels_without_partner
 from .working_grid import InitialTransformd as InitialTransformd
 from .working_grid import WorkingGridd as WorkingGridd

@@ -10,9 +10,10 @@ from common.io import read_points
 
 
 class LoadPointsd(MapTransform):
-    """Read the points of a pair: paths become ``(N, d)`` tensors, LPS mm. Absent entries are left out.
+    """Read the points of a pair: paths become ``(N, d)`` tensors, LPS mm, NaN where a point is undefined.
 
-    Adds ``*_keypoints_file``, the path.
+    Absent entries are left out. Adds ``*_keypoints_file``, the path, and ``*_keypoints_labels``, the names, where there
+    are any.
 
     Args:
         keys: entries that hold paths of points.
@@ -27,14 +28,20 @@ class LoadPointsd(MapTransform):
         """Read every file.
 
         Raises:
-            ValueError: if fixed and moving key points are not equally many.
+            ValueError: if fixed and moving key points are not equally many, or have the same names in another order.
         """
         loaded = dict(data)
         for key in self.key_iterator(loaded):
             loaded[f"{key}_file"] = str(loaded[key])
-            loaded[key] = read_points(loaded[key], self.spatial_dims or data["fixed_image"].ndim - 1)
+            points = read_points(loaded[key], self.spatial_dims or data["fixed_image"].ndim - 1)
+            loaded[key] = points.positions
+            if points.labels:
+                loaded[f"{key}_labels"] = points.labels
         counts = {key: len(loaded[key]) for key in self.key_iterator(loaded)}
         if len(set(counts.values())) > 1:
             text = ", ".join(f"{count} {key}" for key, count in counts.items())
             raise ValueError(f"Key points are expected to come in pairs, got {text}.")
+        names = [loaded.get(f"{key}_labels", ()) for key in self.key_iterator(loaded)]
+        if len(set(names)) > 1 and sorted(names[0]) == sorted(names[1]):
+            raise ValueError("Key points correspond by their order, but fixed and moving have their names in another.")
         return loaded

@@ -9,7 +9,7 @@ from monai.data import MetaTensor
 from monai.transforms import MapTransform
 from monai.utils import ensure_tuple
 
-from common.io import find_spatial_dims, grid_of, largest_distance, read_scan
+from common.io import ONE_SLICE, find_spatial_dims, grid_of, has_one_slice, largest_distance, read_scan
 
 
 class LoadScansd(MapTransform):
@@ -43,6 +43,7 @@ class LoadScansd(MapTransform):
             loaded[key] = read_scan(data[key], dims, phase=_phase(data, key))
             if self.spatial_dims == 3:
                 _check_volume(loaded[key], data[key])
+            loaded[key].meta[ONE_SLICE] = dims == 2 and has_one_slice(data[key])
         for key in self.label_keys:
             if key in data:
                 loaded[key] = read_scan(data[key], dims, label=True, phase=_phase(data, key))

@@ -8,7 +8,7 @@ import torch
 from monai.data import MetaTensor
 from monai.transforms import Transform
 
-from common.io import Field, grid_of
+from common.io import Field, Points, grid_of
 from common.metrics import (
     dice_per_label,
     hausdorff_distance_95_per_label,
@@ -23,7 +23,8 @@ class MeasureRegistrationd(Transform):
     """Measure a registered pair before (as the headers have it) and after.
 
     Adds ``metrics``: ``similarity``, ``folding_percent``, ``sdlogj``; with both label maps ``dice`` and ``hd95_mm``
-    over the labels that both scans have, with both sets of key points ``tre_mm``; and ``unaligned_image`` and
+    over the labels that both scans have, with both sets of key points ``tre_mm``, with those of the moving scan
+    ``warped_keypoints``: how many, and the names of those that are undefined; and ``unaligned_image`` and
     ``unaligned_label``, the moving scan on the fixed grid without any registration. What cannot be computed is None.
     """
 
@@ -38,7 +39,10 @@ class MeasureRegistrationd(Transform):
             done["unaligned_label"] = warp_scan(data["moving_label"], still, "nearest")
             metrics |= _measure_labels(done)
         if "fixed_keypoints" in data and "moving_keypoints" in data:
-            metrics["tre_mm"] = _measure_points(data, field)
+            metrics |= _measure_points(data, field)
+        if "warped_keypoints" in data:
+            warped = Points(torch.as_tensor(data["warped_keypoints"]), tuple(data.get("moving_keypoints_labels", ())))
+            metrics["warped_keypoints"] = {"count": len(warped.positions), "undefined": warped.undefined}
         moments = {"before": done["unaligned_image"], "after": data["warped_image"]}
         metrics["similarity"] = {
             moment: _number(normalized_mutual_information(fixed_image, image.as_tensor()))
@@ -72,15 +76,15 @@ def _table(moments: Mapping[str, Mapping[int, float]]) -> dict[str, Any]:
 
 
 def _measure_points(data: Mapping[Hashable, Any], field: Field) -> dict[str, Any]:
+    """Means are over the points that both scans have and the field reaches; of the others the figures are None."""
     fixed, moving = (torch.as_tensor(data[f"{side}_keypoints"]).double() for side in ("fixed", "moving"))
-    before = target_registration_error(fixed, moving)
-    after = target_registration_error(move_points(fixed, field), moving)
-    pairs = zip(before.tolist(), after.tolist(), strict=True)
-    return {
-        "before": float(before.mean()),
-        "after": float(after.mean()),
-        "per_point": [{"before": first, "after": second} for first, second in pairs],
-    }
+    after = target_registration_error(move_points(fixed, field), moving).tolist()
+    known = zip(target_registration_error(fixed, moving).tolist(), after, strict=True)
+    before = [error if math.isfinite(moved) else math.nan for error, moved in known]
+    if not any(map(math.isfinite, after)):
+        return {}
+    per_point = [{"before": _number(b), "after": _number(a)} for b, a in zip(before, after, strict=True)]
+    return {"tre_mm": {"before": _mean(before), "after": _mean(after), "per_point": per_point}}
 
 
 def _mean(values: list[float]) -> float | None:

@@ -8,7 +8,7 @@ from monai.config import KeysCollection
 from monai.data import MetaTensor
 from monai.transforms import MapTransform
 
-from common.io import grid_of
+from common.io import ONE_SLICE, grid_of
 from common.spatial import Grid, displacement_from_world, displacement_to_world, identity_grid, ras_to_lps, sample
 
 
@@ -64,5 +64,6 @@ class NativeFieldd(MapTransform):
             matrix = torch.as_tensor(data["initial_transform"], dtype=torch.float64)
             displacement = native_displacement(ddf, grid_of(data["image"]), fixed, matrix)
             voxels = displacement_from_world(displacement, fixed.affine)[0]
-            done[key] = MetaTensor(voxels, affine=reference.affine)
+            meta = {ONE_SLICE: reference.meta.get(ONE_SLICE, False)}
+            done[key] = MetaTensor(voxels, affine=reference.affine, meta=meta)
         return done

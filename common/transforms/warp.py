@@ -1,27 +1,24 @@
 """Scans, label maps and points through a displacement field of the world, each interpolated once from its own grid."""
 
-from collections.abc import Hashable, Mapping
-from typing import Any
+from typing import NamedTuple
 
 import torch
-from monai.config import KeysCollection
 from monai.data import MetaTensor
-from monai.transforms import MapTransform
 
 from common.io import Field, grid_of
 from common.spatial import (
     Grid,
     displacement_from_world,
     displacement_to_world,
-    identity_grid,
+    invert_points,
     ras_to_lps,
     sample,
     voxel_to_world,
     world_to_voxel,
 )
 
-POINT_ITERATIONS = 50
-POINT_TOLERANCE_MM = 1e-2
+FAR = -1e6  # voxels
+TOLERANCE = 1e-3  # voxels; what has no inverse is farther off
 
 
 def warp_scan(image: MetaTensor, field: Field, mode: str = "bilinear") -> MetaTensor:
@@ -35,114 +32,98 @@ def warp_scan(image: MetaTensor, field: Field, mode: str = "bilinear") -> MetaTe
         mode: "bilinear" or "nearest".
 
     Returns:
-        ``(1, *fixed)`` with the fixed affine and the meta data of ``image``. Outside the moving scan it holds the
-        scan's minimum, with "nearest" 0.
+        ``(1, *fixed)`` with the fixed affine and the meta data of ``image``. Outside the moving scan, and where the
+        field is NaN, it holds the scan's minimum, with "nearest" 0.
     """
     values = image.as_tensor()
     fill = 0.0 if mode == "nearest" else float(values.min())
     moving = grid_of(image).affine
     coordinates = field.grid.map_to(moving) + displacement_from_world(field.displacement, moving)
+    coordinates = coordinates.nan_to_num(nan=FAR)
     warped = sample(values[None], coordinates, mode=mode, padding="inside", fill=fill)[0]
     meta = {key: value for key, value in image.meta.items() if key != "affine"}
-    return MetaTensor(warped, affine=field.grid.affine_3d(), meta=meta)
+    return MetaTensor(warped, affine=field.affine_3d, meta=meta)
 
 
 def move_points(points: torch.Tensor, field: Field) -> torch.Tensor:
     """Take fixed points to the moving scan, p + u(p).
 
     Args:
-        points: ``(N, d)``, LPS mm.
-        field: displacement u, LPS mm; continued with its border values outside its grid.
-
-    Returns:
-        ``(N, d)``, LPS mm, float64.
-    """
-    voxels = world_to_voxel(points.double(), ras_to_lps(field.grid.affine))
-    displacement = sample(field.displacement, voxels.T[None])[0].T  # (N, d)
-    return points.double() + displacement.double()
-
-
-def pull_points(points: torch.Tensor, field: Field) -> torch.Tensor:
-    """Bring moving points onto the fixed scan: solve p + u(p) = q for p.
-
-    .. math:: p <- p + L^{-1} (q - p - u(p))
-
-    L is the linear part of the way; with it the iteration converges where a plain fixed-point iteration would not.
-
-    Args:
-        points: q, ``(N, d)``, LPS mm.
+        points: ``(N, d)``, LPS mm; NaN where a point is undefined.
         field: displacement u, LPS mm.
 
     Returns:
-        p, ``(N, d)``, LPS mm, float64.
+        ``(N, d)``, LPS mm, float64; NaN for points beyond the field: more than half a voxel from its outermost voxel
+        centers, as in ITK. Up to there it is continued with its border values.
     """
-    linear, offset = _linear_part(field)
-    inverse = torch.linalg.inv(linear)
-    found = (points.double() - offset) @ inverse.T
-    for _ in range(POINT_ITERATIONS):
-        step = (points - move_points(found, field)) @ inverse.T
-        found = found + step
-        if float(step.norm(dim=1).max()) < POINT_TOLERANCE_MM:
-            break
-    return found
+    voxels = world_to_voxel(points.double(), ras_to_lps(field.grid.affine))
+    displacement = sample(field.displacement, voxels.T[None], padding="inside", fill=torch.nan)[0].T  # (N, d)
+    return points.double() + displacement.double()
 
 
-def invert_field(field: Field, grid: Grid) -> Field:
+class PulledPoints(NamedTuple):
+    """Where points of the moving scan lie in the fixed one.
+
+    Attributes:
+        points: ``(N, d)``, LPS mm, float64; NaN where there is no single place.
+        outside: ``(N,)``, bool: it lies beyond the field, as for `move_points`.
+        folded: ``(N,)``, bool: the field folds and brings several places to the point, or none was found.
+    """
+
+    points: torch.Tensor
+    outside: torch.Tensor
+    folded: torch.Tensor
+
+
+def pull_points(points: torch.Tensor, field: Field) -> PulledPoints:
+    """Bring moving points onto the fixed scan: solve p + u(p) = q for p, see `common.spatial.invert_points`.
+
+    Args:
+        points: q, ``(N, d)``, LPS mm; NaN where a point is undefined, which it stays.
+        field: displacement u, LPS mm.
+    """
+    lps = ras_to_lps(field.grid.affine)
+    known = points.isfinite().all(dim=1)
+    found = _pull_voxels(world_to_voxel(points[known].double(), lps), field)
+    pulled = PulledPoints(
+        torch.full_like(points, torch.nan, dtype=torch.float64), torch.zeros_like(known), torch.zeros_like(known)
+    )
+    pulled.points[known] = voxel_to_world(found.points.double(), lps)
+    pulled.outside[known], pulled.folded[known] = found.outside, found.folded
+    return pulled
+
+
+def invert_field(field: Field, grid: Grid, place: torch.Tensor | None = None) -> tuple[Field, PulledPoints]:
     """Invert a field of the world onto another grid, usually that of the moving scan.
 
     Args:
         field: displacement on the fixed grid, LPS mm.
         grid: where the inverse is wanted, affine RAS.
+        place: see `common.io.Field`, of the grid.
 
     Returns:
-        Displacement on ``grid``, LPS mm: the moving point q corresponds to the fixed point q + displacement(q).
+        Displacement on ``grid``, LPS mm: the moving point q corresponds to the fixed point q + displacement(q), NaN
+        where there is no such point; and, in fixed voxels, one point for each voxel of the grid.
     """
-    points = voxel_to_world(identity_grid(grid.shape, torch.float64).flatten(1).T, ras_to_lps(grid.affine))
-    moved = pull_points(points, field) - points
-    return Field(moved.T.float().reshape(1, -1, *grid.shape), grid)
+    targets = grid.map_to(field.grid.affine)[0].flatten(1).T  # (N, d)
+    found = _pull_voxels(targets, field)
+    moved = (found.points - targets).T.reshape(1, -1, *grid.shape)
+    return Field(displacement_to_world(moved, field.grid.affine), grid, place), found
 
 
-def _linear_part(field: Field) -> tuple[torch.Tensor, torch.Tensor]:
-    """Least-squares affine of p -> p + u(p) over a sparse set of voxels: matrix and offset, LPS mm."""
-    steps = [torch.linspace(0, size - 1, min(size, 12)).round().long() for size in field.grid.shape]
-    index = torch.cartesian_prod(*steps)
-    fixed = voxel_to_world(index.double(), ras_to_lps(field.grid.affine))
-    moving = fixed + field.displacement[0][(slice(None), *index.T)].T.double()
-    design = torch.cat([fixed, torch.ones(len(fixed), 1, dtype=torch.float64)], dim=1)
-    solution = torch.linalg.lstsq(design, moving).solution  # (d + 1, d)
-    return solution[:-1].T, solution[-1]
+def _pull_voxels(targets: torch.Tensor, field: Field) -> PulledPoints:
+    """Solve in the voxels of the fixed grid."""
+    ddf = displacement_from_world(field.displacement, field.grid.affine)
+    shift = ddf.double().flatten(2).mean(dim=2)[0]  # single precision would not do where scans lie far apart
+    ddf = ddf - shift.view(-1, *[1] * len(field.grid.shape)).float()
+    found = invert_points((targets.double() - shift.float()).float()[None], ddf, tolerance=TOLERANCE)
+    folded = (found.several | (found.residual > TOLERANCE))[0]
+    outside = ~found.inside[0] & ~folded
+    return PulledPoints(found.points[0].masked_fill((outside | folded)[:, None], torch.nan), outside, folded)
 
 
 def field_of(pred: MetaTensor) -> Field:
     """The field in the world of a ddf in voxels of its grid, ``(d, *spatial)``."""
     grid = grid_of(pred)
-    return Field(displacement_to_world(pred.as_tensor()[None].float(), grid.affine), grid)
-
-
-class WarpToFixedd(MapTransform):
-    """Bring everything of the moving scan onto the fixed one, where present.
-
-    Args:
-        keys: ``moving_image``, ``moving_label``, ``moving_keypoints``: label maps by the nearest neighbor, points by
-            inversion.
-        ddf_key: displacement on the fixed grid, ``(d, *fixed)``, voxels.
-
-    Adds ``warped_image``, ``warped_label`` and ``warped_keypoints``.
-    """
-
-    def __init__(self, keys: KeysCollection, ddf_key: str = "pred") -> None:
-        super().__init__(keys, allow_missing_keys=True)
-        self.ddf_key = ddf_key
-
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """Warp."""
-        done = dict(data)
-        field, place = field_of(data[self.ddf_key]), data[self.ddf_key].affine
-        for key in self.key_iterator(done):
-            name = str(key).replace("moving", "warped")
-            if name.endswith("keypoints"):
-                done[name] = pull_points(torch.as_tensor(data[key]).double(), field)
-            else:
-                done[name] = warp_scan(data[key], field, "nearest" if name.endswith("label") else "bilinear")
-                done[name].affine = place  # where a slice lies along the third axis is in no field
-        return done
+    place = pred.affine.double().cpu() if len(grid.shape) == 2 else None
+    return Field(displacement_to_world(pred.as_tensor()[None].float(), grid.affine), grid, place)

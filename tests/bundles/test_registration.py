@@ -51,9 +51,10 @@ def test_registration_improves_every_figure(result: tuple[Path, dict]) -> None:
 
 def test_metrics_have_their_keys(result: tuple[Path, dict]) -> None:
     _, metrics = result
-    expected = {"dice", "hd95_mm", "tre_mm", "similarity", "folding_percent", "sdlogj", "seconds"}
+    expected = {"dice", "hd95_mm", "tre_mm", "warped_keypoints", "similarity", "folding_percent", "sdlogj", "seconds"}
     assert expected | {"device", "bundle", "version", "settings", "inputs", "files", "configuration"} == set(metrics)
     assert len(metrics["tre_mm"]["per_point"]) > 10
+    assert metrics["warped_keypoints"]["count"] == len(metrics["tre_mm"]["per_point"])
     assert metrics["seconds"]["total"] >= metrics["seconds"]["registration"] > 0
 
 

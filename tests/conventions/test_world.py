@@ -153,14 +153,33 @@ def test_convention_move_points_is_itk_transform_point(pair: Pair, tmp_path: Pat
 def test_pull_points_inverts_move_points(pair: Pair) -> None:
     points = points_inside(pair)
     found = pull_points(move_points(points, pair.field), pair.field)
-    assert (found - points).norm(dim=1).max() < 0.05
+    assert (found.points - points).norm(dim=1).max() < 0.01
 
 
-def test_pull_points_inverts_beside_the_grid(pair: Pair) -> None:
-    """Outside its grid the field goes on with its border values, for both ways alike."""
-    points = points_inside(pair) + 15
-    found = pull_points(move_points(points, pair.field), pair.field)
-    assert (found - points).norm(dim=1).max() < 0.05
+def test_convention_points_beyond_the_field_are_undefined(pair: Pair, tmp_path: Path) -> None:
+    """ITK's rule, half a voxel from the outermost centers; there ITK gives the identity, we give nothing."""
+    write_field(tmp_path / "field.nii.gz", pair.field)
+    transform = as_transform(tmp_path / "field.nii.gz")
+    points = points_inside(pair, margin=-0.8)
+    moved = move_points(points, pair.field)
+    unmoved = [np.allclose(transform.TransformPoint(point), point) for point in points.tolist()]
+    assert 2 < sum(unmoved) < 18
+    assert moved.isnan().any(dim=1).tolist() == unmoved
+    found = pull_points(moved, pair.field)
+    assert not (found.outside | found.folded).any()
+    known = ~torch.tensor(unmoved)
+    assert (found.points - points)[known].norm(dim=1).max() < 0.01
+    assert found.points[~known].isnan().all()
+
+
+def test_pull_points_beyond_the_field_are_marked(pair: Pair) -> None:
+    lps = ras_to_lps(pair.field.grid.affine)
+    shape = torch.tensor(pair.field.grid.shape).double()
+    beyond = voxel_to_world(torch.stack([shape + 3, -3 - 0 * shape]), lps)  # by more than the field is long
+    found = pull_points(beyond, pair.field)
+    assert found.outside.tolist() == [True, True]
+    assert found.folded.tolist() == [False, False]
+    assert found.points.isnan().all()
 
 
 def test_invert_field_brings_points_back(pair: Pair) -> None:
@@ -168,11 +187,12 @@ def test_invert_field_brings_points_back(pair: Pair) -> None:
     keep = [*range(dims), 3]
     coarse = pair.moving.affine[keep][:, keep]
     finer = coarse @ torch.diag(torch.tensor([0.25] * dims + [1.0])).double()
-    inverse = invert_field(pair.field, Grid(tuple(4 * n for n in pair.moving.shape[1:]), finer))
+    inverse, _ = invert_field(pair.field, Grid(tuple(4 * n for n in pair.moving.shape[1:]), finer))
     points = points_inside(pair, margin=1.0)
     there = move_points(points, pair.field)
-    inside = (move_points(there, inverse) - points).norm(dim=1)
-    assert inside.median() < 0.1
+    back = (move_points(there, inverse) - points).norm(dim=1)
+    assert back.isfinite().float().mean() > 0.5
+    assert back.nanmedian() < 0.1
 
 
 def test_convention_field_file_header(pair: Pair, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Displacement fields in files: what is refused. What is written and read is pinned in conventions/test_world.py."""
 
 import errno
+import re
 from pathlib import Path
 
 import nibabel as nib
@@ -27,14 +28,17 @@ def test_write_field_then_read_field_is_the_same(name: str, tmp_path: Path) -> N
 
 
 def test_write_field_puts_a_slice_in_its_place(tmp_path: Path) -> None:
-    field = Field(torch.rand(1, 2, 5, 6), Grid((5, 6), torch.diag(torch.tensor([-2.0, 3, 1]).double())))
     place = torch.diag(torch.tensor([-2.0, 3, 8, 1])).double()
     place[2, 3] = 50
-    write_field(tmp_path / "a.nii.gz", field, place)
+    field = Field(torch.rand(1, 2, 5, 6), Grid((5, 6), torch.diag(torch.tensor([-2.0, 3, 1]).double())), place)
+    write_field(tmp_path / "a.nii.gz", field)
     np.testing.assert_allclose(nib.load(tmp_path / "a.nii.gz").affine, place.numpy())
     read = read_field(tmp_path / "a.nii.gz")
     assert torch.equal(read.displacement, field.displacement)
     torch.testing.assert_close(read.grid.affine, field.grid.affine)
+    assert torch.equal(read.place, place)
+    write_field(tmp_path / "a.nii.gz", Field(field.displacement, field.grid))
+    assert read_field(tmp_path / "a.nii.gz").place is None
 
 
 def test_a_field_of_one_oblique_slice_keeps_its_place(tmp_path: Path) -> None:
@@ -116,6 +120,106 @@ def test_read_field_rejects_other_images(array: np.ndarray, is_vector: bool, mes
     sitk.WriteImage(sitk.GetImageFromArray(array, isVector=is_vector), str(tmp_path / "a.mha"))
     with pytest.raises(ValueError, match=message):
         read_field(tmp_path / "a.mha")
+
+
+def write_random(path: Path, compressed: bool = False) -> bytes:
+    vectors = np.random.default_rng(0).normal(size=(7, 6, 5, 3)).astype(np.float32)
+    sitk.WriteImage(sitk.GetImageFromArray(vectors, isVector=True), str(path), compressed)
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("name", ["a.nii", "a.nii.gz", "a.mha", "c.mha", "a.nrrd", "c.nrrd"])
+@pytest.mark.parametrize("missing", [0.0, 0.02, 0.5])
+def test_read_field_rejects_a_file_cut_short(name: str, missing: float, tmp_path: Path) -> None:
+    content = write_random(tmp_path / name, name.startswith("c"))
+    read_field(tmp_path / name)
+    (tmp_path / name).write_bytes(content[: -max(1, int(missing * len(content)))])
+    with pytest.raises(ValueError, match=f"{name} cannot be read as a displacement field: .*damaged"):
+        read_field(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["a.nii.gz", "c.mha", "c.nrrd"])
+def test_read_field_compares_the_checksum(name: str, tmp_path: Path) -> None:
+    content = bytearray(write_random(tmp_path / name, True))
+    content[-600] ^= 1
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ValueError, match=f"{name} cannot be read as a displacement field: it is damaged"):
+        read_field(tmp_path / name)
+
+
+def test_read_field_rejects_formats_it_cannot_check(tmp_path: Path) -> None:
+    write_random(tmp_path / "a.vtk")
+    with pytest.raises(ValueError, match=r"a\.vtk cannot be read .*: its name is expected to end in one of \.nii\.gz,"):
+        read_field(tmp_path / "a.vtk")
+
+
+@pytest.mark.parametrize(
+    ("intent", "name", "shape", "message"),
+    [
+        *[(code, "", (5, 6, 7, 3), "a transform of FSL") for code in (2006, 2007, 2008, 2009, 2016)],
+        (1007, "NREG_TRANS", (5, 6, 7, 1, 3), "a transform of NiftyReg"),
+        (1007, "Mapping", (5, 6, 7, 1, 3), "a transform of SPM"),
+    ],
+)
+def test_read_field_rejects_transforms_of_other_programs(
+    intent: int, name: str, shape: tuple[int, ...], message: str, tmp_path: Path
+) -> None:
+    image = nib.Nifti1Image(np.ones(shape, np.float32), np.eye(4))
+    image.header["intent_code"], image.header["intent_name"] = intent, name
+    nib.save(image, tmp_path / "a.nii.gz")
+    with pytest.raises(ValueError, match=rf"a\.nii\.gz is {message}, .* are expected, .*: convert it"):
+        read_field(tmp_path / "a.nii.gz")
+
+
+@pytest.mark.parametrize("compressed", [True, False])
+@pytest.mark.parametrize(
+    ("entry", "value"),
+    [
+        *[("NDims", value) for value in ("-1", "0", "99999", "1", "4", "x", "")],
+        *[("DimSize", value) for value in ("5 6", "5 6 7 8", "0 6 7", "-5 6 7", "50000 50000 9", "5 6 70", "x y z")],
+        *[("ElementNumberOfChannels", value) for value in ("0", "-3", "1000000", "2", "x")],
+        *[("ElementType", value) for value in ("MET_DOUBLE", "MET_UCHAR", "MET_FOO", "")],
+        *[("ElementDataFile", value) for value in ("LIST", "absent.raw", "")],
+        ("ElementSpacing", "1 1"),
+        ("TransformMatrix", "nan 0 0 0 1 0 0 0 1"),
+        ("Offset", "x"),
+        ("ObjectType", "Tube"),
+        ("BinaryData", "False"),
+    ],
+)
+def test_read_field_rejects_metaimages_with_a_damaged_header(
+    compressed: bool, entry: str, value: str, tmp_path: Path
+) -> None:
+    """Some of them crashed ITK, and with it the interpreter."""
+    content = write_random(tmp_path / "a.mha", compressed)
+    edited = re.sub(rb"(?m)^%s = .*$" % entry.encode(), f"{entry} = {value}".encode(), content, count=1)
+    assert edited != content
+    (tmp_path / "a.mha").write_bytes(edited)
+    with pytest.raises((ValueError, FileNotFoundError), match=r"a\.mha"):
+        read_field(tmp_path / "a.mha")
+
+
+@pytest.mark.parametrize(
+    "line", [b"sizes: 3 5 6", b"sizes: 3 5 6 0", b"type: block", b"encoding: hex", b"dimension: -"]
+)
+def test_read_field_rejects_nrrd_with_a_damaged_header(line: bytes, tmp_path: Path) -> None:
+    content = write_random(tmp_path / "a.nrrd")
+    (tmp_path / "a.nrrd").write_bytes(re.sub(rb"(?m)^%s.*$" % line.split(b":")[0], line, content, count=1))
+    with pytest.raises(ValueError, match=r"a\.nrrd cannot be read as a displacement field: its header is damaged"):
+        read_field(tmp_path / "a.nrrd")
+
+
+@pytest.mark.parametrize("name", ["a.mhd", "a.nhdr"])
+def test_read_field_reads_voxels_from_a_file_of_their_own(name: str, tmp_path: Path) -> None:
+    write_random(tmp_path / name)
+    assert read_field(tmp_path / name).grid.shape == (5, 6, 7)
+    (voxels,) = (path for path in tmp_path.iterdir() if path.name != name)
+    voxels.write_bytes(voxels.read_bytes()[:-8])
+    with pytest.raises(ValueError, match="cannot be read as a displacement field: it is damaged"):
+        read_field(tmp_path / name)
+    voxels.unlink()
+    with pytest.raises(FileNotFoundError, match=f"There is no file .*{voxels.name}, which .*{name} names"):
+        read_field(tmp_path / name)
 
 
 def test_read_field_rejects_a_sequence_of_scans(tmp_path: Path) -> None:

@@ -95,6 +95,14 @@ def test_save_scan_in_2d(tmp_path: Path) -> None:
     torch.testing.assert_close(read.affine, affine)
 
 
+def test_save_scan_gives_a_slice_its_third_axis(tmp_path: Path) -> None:
+    affine = torch.diag(torch.tensor([2.0, 3.0, 8.0, 1.0])).double()
+    for one_slice, shape in ((True, (5, 6, 1)), (False, (5, 6))):
+        meta = {"stored_dtype": "float32", "one_slice": one_slice}
+        save_scan(tmp_path / "a.nii.gz", MetaTensor(torch.rand(1, 5, 6), affine=affine, meta=meta))
+        assert nib.load(tmp_path / "a.nii.gz").shape == shape
+
+
 @pytest.mark.parametrize(
     ("name", "expected"),
     [("uint8", [0, 2, 255]), ("int16", [-4, 2, 300]), ("float64", [-3.6, 1.5, 300.2]), (">i2", [-4, 2, 300])],

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from common.io import find_spatial_dims
+from common.io import find_spatial_dims, has_one_slice
 
 OBLIQUE = np.array([[0.1, 0.2, 8, 0], [1, 0.1, 0, 0], [0.1, -1, 0, 0], [0, 0, 0, 1]])
 
@@ -58,3 +58,25 @@ def test_find_spatial_dims_leaves_complaints_to_the_reader(tmp_path: Path) -> No
 
 def test_find_spatial_dims_of_a_folder(tmp_path: Path) -> None:
     assert find_spatial_dims(tmp_path) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "expected"),
+    [
+        ("a.nii.gz", (5, 6, 1), True),
+        ("a.nii.gz", (5, 6, 1, 4), True),
+        ("a.nii.gz", (5, 6), False),
+        ("a.nii.gz", (5, 6, 7), False),
+        ("a.mha", (1, 6, 5), True),
+        ("a.mha", (6, 5), False),
+        ("a.png", (6, 5), False),
+    ],
+)
+def test_has_one_slice(name: str, shape: tuple[int, ...], expected: bool, tmp_path: Path) -> None:
+    write(tmp_path / name, shape, np.eye(4))
+    assert has_one_slice(tmp_path / name) == expected
+
+
+def test_has_one_slice_of_what_cannot_be_read(tmp_path: Path) -> None:
+    assert not has_one_slice(tmp_path / "absent.nii.gz")
+    assert not has_one_slice(tmp_path)

@@ -52,6 +52,7 @@ def test_save_registrationd_writes_the_contract(tmp_path: Path, reports: list[Pa
         warped_label=scan(torch.ones(SHAPE, dtype=torch.int32), "uint8"),
         warped_keypoints=POINTS,
         moving_keypoints_file="there/moving.fcsv",
+        moving_keypoints_labels=("apex", "base"),
     )
     assert SaveRegistrationd(tmp_path, PROVENANCE)(data) == data
     names = {"displacement_field.nii.gz", "warped_image.nii.gz", "warped_label.nii.gz", "warped_keypoints.fcsv"}
@@ -62,7 +63,9 @@ def test_save_registrationd_writes_the_contract(tmp_path: Path, reports: list[Pa
     torch.testing.assert_close(written, field_of(data["pred"]).displacement)
     assert read_scan(tmp_path / "warped_image.nii.gz").meta["stored_dtype"] == "int16"
     assert read_scan(tmp_path / "warped_label.nii.gz", label=True).unique().tolist() == [1]
-    assert torch.equal(read_points(tmp_path / "warped_keypoints.fcsv"), POINTS)
+    points = read_points(tmp_path / "warped_keypoints.fcsv")
+    assert torch.equal(points.positions, POINTS)
+    assert points.labels == ("apex", "base")
 
 
 def test_save_registrationd_writes_only_what_is_there(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from monai.data import DataLoader, Dataset, decollate_batch
 
 from common.io import format_points
 from common.transforms import LoadPointsd
@@ -50,3 +51,20 @@ def test_load_pointsd_rejects_unequal_counts(tmp_path: Path) -> None:
     }
     with pytest.raises(ValueError, match="come in pairs, got 2 fixed_keypoints, 1 moving_keypoints"):
         LoadPointsd(KEYS)(data)
+
+
+@pytest.mark.parametrize("names", [["apex", "base"], []])
+def test_load_pointsd_keeps_names(names: list[str], tmp_path: Path) -> None:
+    path = str(write(tmp_path, "a.csv", format_points("a.csv", LPS, names)))
+    batch = next(iter(DataLoader(Dataset([{"moving_keypoints": path}], LoadPointsd(KEYS)), batch_size=1)))
+    (loaded,) = decollate_batch(batch)
+    assert list(loaded.get("moving_keypoints_labels", [])) == names
+    assert torch.equal(loaded["moving_keypoints"], LPS)
+
+
+def test_load_pointsd_rejects_another_order(tmp_path: Path) -> None:
+    names = [["apex", "base"], ["base", "apex"], ["left", "right"]]
+    paths = [str(write(tmp_path, f"{k}.csv", format_points("a.csv", LPS, each))) for k, each in enumerate(names)]
+    with pytest.raises(ValueError, match="correspond by their order, but fixed and moving have their names in another"):
+        LoadPointsd(KEYS)(dict(zip(KEYS, paths[:2], strict=True)))
+    LoadPointsd(KEYS)(dict(zip(KEYS, paths[1:], strict=True)))

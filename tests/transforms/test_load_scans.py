@@ -147,3 +147,14 @@ def test_load_scansd_refuses_one_slice_where_volumes_are_wanted(tmp_path: Path) 
         LOAD(pair)
     found = LoadScansd(("fixed_image", "moving_image"), spatial_dims=None)
     assert found(pair)["fixed_image"].shape == (1, 5, 6, 1)  # oblique: it has a place of its own
+
+
+def test_load_scansd_notes_the_third_axis_of_a_slice(tmp_path: Path) -> None:
+    for name, shape in (("fixed", (5, 6, 1)), ("moving", (5, 6))):
+        nib.save(
+            nib.Nifti1Image(np.arange(30, dtype=np.float32).reshape(shape), np.eye(4)), tmp_path / f"{name}.nii.gz"
+        )
+    paths = {f"{name}_image": str(tmp_path / f"{name}.nii.gz") for name in ("fixed", "moving")}
+    loaded = LoadScansd(("fixed_image", "moving_image"), spatial_dims=2)(paths)
+    assert loaded["fixed_image"].meta["one_slice"]
+    assert not loaded["moving_image"].meta["one_slice"]

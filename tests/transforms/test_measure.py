@@ -1,5 +1,6 @@
 """What is measured of a pair, by hand."""
 
+import json
 from typing import Any
 
 import pytest
@@ -60,6 +61,27 @@ def test_measure_registration_of_points_by_hand() -> None:
     assert tre["before"] == pytest.approx((2 + 5**0.5) / 2)
     assert tre["after"] == pytest.approx((0 + 1) / 2, abs=1e-6)
     assert [round(point["after"], 5) for point in tre["per_point"]] == [0, 1]
+
+
+def test_measure_registration_leaves_undefined_points_out() -> None:
+    """The second is not defined in the moving scan, the third lies beyond the fixed one."""
+    data = pair()
+    data["fixed_keypoints"] = torch.tensor([[2.0, 3, 4], [3.0, 3, 8], [99.0, 3, 8]]).double()
+    data["moving_keypoints"] = torch.tensor([[4.0, 3, 4], [torch.nan] * 3, [5.0, 3, 9]]).double()
+    data["moving_keypoints_labels"] = ("a", "b", "c")
+    warped = WarpToFixedd(("moving_image", "moving_label", "moving_keypoints"))(data)
+    metrics = MeasureRegistrationd()(warped)["metrics"]
+    assert metrics["tre_mm"]["before"] == pytest.approx(2)
+    assert metrics["tre_mm"]["after"] == pytest.approx(0, abs=1e-6)
+    assert metrics["tre_mm"]["per_point"][1:] == [{"before": None, "after": None}] * 2
+    assert metrics["warped_keypoints"] == {"count": 3, "undefined": ["b"]}
+    json.dumps(metrics, allow_nan=False)
+
+
+def test_measure_registration_without_a_common_point_has_no_error_of_them() -> None:
+    data = pair()
+    data["moving_keypoints"] = torch.full((2, 3), torch.nan).double()
+    assert "tre_mm" not in measure(data)["metrics"]
 
 
 def test_measure_registration_of_images() -> None:

@@ -101,3 +101,10 @@ def test_native_fieldd_is_in_voxels_of_the_fixed_grid() -> None:
     displacement = native_displacement(torch.ones(1, 3, *WORKING.shape), WORKING, FIXED, T)[0]
     torch.testing.assert_close(torch.einsum("ij,j...->i...", axes, pred.as_tensor()), displacement, atol=1e-4, rtol=0)
     assert data["pred"].shape == (3, *WORKING.shape), "the input stays as it was"
+
+
+@pytest.mark.parametrize("one_slice", [True, False])
+def test_native_fieldd_keeps_whether_the_fixed_file_has_a_third_axis(one_slice: bool) -> None:
+    fixed = MetaTensor(torch.zeros(1, 4, 5), affine=torch.eye(4), meta={"one_slice": one_slice})
+    data = {"fixed_image": fixed, "image": fixed, "pred": torch.zeros(2, 4, 5), "initial_transform": torch.eye(3)}
+    assert NativeFieldd()(data)["pred"].meta["one_slice"] == one_slice

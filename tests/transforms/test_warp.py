@@ -5,8 +5,8 @@ import torch
 from monai.data import MetaTensor
 
 from common.io import Field
-from common.spatial import Grid, ras_to_lps, voxel_to_world
-from common.transforms import WarpToFixedd, field_of, invert_field, move_points, pull_points, warp_scan
+from common.spatial import Grid, displacement_from_world, identity_grid, ras_to_lps, voxel_to_world
+from common.transforms import field_of, invert_field, move_points, pull_points, warp_scan
 
 AFFINE = torch.tensor([[0.0, -3, 0, 10], [2, 0, 0, 20], [0, 0, 1.5, -30], [0, 0, 0, 1]]).double()
 SHAPE = (5, 6, 7)
@@ -82,50 +82,94 @@ def test_pull_points_with_a_large_linear_field() -> None:
     world = voxel_to_world(torch.cartesian_prod(*[torch.arange(n).double() for n in SHAPE]), ras_to_lps(AFFINE))
     displacement = (world @ turn.T + 40 - world).T.reshape(1, 3, *SHAPE).float()
     found = pull_points(world[::10] @ turn.T + 40, Field(displacement, GRID))
-    torch.testing.assert_close(found, world[::10], atol=1e-2, rtol=0)
+    torch.testing.assert_close(found.points, world[::10], atol=1e-2, rtol=0)
 
 
 def test_pull_points_takes_any_floating_type() -> None:
-    points = torch.tensor([[1.0, 2.0, 3.0]])
-    pulled = pull_points(points, field_of(constant((1, 0, 0))))
-    torch.testing.assert_close(pulled, torch.tensor([[1.0, 4.0, 3.0]]).double(), atol=1e-4, rtol=0)
+    points = torch.tensor([[-8.0, -24.0, -25.0]])
+    pulled = pull_points(points, field_of(constant((1, 0, 0)))).points
+    torch.testing.assert_close(pulled, torch.tensor([[-8.0, -22.0, -25.0]]).double(), atol=1e-4, rtol=0)
+
+
+def test_pull_points_far_apart_in_the_world() -> None:
+    """A kilometer is 1e6 voxels of a micrometer, more digits than single precision has."""
+    far = 1e5 + torch.arange(7.0).view(1, 1, 1, 7)
+    displacement = far.expand(3, *SHAPE)[None].clone()
+    points = voxel_to_world(torch.tensor([[2.0, 3.0, 4.5]]).double(), ras_to_lps(AFFINE))
+    moved = move_points(points, Field(displacement, GRID))
+    pulled = pull_points(moved, Field(displacement, GRID))
+    torch.testing.assert_close(pulled.points, points, atol=0.02, rtol=0)
+
+
+def test_pull_points_leaves_undefined_points_undefined() -> None:
+    points = torch.tensor([[torch.nan] * 3, [-8.0, -24.0, -25.0]])
+    pulled = pull_points(points, field_of(constant((0, 0, 0))))
+    assert pulled.points.isnan().all(dim=1).tolist() == [True, False]
+    assert not (pulled.outside | pulled.folded).any()
+    assert move_points(points, field_of(constant((0, 0, 0)))).isnan().all(dim=1).tolist() == [True, False]
+
+
+def folding_field() -> Field:
+    """Along the third axis it goes forth, back and forth again, to 0, 2, 3.5, 3, 2.5, 4, 6."""
+    ddf = constant((0.0, 0.0, 0.0))
+    ddf[2] = torch.tensor([0.0, 1.0, 1.5, 0.0, -1.5, -1.0, 0.0])
+    return field_of(ddf)
+
+
+def test_pull_points_marks_what_the_field_reaches_several_times() -> None:
+    voxels = torch.tensor([[2.0, 3.0, z] for z in (1.0, 2.4, 2.6, 3.4, 3.6, 5.0, 6.8)])
+    pulled = pull_points(voxel_to_world(voxels.double(), ras_to_lps(AFFINE)), folding_field())
+    assert pulled.folded.tolist() == [False, False, True, True, False, False, False]
+    assert pulled.outside.tolist() == [False] * 6 + [True]
+    assert pulled.points.isnan().all(dim=1).tolist() == [False, False, True, True, False, False, True]
+
+
+def test_invert_field_marks_voxels_and_warp_scan_gives_them_the_background() -> None:
+    inverse, pulled = invert_field(folding_field(), GRID)
+    folded = torch.zeros(SHAPE, dtype=torch.bool)
+    folded[..., 3] = True  # 3 lies between 2.5 and 3.5
+    assert torch.equal(pulled.folded.view(SHAPE), folded)
+    assert not pulled.outside.any()
+    assert torch.equal(inverse.displacement.isnan().all(dim=1)[0], folded)
+    assert inverse.displacement[0, :, ~folded].isfinite().all()
+    label = MetaTensor(torch.full((1, *SHAPE), 7, dtype=torch.int32), affine=AFFINE)
+    assert torch.equal(warp_scan(label, inverse, "nearest")[0] == 0, folded)
+    assert (warp_scan(IMAGE, inverse)[0][folded] == IMAGE.min()).all()
+
+
+def test_invert_field_is_the_inverse_of_a_strongly_bent_one() -> None:
+    """Sheared by sines three times, with slopes above 1: the inverse is known, and a plain iteration diverges."""
+    grid = Grid((40, 36, 44), AFFINE)
+    i, j, k = identity_grid(grid.shape)
+    a, w = 7.0, 0.2
+    i1 = i + a * torch.sin(w * j)
+    j1 = j + a * torch.sin(w * i1)
+    k1 = k + a * torch.sin(w * (i1 - j1))
+    ddf = torch.stack([i1 - i, j1 - j, k1 - k])
+    k0 = k - a * torch.sin(w * (i - j))
+    j0 = j - a * torch.sin(w * i)
+    i0 = i - a * torch.sin(w * j0)
+    inverse, _ = invert_field(field_of(MetaTensor(ddf, affine=AFFINE)), grid)
+    voxels = displacement_from_world(inverse.displacement, AFFINE)[0]
+    known = ~voxels.isnan().any(dim=0)
+    error = (voxels - torch.stack([i0 - i, j0 - j, k0 - k])).norm(dim=0)[known]
+    assert known.float().mean() > 0.5
+    assert error.quantile(0.99) < 1  # the field is interpolated linearly
+    partners = torch.stack([i0, j0, k0])
+    deep = ((partners > 4) & (partners < torch.tensor(grid.shape).view(3, 1, 1, 1) - 5)).all(dim=0)
+    assert known[deep].float().mean() > 0.99
+    assert error.median() < 0.1
 
 
 def test_invert_field_of_a_translation() -> None:
-    grid = Grid((4, 3, 2), torch.diag(torch.tensor([2.0, 2, 2, 1])).double())
-    inverse = invert_field(field_of(constant((1, 1, 2))), grid)
+    affine = torch.diag(torch.tensor([2.0, 2, 2, 1])).double()
+    affine[:3, 3] = torch.tensor([-1.0, 22, -26])
+    grid = Grid((4, 3, 2), affine)
+    inverse, pulled = invert_field(field_of(constant((1, 1, 2))), grid)
     assert inverse.displacement.shape == (1, 3, 4, 3, 2)
     assert inverse.displacement.dtype == torch.float32
     assert inverse.grid is grid
+    beyond = inverse.displacement[0].isnan().any(dim=0)
+    assert torch.equal(beyond.flatten(), pulled.outside)
     expected = torch.tensor([-3.0, 2, -3]).view(1, 3, 1, 1, 1).expand(1, 3, 4, 3, 2)
-    torch.testing.assert_close(inverse.displacement, expected, atol=1e-4, rtol=0)
-
-
-KEYS = ("moving_image", "moving_label", "moving_keypoints")
-
-
-def test_warp_to_fixedd_warps_all_that_is_there() -> None:
-    label = MetaTensor((IMAGE.as_tensor() * 5).int(), affine=AFFINE)
-    points = torch.tensor([[1.0, 2.0, 3.0]]).double()
-    data = {"moving_image": IMAGE, "moving_label": label, "moving_keypoints": points, "pred": constant((1, 0, 0))}
-    done = WarpToFixedd(KEYS)(data)
-    field = field_of(data["pred"])
-    assert set(done) == {*data, "warped_image", "warped_label", "warped_keypoints"}
-    assert torch.equal(done["warped_image"].as_tensor(), warp_scan(IMAGE, field).as_tensor())
-    assert torch.equal(done["warped_label"].as_tensor(), warp_scan(label, field, "nearest").as_tensor())
-    torch.testing.assert_close(move_points(done["warped_keypoints"], field), points, atol=1e-2, rtol=0)
-
-
-def test_warp_to_fixedd_leaves_out_what_is_absent() -> None:
-    done = WarpToFixedd(KEYS, ddf_key="ddf")({"moving_image": IMAGE, "ddf": constant((0, 0, 0))})
-    assert set(done) == {"moving_image", "ddf", "warped_image"}
-
-
-def test_warp_to_fixedd_keeps_the_place_of_a_slice() -> None:
-    """Two dimensions say nothing about the third axis of the world; the file of the fixed slice does."""
-    affine = torch.tensor([[2.0, 0, 0, 10], [0, 3, 0, 20], [0, 0, 8, 50], [0, 0, 0, 1]]).double()
-    image = MetaTensor(torch.rand(1, 5, 6), affine=torch.eye(4), meta={"stored_dtype": "int16"})
-    data = {"moving_image": image, "pred": MetaTensor(torch.zeros(2, 5, 6), affine=affine)}
-    warped = WarpToFixedd(KEYS)(data)["warped_image"]
-    assert torch.equal(warped.affine, affine)
-    assert warped.meta["stored_dtype"] == "int16"
+    torch.testing.assert_close(inverse.displacement[0][:, ~beyond], expected[0][:, ~beyond], atol=1e-4, rtol=0)
