@@ -12,77 +12,14 @@ from monai.data import MetaTensor
 from monai.transforms import MapTransform
 
 from common.io import grid_of
-from common.prealignment import initial_transform
 from common.spatial import Grid, center_of, place_centered, ras_to_lps, resample, voxel_to_world, world_to_voxel
 
 from .content import content_of
 from .pair_memory import check_pair_memory
 
-MINIMUM_OVERLAP = 0.05  # share of the fixed field of view the moving scan must cover
 ORIENTATIONS = ("RAS", "fixed")
 STACK = 2.0  # times the steps within a slice are those between slices, in most cardiac stacks four and more
 MARGIN = 0.125  # of the fixed field of view, added at most on each side where the moving scan goes on
-
-
-class InitialTransformd(MapTransform):
-    """Find the linear pre-alignment of a pair; see `common.prealignment.initial_transform`.
-
-    Args:
-        keys: the fixed and the moving scan, in this order.
-        transform: "none", "center", "moments", "rigid", "affine" or the path of an ITK transform file.
-
-    Adds ``initial_transform``: fixed to moving world points, LPS mm, ``(d + 1, d + 1)``, float64.
-    """
-
-    def __init__(self, keys: KeysCollection, transform: str = "affine") -> None:
-        super().__init__(keys)
-        self.transform = transform
-
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """Estimate or read the transform.
-
-        Raises:
-            ValueError: if the scans do not overlap in space, unless "center" or "moments" brings them together.
-        """
-        fixed, moving = (data[key] for key in self.keys)
-        if self.transform not in ("center", "moments"):
-            matrix = torch.eye(fixed.ndim, dtype=torch.float64)
-            if self.transform not in ("none", "rigid", "affine"):
-                matrix = self._estimate(data)
-            if overlap(grid_of(fixed), grid_of(moving), matrix) < MINIMUM_OVERLAP:
-                raise ValueError(
-                    "The scans do not overlap in space as their headers and initial_transform have it: "
-                    "choose initial_transform center or moments to bring them together."
-                )
-        return {**data, "initial_transform": self._estimate(data)}
-
-    def _estimate(self, data: Mapping[Hashable, Any]) -> torch.Tensor:
-        fixed, moving = (content_of(data[key], data.get(str(key).replace("image", "mask"))) for key in self.keys)
-        return initial_transform(
-            fixed.image,
-            fixed.grid.affine,
-            moving.image,
-            moving.grid.affine,
-            self.transform,
-            fixed.mask,
-            moving.mask,
-        )
-
-
-def overlap(fixed: Grid, moving: Grid, matrix: torch.Tensor) -> float:
-    """Share of a fixed field of view that a moving one covers.
-
-    Args:
-        fixed: grid, affine RAS.
-        moving: grid, affine RAS.
-        matrix: fixed to moving world points, LPS mm.
-    """
-    steps = [torch.linspace(0, size - 1, min(size, 16)).double() for size in fixed.shape]
-    points = torch.cartesian_prod(*steps)
-    to_moving = torch.linalg.solve(ras_to_lps(moving.affine), matrix @ ras_to_lps(fixed.affine))
-    index = points @ to_moving[:-1, :-1].T + to_moving[:-1, -1]
-    inside = (index >= -0.5) & (index <= torch.tensor(moving.shape) - 0.5)
-    return float(inside.all(dim=1).double().mean())
 
 
 def working_grid(
