@@ -1,5 +1,7 @@
 """The linear start of a pair, as a transform of MONAI."""
 
+import json
+import logging
 from collections.abc import Hashable, Mapping
 from typing import Any
 
@@ -8,10 +10,12 @@ from monai.config import KeysCollection
 from monai.transforms import MapTransform
 
 from common.io import grid_of
-from common.prealignment import initial_transform
+from common.prealignment import KINDS, Start, initial_transform
 from common.spatial import Grid, ras_to_lps
 
 from .content import content_of
+
+logger = logging.getLogger("common")
 
 MINIMUM_OVERLAP = 0.05  # share of the fixed field of view the moving scan must cover
 
@@ -23,7 +27,9 @@ class InitialTransformd(MapTransform):
         keys: the fixed and the moving scan, in this order.
         transform: "none", "center", "moments", "rigid", "affine" or the path of an ITK transform file.
 
-    Adds ``initial_transform``: fixed to moving world points, LPS mm, ``(d + 1, d + 1)``, float64.
+    Adds ``initial_transform``: fixed to moving world points, LPS mm, ``(d + 1, d + 1)``, float64, and ``start``: the
+    record of `common.prealignment.Start` as JSON, for what loads data knows no nested records of different shape. Its
+    warnings are logged.
     """
 
     def __init__(self, keys: KeysCollection, transform: str = "affine") -> None:
@@ -34,21 +40,21 @@ class InitialTransformd(MapTransform):
         """Estimate or read the transform.
 
         Raises:
-            ValueError: if the scans do not overlap in space, unless "center" or "moments" brings them together.
+            ValueError: if the scans do not overlap in space as the headers ("none") or the file have it.
         """
+        start = self._estimate(data)
         fixed, moving = (data[key] for key in self.keys)
-        if self.transform not in ("center", "moments"):
-            matrix = torch.eye(fixed.ndim, dtype=torch.float64)
-            if self.transform not in ("none", "rigid", "affine"):
-                matrix = self._estimate(data)
-            if overlap(grid_of(fixed), grid_of(moving), matrix) < MINIMUM_OVERLAP:
-                raise ValueError(
-                    "The scans do not overlap in space as their headers and initial_transform have it: "
-                    "choose initial_transform center or moments to bring them together."
-                )
-        return {**data, "initial_transform": self._estimate(data)}
+        given = self.transform not in KINDS or self.transform == "none"
+        if given and overlap(grid_of(fixed), grid_of(moving), start.matrix) < MINIMUM_OVERLAP:
+            raise ValueError(
+                "The scans do not overlap in space as their headers and initial_transform have it: "
+                "choose initial_transform affine, center or moments to bring them together."
+            )
+        for warning in start.record.get("warnings", []):
+            logger.warning("%s%s", f"{data['pair']}: " if data.get("pair") else "", warning)
+        return {**data, "initial_transform": start.matrix, "start": json.dumps(start.record)}
 
-    def _estimate(self, data: Mapping[Hashable, Any]) -> torch.Tensor:
+    def _estimate(self, data: Mapping[Hashable, Any]) -> Start:
         fixed, moving = (content_of(data[key], data.get(str(key).replace("image", "mask"))) for key in self.keys)
         return initial_transform(
             fixed.image,
