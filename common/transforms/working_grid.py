@@ -118,8 +118,9 @@ class WorkingGridd(MapTransform):
     Of a scan that is padded with one value, what was scanned counts alone, see `content_of`; the grid "fixed" keeps the
     frame of the scan.
 
-    Adds ``image``: MetaTensor ``(2, *working)``, float32, affine of the working grid. Outside its mask (``fixed_mask``,
-    ``moving_mask``) a scan holds its minimum.
+    Adds ``image``: MetaTensor ``(2, *working)``, float32, affine of the working grid. With both masks (``fixed_mask``,
+    ``moving_mask``), a scan holds its minimum outside of its mask. With one of them alone it holds what the other scan
+    has there, in its own gray values, so that nothing pulls: a minimum would draw in all that surrounds the mask.
     """
 
     def __init__(
@@ -147,6 +148,21 @@ class WorkingGridd(MapTransform):
         grid = working_grid(fixed.grid, self.spacing, self.maximum_voxels, self.orientation)
         grid = extend_grid(grid, moved) if self.orientation == "RAS" else slices_last(grid, fixed.grid)
         check_pair_memory(grid_of(data[self.keys[0]]), grid, self.bytes_per_voxel)
-        sides = [(fixed.masked(), fixed.grid.affine), (moving.masked(), moved.affine)]
-        scans = [resample(values, affine, grid, self.fill)[0] for values, affine in sides]
+        both = fixed.mask is not None and moving.mask is not None
+        sides = [(fixed, fixed.grid.affine), (moving, moved.affine)]
+        scans = [resample(side.masked() if both else side.image, place, grid, self.fill)[0] for side, place in sides]
+        if not both:
+            for index, (side, place) in enumerate(sides):
+                if side.mask is not None:
+                    inside = resample((side.mask > 0).float(), place, grid, 0.0)[0] > 0.5
+                    scans[index] = _fill_from(scans[1 - index], scans[index], inside)
         return {**data, "image": MetaTensor(torch.cat(scans), affine=grid.affine_3d())}
+
+
+def _fill_from(other: torch.Tensor, scan: torch.Tensor, inside: torch.Tensor) -> torch.Tensor:
+    """A scan that goes on outside as another one, shifted and scaled to the scan's mean and deviation inside."""
+    if int(inside.sum()) < 2:
+        return scan
+    (deviation, mean), (other_deviation, other_mean) = (torch.std_mean(values[inside]) for values in (scan, other))
+    adapted = (other - other_mean) * (deviation / other_deviation if other_deviation > 0 else 1.0) + mean
+    return torch.where(inside, scan, adapted)

@@ -145,15 +145,26 @@ def test_working_gridd_applies_the_initial_transform() -> None:
     torch.testing.assert_close(image[1].as_tensor(), image[0].as_tensor(), atol=1e-2, rtol=0)
 
 
+def test_working_gridd_blanks_what_lies_outside_both_masks() -> None:
+    masks = np.zeros((2, *RANDOM.shape))
+    masks[0, 4:9], masks[1, 5:12] = 2, 1
+    data = {f"{name}_image": scan(RANDOM, OBLIQUE) for name in ("fixed", "moving")}
+    data |= {f"{name}_mask": scan(mask, OBLIQUE) for name, mask in zip(("fixed", "moving"), masks, strict=True)}
+    image = stacked(SPACING, **data)
+    np.testing.assert_allclose(image.numpy(), np.where(masks > 0, RANDOM, RANDOM.min()), atol=2e-2)
+
+
 @pytest.mark.parametrize("side", ["fixed", "moving"])
-def test_working_gridd_blanks_what_lies_outside_the_mask(side: str) -> None:
+def test_working_gridd_with_one_mask_goes_on_as_the_other_scan(side: str) -> None:
+    """In gray values of its own: here twice those of the other and 100 more."""
+    noise = np.random.default_rng(1).normal(size=RANDOM.shape)
     mask = np.zeros_like(RANDOM)
     mask[4:9] = 2
-    data = {f"{name}_image": scan(RANDOM, OBLIQUE) for name in ("fixed", "moving")}
+    values = {"fixed": RANDOM, "moving": RANDOM} | {side: np.where(mask > 0, 2 * RANDOM + 100, noise)}
+    data = {f"{name}_image": scan(array, OBLIQUE) for name, array in values.items()}
     image = stacked(SPACING, **data, **{f"{side}_mask": scan(mask, OBLIQUE)})
     masked, whole = image if side == "fixed" else reversed(image)
-    expected = np.where(mask > 0, RANDOM, RANDOM.min())
-    np.testing.assert_allclose(masked.numpy(), expected, atol=2e-2)
+    np.testing.assert_allclose(masked.numpy(), 2 * RANDOM + 100, atol=5e-2)
     np.testing.assert_allclose(whole.numpy(), RANDOM, atol=2e-2)
 
 
