@@ -1,5 +1,6 @@
 """The linear start of a pair: chosen by name, refused where it leaves nothing to register."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -98,3 +99,16 @@ def test_initial_transformd_hands_over_the_masks(masked: bool, monkeypatch: pyte
     assert fixed_mask is None
     assert (moving_mask is not None) == masked
     assert not masked or torch.equal(moving_mask[0, 0], torch.from_numpy(RANDOM > 0).float())
+
+
+def test_initial_transformd_brings_together_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    """By default, scans that the headers put apart are no error."""
+    data = {"fixed_image": scan(RANDOM, OBLIQUE), "moving_image": scan(RANDOM, FAR), "pair": "two"}
+    with caplog.at_level("WARNING", logger="common"):
+        done = InitialTransformd(KEYS)(data)
+    expected = torch.eye(4).double()
+    expected[0, 3] = -500
+    torch.testing.assert_close(done["initial_transform"], expected, atol=0.5, rtol=0)
+    record = json.loads(done["start"])
+    assert record["likeness"]["headers"] == -1
+    assert any("two: The headers put the scans apart: they were brought together" in text for text in caplog.messages)
