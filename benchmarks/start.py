@@ -32,14 +32,14 @@ DEGREES, SHIFT = (12, -8, 10), (30.0, -25.0, 40.0)  # by which the header of an 
 CONTOUR = 11  # the label of torso_b that is no organ
 
 
-def phantoms(scratch: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+def phantoms(scratch: Path) -> Iterator[tuple[str, dict[Any, Any]]]:
     """Built-in phantoms; seeds 0 to 3 were used to choose the measure."""
     for seed in SEEDS:
         paths = write_phantom(torso_phantom(seed=seed), scratch / str(seed))
         yield f"torso {seed}{'*' * (seed < 4)}", {key: paths[key] for key in SCANS + LABELS + POINTS}
 
 
-def listed(data: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+def listed(data: Path) -> Iterator[tuple[str, dict[Any, Any]]]:
     """Pairs of a list; those with even numbers were used to choose, of torso_b the first."""
     lists = {name: LISTS / f"{name}.csv" for name in ("abdomen_ct", "hippocampus_mr")}
     for name, path in {**lists, "torso_b": data / "torso_b" / "pairs.csv"}.items():
@@ -53,7 +53,7 @@ def listed(data: Path) -> Iterator[tuple[str, dict[str, Any]]]:
                 )
 
 
-def ct_mr(data: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+def ct_mr(data: Path) -> Iterator[tuple[str, dict[Any, Any]]]:
     """CT and MR of one patient as they are, and with the header of the MR moved; the first two were used to choose."""
     for folder in sorted((data / "ct_mr").glob("STS_*")):
         ct, mr = (
@@ -63,7 +63,7 @@ def ct_mr(data: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         pair = {f"{side}_{key}": path for side, scan in (("fixed", ct), ("moving", mr)) for key, path in scan.items()}
         seen = "*" * (folder.name in ("STS_001", "STS_002"))
         yield f"ct_mr {folder.name}{seen}", {**pair, "moved": torch.eye(4).double()}
-        image = nib.load(mr["image"])
+        image = nib.Nifti1Image.from_filename(mr["image"])
         center = center_of(Grid(image.shape, ras_to_lps(image.affine))).numpy()
         moved = np.eye(4)
         moved[:3, :3] = Rotation.from_euler("zyx", DEGREES, degrees=True).as_matrix()
@@ -71,23 +71,23 @@ def ct_mr(data: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         yield f"ct_mr {folder.name} moved{seen}", {**pair, "moved": torch.from_numpy(moved)}
 
 
-def sunnybrook(data: Path, scratch: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+def sunnybrook(data: Path, scratch: Path) -> Iterator[tuple[str, dict[Any, Any]]]:
     """End-diastole and end-systole of one patient: the headers are right."""
     for path in sorted((data / "sunnybrook_cine_mr").glob("*_image.nii.gz")):
-        label = nib.load(str(path).replace("_image", "_endo"))
+        label = nib.Nifti1Image.from_filename(str(path).replace("_image", "_endo"))
         phases = np.flatnonzero(np.asarray(label.dataobj).any(axis=(0, 1, 2)))
         pair = {}
         for side, phase in (("fixed", phases[0]), ("moving", phases[-1])):
-            for kind, scan in (("image", nib.load(path)), ("label", label)):
+            for kind, scan in (("image", nib.Nifti1Image.from_filename(path)), ("label", label)):
                 pair[f"{side}_{kind}"] = scratch / f"{path.name}_{side}_{kind}.nii.gz"
                 nib.save(
-                    scan.slicer[..., phase : phase + 1].__class__(np.asarray(scan.dataobj)[..., phase], scan.affine),
+                    nib.Nifti1Image(np.asarray(scan.dataobj)[..., phase], scan.affine),
                     pair[f"{side}_{kind}"],
                 )
         yield f"sunnybrook {path.name.removesuffix('_image.nii.gz')}", pair
 
 
-def measure(pair: dict[str, Any]) -> dict[str, Any]:
+def measure(pair: dict[Any, Any]) -> dict[Any, Any]:
     """TRE (mm) and mean Dice by the headers and after the start."""
     moved = pair.pop("moved", None)
     no_organ = pair.pop("no_organ", 0)
@@ -107,14 +107,14 @@ def measure(pair: dict[str, Any]) -> dict[str, Any]:
     return row
 
 
-def _error(data: dict[str, Any], matrix: torch.Tensor) -> float:
+def _error(data: dict[Any, Any], matrix: torch.Tensor) -> float:
     if "fixed_keypoints" not in data:
         return float("nan")
     fixed, moving = (torch.as_tensor(data[key]).double() for key in POINTS)
     return float((voxel_to_world(fixed, matrix) - moving).norm(dim=1).mean())
 
 
-def _dice(data: dict[str, Any], matrix: torch.Tensor) -> float:
+def _dice(data: dict[Any, Any], matrix: torch.Tensor) -> float:
     fixed, moving = (data[key] for key in LABELS)
     grid = grid_of(fixed)
     places = Grid(grid.shape, matrix @ ras_to_lps(grid.affine)).map_to(ras_to_lps(grid_of(moving).affine))

@@ -11,6 +11,7 @@ from monai.config import KeysCollection
 from monai.data import MetaTensor
 from monai.transforms import MapTransform
 
+from common.io import grid_of
 from common.spatial import Grid, center_of, place_centered, ras_to_lps, resample, voxel_to_world, world_to_voxel
 
 from .content import content_of
