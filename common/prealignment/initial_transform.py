@@ -1,22 +1,23 @@
-"""Linear pre-alignment of two scans in the world: by their headers, centers, moments, or ITK's registration.
+"""Linear pre-alignment of two scans in the world: by their headers, centers, moments, or what they show.
 
-A transform is a matrix that takes fixed world points to moving world points (LPS, mm), as ITK defines it. The
-registration is ITK's: Mattes mutual information, regular-step gradient descent, three resolutions.
+A transform is a matrix that takes fixed world points to moving world points (LPS, mm), as ITK defines it.
 """
 
 from pathlib import Path
+from typing import Any
 
 import itk
 import numpy as np
 import torch
 
-from common.spatial import Grid, center_of, place_centered, ras_to_lps, resample
+from common.spatial import Grid, center_of, ras_to_lps
 
-from .linear_registration import Coarse, matrix_of, register_linearly
-from .translation_search import search_translation
+from .coarse import center_of_mass, coarse_copy
+from .start import Start, choose_start
+from .translation_search import search_translation, translation
 
 KINDS = ("none", "center", "moments", "rigid", "affine")
-COARSE_VOXELS = 64**3  # voxels of the grids the linear registration looks at
+COARSE_VOXELS = {2: 64**2, 3: 40**3}  # of the grids the start is looked for on
 
 
 def initial_transform(
@@ -27,7 +28,7 @@ def initial_transform(
     kind: str = "affine",
     fixed_mask: torch.Tensor | None = None,
     moving_mask: torch.Tensor | None = None,
-) -> torch.Tensor:
+) -> Start:
     """Find the linear transform that takes fixed world points to moving world points.
 
     Args:
@@ -36,43 +37,45 @@ def initial_transform(
         moving: the other scan, of any shape.
         moving_affine: its voxel-to-world matrix.
         kind: "none" trusts the headers; "center" brings the middles of the fields of view together, "moments" the
-            centers of mass; "rigid" and "affine" let ITK register; anything else is the path of an ITK transform file.
+            centers of mass; "rigid" and "affine" take the likeliest of these, of a search and of transforms refined
+            from them, see `choose_start`; anything else is the path of an ITK transform file.
         fixed_mask: where the fixed scan counts, same shape; outside is ignored by "rigid" and "affine".
         moving_mask: where the moving scan counts.
 
     Returns:
-        Matrix in LPS, mm, ``(d + 1, d + 1)``, float64.
+        The matrix in LPS, mm, and a record of why it was taken.
 
     Raises:
         ValueError: if the file holds no linear transform.
         FileNotFoundError: if ``kind`` is neither a kind nor a file.
     """
     dims = fixed.ndim - 2
-    identity = torch.eye(dims + 1, dtype=torch.float64)
-    if kind == "none":
-        return identity
     if kind not in KINDS:
-        return read_linear_transform(kind, dims)
+        return Start(read_linear_transform(kind, dims), {"taken": Path(kind).name})
+    identity = torch.eye(dims + 1, dtype=torch.float64)
     first = Grid(tuple(fixed.shape[2:]), ras_to_lps(fixed_affine))
     second = Grid(tuple(moving.shape[2:]), ras_to_lps(moving_affine))
+    if kind == "none":
+        return Start(identity, {"taken": "headers"})
+    center = translation(center_of(second) - center_of(first))
     if kind == "center":
-        return _translation(center_of(second) - center_of(first))
+        return Start(center, {"taken": kind})
+    sides = [(fixed, first), (moving, second)]
     if kind == "moments":
-        return _translation(center_of_mass(moving[0, 0], second) - center_of_mass(fixed[0, 0], first))
-    coarse_fixed, coarse_moving = _coarse(fixed, first, fixed_mask), _coarse(moving, second, moving_mask)
-    masses = center_of_mass(moving[0, 0], second) - center_of_mass(fixed[0, 0], first)
-    start = search_translation(coarse_fixed, coarse_moving, [torch.zeros(dims).double(), masses])
-    return register_linearly(coarse_fixed, coarse_moving, center_of(first).tolist(), start, kind)
+        return Start(_between_masses(*[(image[0, 0], grid) for image, grid in sides]), {"taken": kind})
+    coarse = [coarse_copy(image, grid, None, COARSE_VOXELS[dims]) for image, grid in sides]
+    moments = _between_masses(*[(scan.values, scan.grid) for scan in coarse])
+    offsets, shifts = {"headers": identity, "center": center, "moments": moments}, [identity[:-1, -1], moments[:-1, -1]]
+    offsets["search"] = translation(search_translation(coarse[0], coarse[1], shifts))
+    if fixed_mask is not None or moving_mask is not None:
+        masks = (fixed_mask, moving_mask)
+        coarse = [coarse_copy(*side, mask, COARSE_VOXELS[dims]) for side, mask in zip(sides, masks, strict=True)]
+        offsets["search in the masks"] = translation(search_translation(coarse[0], coarse[1], shifts))
+    return choose_start(coarse[0], coarse[1], offsets, kind)
 
 
-def center_of_mass(image: torch.Tensor, grid: Grid) -> torch.Tensor:
-    """World position of the mass brighter than the mean of the scan, mm, ``(d,)``."""
-    mass = (image.double() - image.double().mean()).clamp(min=0)
-    index = [
-        (mass.sum(dim=[a for a in range(mass.ndim) if a != axis]) * torch.arange(size)).sum() / mass.sum()
-        for axis, size in enumerate(mass.shape)
-    ]
-    return grid.affine[:-1, :-1] @ torch.stack(index) + grid.affine[:-1, -1]
+def _between_masses(fixed: tuple[torch.Tensor, Grid], moving: tuple[torch.Tensor, Grid]) -> torch.Tensor:
+    return translation(center_of_mass(*moving) - center_of_mass(*fixed))
 
 
 def read_linear_transform(path: str, dims: int) -> torch.Tensor:
@@ -104,24 +107,11 @@ def read_linear_transform(path: str, dims: int) -> torch.Tensor:
     return matrix
 
 
-def _translation(offset: torch.Tensor) -> torch.Tensor:
-    matrix = torch.eye(len(offset) + 1, dtype=torch.float64)
-    matrix[:-1, -1] = offset
-    return matrix
-
-
-def _coarse(image: torch.Tensor, grid: Grid, mask: torch.Tensor | None) -> Coarse:
-    """An isotropic copy of a scan (and its mask) along the world axes, of about COARSE_VOXELS voxels."""
-    corners = torch.cartesian_prod(*[torch.tensor([-0.5, size - 0.5]) for size in grid.shape]).double()
-    world = corners @ grid.affine[:-1, :-1].T
-    extent = world.amax(0) - world.amin(0)
-    spacing = max(float((extent.prod() / COARSE_VOXELS) ** (1 / len(extent))), float(grid.spacing.min()))
-    shape = tuple(max(8, round(float(e) / spacing)) for e in extent)
-    coarse = place_centered(shape, spacing * torch.eye(len(shape), dtype=torch.float64), center_of(grid))
-    image = image[:, :1].float()
-    counts = torch.ones_like(image) if mask is None else (mask[:, :1] > 0).float()
-    values = resample(image, grid.affine, coarse)[0, 0]
-    inside = resample(counts, grid.affine, coarse, fill=0.0)[0, 0] > 0.5
-    low, high = np.percentile(values.numpy(), (0.5, 99.5))
-    values = ((values - low) / max(high - low, 1e-6)).clamp(0, 1)
-    return Coarse(values, inside, coarse.affine[:-1, -1].tolist(), spacing)
+def matrix_of(transform: Any, dims: int) -> torch.Tensor:
+    """The matrix of a linear ITK transform, from where it takes the origin and the unit vectors."""
+    corners = np.vstack([np.zeros(dims), np.eye(dims)])
+    images = np.array([[transform.TransformPoint(p.tolist())[axis] for axis in range(dims)] for p in corners])
+    matrix = np.eye(dims + 1)
+    matrix[:-1, :-1] = (images[1:] - images[0]).T
+    matrix[:-1, -1] = images[0]
+    return torch.from_numpy(matrix)

@@ -5,12 +5,11 @@ from there ends in a wrong valley.
 """
 
 import torch
-import torch.nn.functional as F
 
 from common.metrics import normalized_mutual_information
-from common.spatial import identity_grid, sample
+from common.spatial import Grid, sample
 
-from .linear_registration import Coarse
+from .coarse import Coarse, shrink
 
 LONGEST_AXIS = 20  # voxels of the fixed scan the search looks at
 REACH = (0.2, 0.5)  # largest offset across and along the longest world axis of the body (z), share of the extent
@@ -32,20 +31,15 @@ def search_translation(fixed: Coarse, moving: Coarse, candidates: list[torch.Ten
     Returns:
         Offset that takes fixed world points to moving world points, ``(d,)``, LPS mm, float64.
     """
+    fixed, moving = shrink_both(fixed, moving)
+    offsets = [*candidates, *_around_centers(fixed, moving)]
+    return max(offsets, key=lambda offset: score(fixed, moving, translation(offset)))
+
+
+def shrink_both(fixed: Coarse, moving: Coarse) -> tuple[Coarse, Coarse]:
+    """Both scans with about LONGEST_AXIS voxels along the longest axis of the fixed one."""
     factor = max(1, round(max(fixed.values.shape) / LONGEST_AXIS))
-    coarse_fixed = _shrink(fixed, factor)
-    coarse_moving = _shrink(moving, max(1, round(factor * fixed.spacing / moving.spacing)))
-    offsets = [*candidates, *_around_centers(coarse_fixed, coarse_moving)]
-    scores = [_score(coarse_fixed, coarse_moving, offset) for offset in offsets]
-    return offsets[max(range(len(scores)), key=scores.__getitem__)]
-
-
-def _shrink(scan: Coarse, factor: int) -> Coarse:
-    pool = F.avg_pool3d if scan.values.ndim == 3 else F.avg_pool2d
-    values = pool(scan.values[None, None], factor)[0, 0]
-    inside = pool(scan.inside[None, None].float(), factor)[0, 0] > 0.5
-    origin = [corner + (factor - 1) / 2 * scan.spacing for corner in scan.origin]
-    return Coarse(values, inside, origin, factor * scan.spacing)
+    return shrink(fixed, factor), shrink(moving, max(1, round(factor * fixed.spacing / moving.spacing)))
 
 
 def _extent(scan: Coarse) -> torch.Tensor:
@@ -61,15 +55,21 @@ def _around_centers(fixed: Coarse, moving: Coarse) -> list[torch.Tensor]:
     return list(second - first + torch.cartesian_prod(*shares) * _extent(fixed))
 
 
-def _score(fixed: Coarse, moving: Coarse, offset: torch.Tensor) -> float:
-    points = identity_grid(fixed.values.shape).flatten(1).double()  # (d, N)
-    shift = torch.tensor(fixed.origin) + offset - torch.tensor(moving.origin)
-    index = ((points * fixed.spacing + shift[:, None]) / moving.spacing)[None].float()
-    inside = sample(moving.inside[None, None].float(), index, padding="zeros")[0, 0] > 0.5
-    inside &= fixed.inside.flatten()
+def score(fixed: Coarse, moving: Coarse, matrix: torch.Tensor) -> float:
+    """Mutual information of two very coarse scans under a matrix from fixed to moving world points, LPS mm."""
+    index = Grid(fixed.grid.shape, matrix @ fixed.grid.affine).map_to(moving.grid.affine)
+    inside = sample(moving.inside[None, None].float(), index, "nearest", "inside")[0, 0] > 0.5
+    inside &= fixed.inside
     overlap = float(inside.float().mean() / fixed.inside.float().mean())
     if overlap < MINIMUM_OVERLAP:
         return -1.0
-    values = sample(moving.values[None, None], index[..., inside])[0, 0]
-    similarity = normalized_mutual_information(fixed.values.flatten()[inside], values, bins=BINS)
+    values = sample(moving.values[None, None], index.movedim(1, -1)[:, inside].mT)[0, 0]
+    similarity = normalized_mutual_information(fixed.values[inside], values, bins=BINS)
     return (similarity - 1) * overlap**0.5
+
+
+def translation(offset: torch.Tensor) -> torch.Tensor:
+    """The matrix of an offset, ``(d + 1, d + 1)``."""
+    matrix = torch.eye(len(offset) + 1, dtype=torch.float64)
+    matrix[:-1, -1] = offset
+    return matrix

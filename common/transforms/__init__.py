@@ -1,6 +1,7 @@
 """MONAI dictionary transforms: from two scans to one network input, and from its ddf to everything warped."""
 
 from .extent import CheckExtentd as CheckExtentd
+from .initial_transform import InitialTransformd as InitialTransformd
 from .largest_component import keep_largest_component as keep_largest_component
 from .load_points import LoadPointsd as LoadPointsd
 from .load_scans import LoadScansd as LoadScansd
@@ -26,5 +27,4 @@ from .windows import WindowsToChannelsd as WindowsToChannelsd
 from .windows import windows_to_channels as windows_to_channels
 from .without_partner import points_without_partner as points_without_partner
 from .without_partner import voxels_without_partner as voxels_without_partner
-from .working_grid import InitialTransformd as InitialTransformd
 from .working_grid import WorkingGridd as WorkingGridd

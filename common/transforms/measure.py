@@ -1,5 +1,6 @@
 """All that can be measured of a registration from what was given."""
 
+import json
 import math
 from collections.abc import Hashable, Mapping
 from typing import Any
@@ -22,10 +23,11 @@ from common.transforms.warp import field_of, move_points, warp_scan
 class MeasureRegistrationd(Transform):
     """Measure a registered pair before (as the headers have it) and after.
 
-    Adds ``metrics``: ``similarity``, ``folding_percent``, ``sdlogj``; with both label maps ``dice`` and ``hd95_mm``
-    over the labels that both scans have, with both sets of key points ``tre_mm``, with those of the moving scan
-    ``warped_keypoints``: how many, and the names of those that are undefined; and ``unaligned_image`` and
-    ``unaligned_label``, the moving scan on the fixed grid without any registration. What cannot be computed is None.
+    Adds ``metrics``: ``start`` (why the pre-alignment is what it is), ``similarity``, ``folding_percent``, ``sdlogj``;
+    with both label maps ``dice`` and ``hd95_mm`` over the labels that both scans have, with both sets of key points
+    ``tre_mm``, with those of the moving scan ``warped_keypoints``: how many, and the names of those that are undefined;
+    and ``unaligned_image`` and ``unaligned_label``, the moving scan on the fixed grid without any registration. What
+    cannot be computed is None.
     """
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
@@ -34,7 +36,7 @@ class MeasureRegistrationd(Transform):
         still = Field(torch.zeros_like(field.displacement), field.grid)
         done = {**data, "unaligned_image": warp_scan(data["moving_image"], still)}
         fixed_image = data["fixed_image"].as_tensor()
-        metrics: dict[str, Any] = {}
+        metrics: dict[str, Any] = {"start": json.loads(data["start"])} if "start" in data else {}
         if "fixed_label" in data and "moving_label" in data:
             done["unaligned_label"] = warp_scan(data["moving_label"], still, "nearest")
             metrics |= _measure_labels(done)

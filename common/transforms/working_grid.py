@@ -12,77 +12,14 @@ from monai.data import MetaTensor
 from monai.transforms import MapTransform
 
 from common.io import grid_of
-from common.prealignment import initial_transform
 from common.spatial import Grid, center_of, place_centered, ras_to_lps, resample, voxel_to_world, world_to_voxel
 
 from .content import content_of
 from .pair_memory import check_pair_memory
 
-MINIMUM_OVERLAP = 0.05  # share of the fixed field of view the moving scan must cover
 ORIENTATIONS = ("RAS", "fixed")
 STACK = 2.0  # times the steps within a slice are those between slices, in most cardiac stacks four and more
 MARGIN = 0.125  # of the fixed field of view, added at most on each side where the moving scan goes on
-
-
-class InitialTransformd(MapTransform):
-    """Find the linear pre-alignment of a pair; see `common.prealignment.initial_transform`.
-
-    Args:
-        keys: the fixed and the moving scan, in this order.
-        transform: "none", "center", "moments", "rigid", "affine" or the path of an ITK transform file.
-
-    Adds ``initial_transform``: fixed to moving world points, LPS mm, ``(d + 1, d + 1)``, float64.
-    """
-
-    def __init__(self, keys: KeysCollection, transform: str = "affine") -> None:
-        super().__init__(keys)
-        self.transform = transform
-
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """Estimate or read the transform.
-
-        Raises:
-            ValueError: if the scans do not overlap in space, unless "center" or "moments" brings them together.
-        """
-        fixed, moving = (data[key] for key in self.keys)
-        if self.transform not in ("center", "moments"):
-            matrix = torch.eye(fixed.ndim, dtype=torch.float64)
-            if self.transform not in ("none", "rigid", "affine"):
-                matrix = self._estimate(data)
-            if overlap(grid_of(fixed), grid_of(moving), matrix) < MINIMUM_OVERLAP:
-                raise ValueError(
-                    "The scans do not overlap in space as their headers and initial_transform have it: "
-                    "choose initial_transform center or moments to bring them together."
-                )
-        return {**data, "initial_transform": self._estimate(data)}
-
-    def _estimate(self, data: Mapping[Hashable, Any]) -> torch.Tensor:
-        fixed, moving = (content_of(data[key], data.get(str(key).replace("image", "mask"))) for key in self.keys)
-        return initial_transform(
-            fixed.image,
-            fixed.grid.affine,
-            moving.image,
-            moving.grid.affine,
-            self.transform,
-            fixed.mask,
-            moving.mask,
-        )
-
-
-def overlap(fixed: Grid, moving: Grid, matrix: torch.Tensor) -> float:
-    """Share of a fixed field of view that a moving one covers.
-
-    Args:
-        fixed: grid, affine RAS.
-        moving: grid, affine RAS.
-        matrix: fixed to moving world points, LPS mm.
-    """
-    steps = [torch.linspace(0, size - 1, min(size, 16)).double() for size in fixed.shape]
-    points = torch.cartesian_prod(*steps)
-    to_moving = torch.linalg.solve(ras_to_lps(moving.affine), matrix @ ras_to_lps(fixed.affine))
-    index = points @ to_moving[:-1, :-1].T + to_moving[:-1, -1]
-    inside = (index >= -0.5) & (index <= torch.tensor(moving.shape) - 0.5)
-    return float(inside.all(dim=1).double().mean())
 
 
 def working_grid(
@@ -182,8 +119,9 @@ class WorkingGridd(MapTransform):
     Of a scan that is padded with one value, what was scanned counts alone, see `content_of`; the grid "fixed" keeps the
     frame of the scan.
 
-    Adds ``image``: MetaTensor ``(2, *working)``, float32, affine of the working grid. Outside its mask (``fixed_mask``,
-    ``moving_mask``) a scan holds its minimum.
+    Adds ``image``: MetaTensor ``(2, *working)``, float32, affine of the working grid. With both masks (``fixed_mask``,
+    ``moving_mask``), a scan holds its minimum outside of its mask. With one of them alone it holds what the other scan
+    has there, in its own gray values, so that nothing pulls: a minimum would draw in all that surrounds the mask.
     """
 
     def __init__(
@@ -211,6 +149,21 @@ class WorkingGridd(MapTransform):
         grid = working_grid(fixed.grid, self.spacing, self.maximum_voxels, self.orientation)
         grid = extend_grid(grid, moved) if self.orientation == "RAS" else slices_last(grid, fixed.grid)
         check_pair_memory(grid_of(data[self.keys[0]]), grid, self.bytes_per_voxel)
-        sides = [(fixed.masked(), fixed.grid.affine), (moving.masked(), moved.affine)]
-        scans = [resample(values, affine, grid, self.fill)[0] for values, affine in sides]
+        both = fixed.mask is not None and moving.mask is not None
+        sides = [(fixed, fixed.grid.affine), (moving, moved.affine)]
+        scans = [resample(side.masked() if both else side.image, place, grid, self.fill)[0] for side, place in sides]
+        if not both:
+            for index, (side, place) in enumerate(sides):
+                if side.mask is not None:
+                    inside = resample((side.mask > 0).float(), place, grid, 0.0)[0] > 0.5
+                    scans[index] = _fill_from(scans[1 - index], scans[index], inside)
         return {**data, "image": MetaTensor(torch.cat(scans), affine=grid.affine_3d())}
+
+
+def _fill_from(other: torch.Tensor, scan: torch.Tensor, inside: torch.Tensor) -> torch.Tensor:
+    """A scan that goes on outside as another one, shifted and scaled to the scan's mean and deviation inside."""
+    if int(inside.sum()) < 2:
+        return scan
+    (deviation, mean), (other_deviation, other_mean) = (torch.std_mean(values[inside]) for values in (scan, other))
+    adapted = (other - other_mean) * (deviation / other_deviation if other_deviation > 0 else 1.0) + mean
+    return torch.where(inside, scan, adapted)

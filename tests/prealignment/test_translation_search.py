@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
-from common.prealignment.linear_registration import Coarse
+from common.prealignment.coarse import Coarse
 from common.prealignment.translation_search import search_translation
 
 SPACING = 5.0

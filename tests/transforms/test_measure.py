@@ -148,3 +148,9 @@ def test_measure_registration_has_none_where_nothing_can_be_computed() -> None:
     assert metrics["hd95_mm"]["before"] is None
     assert metrics["dice"]["before"] == 0
     assert metrics["dice"]["after"] == 1
+
+
+def test_measure_registration_keeps_the_record_of_the_start() -> None:
+    record = {"taken": "headers", "likeness": {"headers": 0.5}, "warnings": []}
+    assert measure({**pair(), "start": json.dumps(record)})["metrics"]["start"] == record
+    assert "start" not in measure(pair())["metrics"]

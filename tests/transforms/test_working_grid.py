@@ -1,7 +1,6 @@
 """One grid for both scans: RAS axes, one spacing, the fixed field of view."""
 
 import itertools
-from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -14,8 +13,8 @@ from scipy.spatial.transform import Rotation
 
 from common.io import Field, grid_of, memory
 from common.spatial import Grid, center_of
-from common.transforms import InitialTransformd, WorkingGridd
-from common.transforms.working_grid import extend_grid, overlap, slices_last, working_grid
+from common.transforms import WorkingGridd
+from common.transforms.working_grid import extend_grid, slices_last, working_grid
 
 SHAPE, SPACING = (5, 6, 7), (2.0, 3.0, 4.0)
 KEYS = ("fixed_image", "moving_image")
@@ -104,75 +103,6 @@ def test_working_grid_rejects_other_spacings(spacing: float | tuple[float, ...])
         working_grid(Grid(SHAPE, OBLIQUE), spacing, 10**6)
 
 
-@pytest.mark.parametrize(
-    ("offset", "expected"), [((0, 0, 0), 1.0), ((8, 0, 0), 0.5), ((-8, 8, 0), 0.25), ((100, 0, 0), 0.0)]
-)
-def test_overlap_by_hand(offset: tuple[float, ...], expected: float) -> None:
-    grid = Grid((16, 16, 16), torch.eye(4).double())
-    matrix = torch.eye(4).double()
-    matrix[:-1, -1] = torch.tensor(offset)
-    assert overlap(grid, grid, matrix) == expected
-
-
-def test_overlap_is_a_share_of_the_fixed_scan() -> None:
-    small = Grid((8, 16, 16), torch.eye(4).double())
-    large = Grid((16, 16, 16), torch.eye(4).double())
-    assert overlap(large, small, torch.eye(4).double()) == 0.5
-    assert overlap(small, large, torch.eye(4).double()) == 1
-
-
-FAR = OBLIQUE.clone()
-FAR[0, 3] += 500
-
-
-@pytest.mark.parametrize("kind", ["none", "rigid", "affine"])
-def test_initial_transformd_rejects_scans_that_do_not_overlap(kind: str) -> None:
-    data = {"fixed_image": scan(RANDOM, OBLIQUE), "moving_image": scan(RANDOM, FAR)}
-    with pytest.raises(ValueError, match=r"do not overlap in space .* choose initial_transform center or moments"):
-        InitialTransformd(KEYS, kind)(data)
-
-
-@pytest.mark.parametrize("kind", ["center", "moments"])
-def test_initial_transformd_brings_scans_together(kind: str) -> None:
-    """500 mm to the right in RAS are -500 mm in LPS."""
-    data = {"fixed_image": scan(RANDOM, OBLIQUE), "moving_image": scan(RANDOM, FAR), "pair": "kept"}
-    done = InitialTransformd(KEYS, kind)(data)
-    expected = torch.eye(4).double()
-    expected[0, 3] = -500
-    torch.testing.assert_close(done["initial_transform"], expected)
-    assert done["pair"] == "kept"
-
-
-def test_initial_transformd_reads_a_file(tmp_path: Path) -> None:
-    """A file brings scans together that their headers keep apart; one that does not is refused."""
-    path = tmp_path / "a.tfm"
-    data = {"fixed_image": scan(RANDOM, OBLIQUE), "moving_image": scan(RANDOM, FAR)}
-    head = "#Insight Transform File V1.0\nTransform: TranslationTransform_double_3_3\n"
-    text = head + "Parameters: {} 0 0\nFixedParameters: \n"
-    path.write_text(text.format(-498))
-    assert InitialTransformd(KEYS, str(path))(data)["initial_transform"][:, 3].tolist() == [-498, 0, 0, 1]
-    path.write_text(text.format(498))
-    with pytest.raises(ValueError, match="do not overlap in space"):
-        InitialTransformd(KEYS, str(path))(data)
-
-
-@pytest.mark.parametrize("masked", [False, True])
-def test_initial_transformd_hands_over_the_masks(masked: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    given = []
-    monkeypatch.setattr(
-        "common.transforms.working_grid.initial_transform", lambda *arguments: given.append(arguments) or torch.eye(4)
-    )
-    data = {"fixed_image": scan(RANDOM, OBLIQUE), "moving_image": scan(RANDOM, OBLIQUE)}
-    if masked:
-        data["moving_mask"] = scan(RANDOM > 0, OBLIQUE)
-    InitialTransformd(KEYS, "rigid")(data)
-    kind, fixed_mask, moving_mask = given[0][4:]
-    assert kind == "rigid"
-    assert fixed_mask is None
-    assert (moving_mask is not None) == masked
-    assert not masked or torch.equal(moving_mask[0, 0], torch.from_numpy(RANDOM > 0).float())
-
-
 def stacked(spacing: float | tuple[float, ...] | None = None, **data: MetaTensor | torch.Tensor) -> MetaTensor:
     return WorkingGridd(KEYS, spacing)({"initial_transform": torch.eye(4).double(), **data})["image"]
 
@@ -215,15 +145,26 @@ def test_working_gridd_applies_the_initial_transform() -> None:
     torch.testing.assert_close(image[1].as_tensor(), image[0].as_tensor(), atol=1e-2, rtol=0)
 
 
+def test_working_gridd_blanks_what_lies_outside_both_masks() -> None:
+    masks = np.zeros((2, *RANDOM.shape))
+    masks[0, 4:9], masks[1, 5:12] = 2, 1
+    data = {f"{name}_image": scan(RANDOM, OBLIQUE) for name in ("fixed", "moving")}
+    data |= {f"{name}_mask": scan(mask, OBLIQUE) for name, mask in zip(("fixed", "moving"), masks, strict=True)}
+    image = stacked(SPACING, **data)
+    np.testing.assert_allclose(image.numpy(), np.where(masks > 0, RANDOM, RANDOM.min()), atol=2e-2)
+
+
 @pytest.mark.parametrize("side", ["fixed", "moving"])
-def test_working_gridd_blanks_what_lies_outside_the_mask(side: str) -> None:
+def test_working_gridd_with_one_mask_goes_on_as_the_other_scan(side: str) -> None:
+    """In gray values of its own: here twice those of the other and 100 more."""
+    noise = np.random.default_rng(1).normal(size=RANDOM.shape)
     mask = np.zeros_like(RANDOM)
     mask[4:9] = 2
-    data = {f"{name}_image": scan(RANDOM, OBLIQUE) for name in ("fixed", "moving")}
+    values = {"fixed": RANDOM, "moving": RANDOM} | {side: np.where(mask > 0, 2 * RANDOM + 100, noise)}
+    data = {f"{name}_image": scan(array, OBLIQUE) for name, array in values.items()}
     image = stacked(SPACING, **data, **{f"{side}_mask": scan(mask, OBLIQUE)})
     masked, whole = image if side == "fixed" else reversed(image)
-    expected = np.where(mask > 0, RANDOM, RANDOM.min())
-    np.testing.assert_allclose(masked.numpy(), expected, atol=2e-2)
+    np.testing.assert_allclose(masked.numpy(), 2 * RANDOM + 100, atol=5e-2)
     np.testing.assert_allclose(whole.numpy(), RANDOM, atol=2e-2)
 
 

@@ -1,0 +1,83 @@
+"""The linear start of a pair, as a transform of MONAI."""
+
+import json
+import logging
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import torch
+from monai.config import KeysCollection
+from monai.transforms import MapTransform
+
+from common.io import grid_of
+from common.prealignment import KINDS, Start, initial_transform
+from common.spatial import Grid, ras_to_lps
+
+from .content import content_of
+
+logger = logging.getLogger("common")
+
+MINIMUM_OVERLAP = 0.05  # share of the fixed field of view the moving scan must cover
+
+
+class InitialTransformd(MapTransform):
+    """Find the linear pre-alignment of a pair; see `common.prealignment.initial_transform`.
+
+    Args:
+        keys: the fixed and the moving scan, in this order.
+        transform: "none", "center", "moments", "rigid", "affine" or the path of an ITK transform file.
+
+    Adds ``initial_transform``: fixed to moving world points, LPS mm, ``(d + 1, d + 1)``, float64, and ``start``: the
+    record of `common.prealignment.Start` as JSON, for what loads data knows no nested records of different shape. Its
+    warnings are logged.
+    """
+
+    def __init__(self, keys: KeysCollection, transform: str = "affine") -> None:
+        super().__init__(keys)
+        self.transform = transform
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """Estimate or read the transform.
+
+        Raises:
+            ValueError: if the scans do not overlap in space as the headers ("none") or the file have it.
+        """
+        start = self._estimate(data)
+        fixed, moving = (data[key] for key in self.keys)
+        given = self.transform not in KINDS or self.transform == "none"
+        if given and overlap(grid_of(fixed), grid_of(moving), start.matrix) < MINIMUM_OVERLAP:
+            raise ValueError(
+                "The scans do not overlap in space as their headers and initial_transform have it: "
+                "choose initial_transform affine, center or moments to bring them together."
+            )
+        for warning in start.record.get("warnings", []):
+            logger.warning("%s%s", f"{data['pair']}: " if data.get("pair") else "", warning)
+        return {**data, "initial_transform": start.matrix, "start": json.dumps(start.record)}
+
+    def _estimate(self, data: Mapping[Hashable, Any]) -> Start:
+        fixed, moving = (content_of(data[key], data.get(str(key).replace("image", "mask"))) for key in self.keys)
+        return initial_transform(
+            fixed.image,
+            fixed.grid.affine,
+            moving.image,
+            moving.grid.affine,
+            self.transform,
+            fixed.mask,
+            moving.mask,
+        )
+
+
+def overlap(fixed: Grid, moving: Grid, matrix: torch.Tensor) -> float:
+    """Share of a fixed field of view that a moving one covers.
+
+    Args:
+        fixed: grid, affine RAS.
+        moving: grid, affine RAS.
+        matrix: fixed to moving world points, LPS mm.
+    """
+    steps = [torch.linspace(0, size - 1, min(size, 16)).double() for size in fixed.shape]
+    points = torch.cartesian_prod(*steps)
+    to_moving = torch.linalg.solve(ras_to_lps(moving.affine), matrix @ ras_to_lps(fixed.affine))
+    index = points @ to_moving[:-1, :-1].T + to_moving[:-1, -1]
+    inside = (index >= -0.5) & (index <= torch.tensor(moving.shape) - 0.5)
+    return float(inside.all(dim=1).double().mean())

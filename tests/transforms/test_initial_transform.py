@@ -1,0 +1,114 @@
+"""The linear start of a pair: chosen by name, refused where it leaves nothing to register."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from monai.data import MetaTensor
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
+from scipy.spatial.transform import Rotation
+
+from common.prealignment import Start
+from common.spatial import Grid
+from common.transforms import InitialTransformd
+from common.transforms.initial_transform import overlap
+
+KEYS = ("fixed_image", "moving_image")
+
+
+def scan(values: NDArray, affine: NDArray | torch.Tensor) -> MetaTensor:
+    return MetaTensor(torch.from_numpy(values.astype(np.float32))[None], affine=torch.as_tensor(affine).double())
+
+
+RANDOM = gaussian_filter(np.random.default_rng(0).normal(size=(16, 14, 18)), 1) * 100
+OBLIQUE = torch.eye(4).double()
+OBLIQUE[:3, :3] = torch.from_numpy(Rotation.from_euler("zyx", [12, -6, 12], degrees=True).as_matrix())
+OBLIQUE[:3, :3] *= torch.tensor([2.0, 3, 4]).double()
+OBLIQUE[:3, 3] = torch.tensor([10.0, -20, 30])
+
+
+@pytest.mark.parametrize(
+    ("offset", "expected"), [((0, 0, 0), 1.0), ((8, 0, 0), 0.5), ((-8, 8, 0), 0.25), ((100, 0, 0), 0.0)]
+)
+def test_overlap_by_hand(offset: tuple[float, ...], expected: float) -> None:
+    grid = Grid((16, 16, 16), torch.eye(4).double())
+    matrix = torch.eye(4).double()
+    matrix[:-1, -1] = torch.tensor(offset)
+    assert overlap(grid, grid, matrix) == expected
+
+
+def test_overlap_is_a_share_of_the_fixed_scan() -> None:
+    small = Grid((8, 16, 16), torch.eye(4).double())
+    large = Grid((16, 16, 16), torch.eye(4).double())
+    assert overlap(large, small, torch.eye(4).double()) == 0.5
+    assert overlap(small, large, torch.eye(4).double()) == 1
+
+
+FAR = OBLIQUE.clone()
+FAR[0, 3] += 500
+
+
+def test_initial_transformd_rejects_scans_that_do_not_overlap() -> None:
+    data = {"fixed_image": scan(RANDOM, OBLIQUE), "moving_image": scan(RANDOM, FAR)}
+    with pytest.raises(
+        ValueError, match=r"do not overlap in space .* choose initial_transform affine, center or moments"
+    ):
+        InitialTransformd(KEYS, "none")(data)
+
+
+@pytest.mark.parametrize("kind", ["center", "moments"])
+def test_initial_transformd_brings_scans_together(kind: str) -> None:
+    """500 mm to the right in RAS are -500 mm in LPS."""
+    data = {"fixed_image": scan(RANDOM, OBLIQUE), "moving_image": scan(RANDOM, FAR), "pair": "kept"}
+    done = InitialTransformd(KEYS, kind)(data)
+    expected = torch.eye(4).double()
+    expected[0, 3] = -500
+    torch.testing.assert_close(done["initial_transform"], expected)
+    assert done["pair"] == "kept"
+
+
+def test_initial_transformd_reads_a_file(tmp_path: Path) -> None:
+    """A file brings scans together that their headers keep apart; one that does not is refused."""
+    path = tmp_path / "a.tfm"
+    data = {"fixed_image": scan(RANDOM, OBLIQUE), "moving_image": scan(RANDOM, FAR)}
+    head = "#Insight Transform File V1.0\nTransform: TranslationTransform_double_3_3\n"
+    text = head + "Parameters: {} 0 0\nFixedParameters: \n"
+    path.write_text(text.format(-498))
+    assert InitialTransformd(KEYS, str(path))(data)["initial_transform"][:, 3].tolist() == [-498, 0, 0, 1]
+    path.write_text(text.format(498))
+    with pytest.raises(ValueError, match="do not overlap in space"):
+        InitialTransformd(KEYS, str(path))(data)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_initial_transformd_hands_over_the_masks(masked: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = []
+    monkeypatch.setattr(
+        "common.transforms.initial_transform.initial_transform",
+        lambda *arguments: given.append(arguments) or Start(torch.eye(4).double(), {}),
+    )
+    data = {"fixed_image": scan(RANDOM, OBLIQUE), "moving_image": scan(RANDOM, OBLIQUE)}
+    if masked:
+        data["moving_mask"] = scan(RANDOM > 0, OBLIQUE)
+    InitialTransformd(KEYS, "rigid")(data)
+    kind, fixed_mask, moving_mask = given[0][4:]
+    assert kind == "rigid"
+    assert fixed_mask is None
+    assert (moving_mask is not None) == masked
+    assert not masked or torch.equal(moving_mask[0, 0], torch.from_numpy(RANDOM > 0).float())
+
+
+def test_initial_transformd_brings_together_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    """By default, scans that the headers put apart are no error."""
+    data = {"fixed_image": scan(RANDOM, OBLIQUE), "moving_image": scan(RANDOM, FAR), "pair": "two"}
+    with caplog.at_level("WARNING", logger="common"):
+        done = InitialTransformd(KEYS)(data)
+    expected = torch.eye(4).double()
+    expected[0, 3] = -500
+    torch.testing.assert_close(done["initial_transform"], expected, atol=0.5, rtol=0)
+    record = json.loads(done["start"])
+    assert record["likeness"]["headers"] == -1
+    assert any("two: The headers put the scans apart: they were brought together" in text for text in caplog.messages)
