@@ -94,9 +94,10 @@ def test_training_writes_what_it_promises(cases: Path, tmp_path: Path) -> None:
 
 
 def test_resumed_training_is_the_uninterrupted_one(cases: Path, tmp_path: Path) -> None:
-    train(cases, tmp_path / "whole")
-    train(cases, tmp_path / "parts", epochs=1)
-    train(cases, tmp_path / "parts", resume=True)
+    schedule = {"learning_rate_schedule#over": 2}
+    train(cases, tmp_path / "whole", **schedule)
+    train(cases, tmp_path / "parts", epochs=1, **schedule)
+    train(cases, tmp_path / "parts", resume=True, **schedule)
     whole, parts = (weights(tmp_path / way) for way in ("whole", "parts"))
     assert whole.keys() == parts.keys()
     assert all(torch.equal(whole[name], parts[name]) for name in whole)
