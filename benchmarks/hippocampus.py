@@ -21,7 +21,8 @@ from common.metrics import dice30, dice_per_label, hausdorff_distance_95_per_lab
 from common.metrics.jacobian import CROP
 from common.spatial import displacement_from_world, folding_percent, jacobian_determinant, sdlogj
 
-HEADER = "| | n | Dice | Dice30 (percentile) | HD95 by area (by voxel) | SDlogJ + 15 (+ 3) | folding % |\n" + "|---" * 7 + "|"
+COLUMNS = ("", "n", "Dice", "Dice30 (percentile)", "HD95 by area (by voxel)", "SDlogJ + 15 (+ 3)", "folding %")
+HEADER = f"| {' | '.join(COLUMNS)} |\n" + "|---" * len(COLUMNS) + "|"
 RELEASED_SHIFT = 15.0
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from monai.bundle import ConfigParser, ConfigWorkflow, ckpt_export, verify_metadata, verify_net_in_out
+from monai.bundle import ConfigParser, ConfigWorkflow, ckpt_export, load, verify_metadata, verify_net_in_out
 
 REPOSITORY = Path(__file__).parents[2]
 BUNDLES = sorted(path for path in (REPOSITORY / "bundles").iterdir() if path.is_dir())
@@ -56,6 +56,18 @@ def test_check_properties_finds_nothing(bundle: Path, tmp_path: Path) -> None:
 def test_network_takes_and_gives_what_metadata_says(bundle: Path) -> None:
     files = {"config_file": config(bundle), "meta_file": config(bundle, "metadata")}
     verify_net_in_out(net_id="network_def", **files, n=3, device="cpu")
+
+
+def test_shipped_weights_are_those_of_every_config(bundle: Path) -> None:
+    if not (bundle / "models" / "model.pt").is_file():
+        pytest.skip("no weights are shipped with this bundle")
+    weights = torch.load(bundle / "models" / "model.pt", weights_only=True)
+    loaded = load(bundle.name, bundle_dir=str(bundle.parent), source="github").state_dict()
+    for name in ("train", "inference"):
+        network = ConfigParser(ConfigParser.load_config_file(config(bundle, name))).get_parsed_content("network_def")
+        network.load_state_dict(weights)  # strictly
+        for key, value in network.state_dict().items():
+            assert torch.equal(loaded[key], value), key
 
 
 # PyTorch's instance normalization compares sizes while it is traced

@@ -21,7 +21,9 @@ def test_scan_inside_the_window_is_scaled_by_its_own_limits() -> None:
 def test_channels_are_split_one_after_the_other() -> None:
     pair = torch.tensor([[-200.0, 0.0, 200.0], [0.0, 100.0, 1000.0]])
     windows = [[400, 40], [800, 100]]
-    assert torch.equal(windows_to_channels(pair, windows), torch.cat([windows_to_channels(c[None], windows) for c in pair]))
+    assert torch.equal(
+        windows_to_channels(pair, windows), torch.cat([windows_to_channels(c[None], windows) for c in pair])
+    )
 
 
 def test_constant_windows_are_zero() -> None:
