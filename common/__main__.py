@@ -1,4 +1,4 @@
-"""The command line: `python -m common apply|compare|compare_results|label|learning_curves|pack [-- --help]`."""
+"""The command line: `python -m common apply|compare|difference_maps|label|pack|... [-- --help]`."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -178,6 +178,21 @@ def label(
         return f"scans of {images} -> {output}"
 
 
+def difference_maps(fixed: str, *images: str, output: str) -> str:
+    """Draw how far images are from a fixed one: the moving scan before a registration, warped ones after it.
+
+    Args:
+        fixed: scan.
+        images: scans of the same kind of intensities, each brought onto the grid of the fixed one.
+        output: PNG file to write.
+    """
+    with one_sentence():
+        _check_png(output)
+        means = reports.draw_difference_maps(str(output), str(fixed), [str(image) for image in images])
+        told = ", ".join(f"{name} {mean:.4f}" for name, mean in means.items())
+        return f"mean absolute difference, of the range of the fixed scan: {told} -> {output}"
+
+
 def learning_curves(*tables: str, output: str, column: str = "similarity") -> str:
     """Draw how trainings went, one curve each over the iterations.
 
@@ -189,8 +204,7 @@ def learning_curves(*tables: str, output: str, column: str = "similarity") -> st
         column: figure to draw, such as similarity or loss; dice is measured by the validation alone.
     """
     with one_sentence():
-        if not str(output).endswith(".png"):
-            raise ValueError(f"--output is expected to end in .png, got {output}.")
+        _check_png(output)
         if not tables:
             raise ValueError("learning_curves expects the metrics.csv of one training or more, got none.")
         reports.learning_curves(str(output), [str(table) for table in tables], str(column))
@@ -232,12 +246,18 @@ def _check_ending(path: str, endings: Sequence[str]) -> None:
         raise ValueError(f"--output is expected to end in {listed}, got {path}.")
 
 
+def _check_png(path: str) -> None:
+    if not str(path).endswith(".png"):
+        raise ValueError(f"--output is expected to end in .png, got {path}.")
+
+
 if __name__ == "__main__":
     fire.Fire(
         {
             "apply": apply,
             "compare": compare,
             "compare_results": compare_results,
+            "difference_maps": difference_maps,
             "label": label,
             "learning_curves": learning_curves,
             "pack": pack,
