@@ -72,7 +72,8 @@ def test_shipped_weights_are_those_of_every_config(bundle: Path) -> None:
 
 # PyTorch's instance normalization compares sizes while it is traced
 @pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
-def test_network_exports(bundle: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("use_trace", [False, True], ids=["script", "trace"])
+def test_network_exports(bundle: Path, tmp_path: Path, use_trace: bool) -> None:
     network, overlays, channels, answer = EXPORTED[bundle.name]
     axes = len(answer) - 2
     files = [config(bundle, name) for name in ("inference", *overlays)]
@@ -84,7 +85,7 @@ def test_network_exports(bundle: Path, tmp_path: Path) -> None:
         ckpt_file=str(tmp_path / "model.pt"),
         meta_file=config(bundle, "metadata"),
         config_file=files,
-        use_trace=True,
+        use_trace=use_trace,
         input_shape=[1, channels, *(32, 16, 24)[:axes]],
     )
     exported = torch.jit.load(str(tmp_path / "model.ts"))
