@@ -2,8 +2,8 @@
 
 `python benchmarks/training_memory.py [--size 144] [--batch_size 1] [--checkpointing]`
 
-Network and loss are those of `train.json` with the overlays `paper` and `abdomen_ct`, the scans are random. Tensors are counted on
-the CPU, where they are as large as on a GPU; what the convolutions of a GPU take for themselves comes on top.
+Network and loss are those of `train.json` with the overlays `paper` and `abdomen_ct`, the scans are random. Tensors are
+counted on the CPU, where they are as large as on a GPU; what a GPU's convolutions take for themselves comes on top.
 """
 
 import argparse

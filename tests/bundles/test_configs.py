@@ -23,12 +23,16 @@ def content(path: Path) -> dict[str, Any]:
     return loaded
 
 
+def is_base(path: Path) -> bool:
+    return {"imports", "network_def"} <= content(path).keys()
+
+
 def compositions(path: Path) -> list[list[Path]]:
     """The lists of config files in which a file is used: alone, or behind those it is an overlay of."""
-    if "network_def" in content(path):
+    if is_base(path):
         return [[path]]
     configs = path.parent if path.parent.name == "configs" else path.parent.parent
-    bases = [other for other in sorted(configs.glob("*.json")) if "network_def" in content(other)]
+    bases = [other for other in sorted(configs.glob("*.json")) if is_base(other)]
     evaluate = [configs / "train.json", configs / "evaluate.json"]
     return [[base, path] for base in bases] + [[*evaluate, path]]
 
