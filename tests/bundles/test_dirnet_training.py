@@ -119,7 +119,7 @@ def test_processes_compile_as_one_does(cines: Path, tmp_path: Path) -> None:
 @pytest.mark.usefixtures("lonely_process")
 def test_processes_check_as_one_does(cines: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(SystemExit, match=r"^Error: --output_dir .*file cannot be written"):
+    with pytest.raises(OSError, match=r"^--output_dir .*file cannot be written"):
         train(cines, tmp_path / "file", "multi_gpu_train", backend="gloo")
 
 
