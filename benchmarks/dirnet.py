@@ -5,11 +5,12 @@
 Each patient is registered by networks that were trained on the others (`train.json` with the overlays of the variant
 and `small`, `--held_out <patient> --output_dir runs/<variant>/<patient>`), with the weights of their newest
 checkpoint: the best one, model.pt, would have been chosen by the very pairs it is measured on. What is not there is
-left out; a dense network gets the middle of the images. Pairs are all annotated slices, from each annotated time to
-the other. All methods get the same images, and their fields warp the same labels. A method registers the pairs of a
-patient one after the other, then comes the next one; with `--alternate` they take turns at every pair, which leaves
-caches and threads cold. Its time is that from the images to the field. elastix does as in the paper: B-splines of 16
-pixels, two resolutions, 100 iterations each, normalized correlation; `pip install -c constraints.txt '.[peers]'`.
+left out; a dense network gets the middle of the images, or all of them with `--overlays` where it was trained without
+`small`. Pairs are all annotated slices, from each annotated time to the other. All methods get the same images, and
+their fields warp the same labels. A method registers the pairs of a patient one after the other, then comes the next
+one; with `--alternate` they take turns at every pair, which leaves caches and threads cold. Its time is that from the
+images to the field. elastix does as in the paper: B-splines of 16 pixels, two resolutions, 100 iterations each,
+normalized correlation; `pip install -c constraints.txt '.[peers]'`.
 """
 
 import argparse
@@ -78,7 +79,7 @@ def main() -> None:
     parser.add_argument("--checkpoints", type=Path, required=True, help="folder of <variant>/<patient>/checkpoints")
     parser.add_argument("--output", type=Path, required=True, help="CSV with a line a pair and method")
     parser.add_argument("--methods", nargs="+", choices=("elastix", *VARIANTS), default=("elastix", *VARIANTS))
-    parser.add_argument("--overlays", nargs="*", default=["variants/small"], help="beside the variant, in training")
+    parser.add_argument("--overlays", nargs="*", default=["variants/small"], help="behind the variant, in training")
     parser.add_argument("--bundle", type=Path, default=BUNDLE)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--alternate", action="store_true", help="take turns at every pair rather than every patient")
@@ -119,7 +120,8 @@ def _pair(fixed: Mapping[str, Any], moving: Mapping[str, Any]) -> Pair:
 def load_network(configs: Sequence[Path], variant: str, checkpoint: Path) -> DIRNet:
     """The network of a variant as the bundle defines it, with its weights."""
     parser = ConfigParser()
-    parser.read_config([*configs, configs[0].parent / "variants" / f"{variant}.json"])
+    train, *overlays = configs
+    parser.read_config([train, train.parent / "variants" / f"{variant}.json", *overlays])
     network: DIRNet = parser.get_parsed_content("network_def")
     network.load_state_dict(torch.load(checkpoint, map_location="cpu", weights_only=True)["objects"]["network"])
     return network.eval()

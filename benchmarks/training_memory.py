@@ -2,8 +2,8 @@
 
 `python benchmarks/training_memory.py [--size 144] [--batch_size 1] [--checkpointing]`
 
-Network and loss are those of `train.json` with the overlay `abdomen_ct`, the scans are random. Tensors are counted on
-the CPU, where they are as large as on a GPU; what the convolutions of a GPU take for themselves comes on top.
+Network and loss are those of `train.json` with the overlays `paper` and `abdomen_ct`, the scans are random. Tensors are
+counted on the CPU, where they are as large as on a GPU; what a GPU's convolutions take for themselves comes on top.
 """
 
 import argparse
@@ -26,7 +26,7 @@ def main() -> None:
     parser.add_argument("--checkpointing", action="store_true")
     arguments = parser.parse_args()
     config = ConfigParser()
-    config.read_config([CONFIGS / "train.json", CONFIGS / "variants" / "abdomen_ct.json"])
+    config.read_config([CONFIGS / f"{name}.json" for name in ("train", "variants/paper", "variants/abdomen_ct")])
     config["checkpointing"] = arguments.checkpointing
     config["device"] = torch.device("cpu")
     network, loss = config.get_parsed_content("network").train(), config.get_parsed_content("loss")

@@ -1,4 +1,4 @@
-"""The command line: `python -m common apply|compare|compare_results|label|learning_curves|pack [-- --help]`."""
+"""The command line: `python -m common apply|compare|difference_maps|label|pack|... [-- --help]`."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -132,8 +132,8 @@ def compare_results(results_a: str, results_b: str, output: str | None = None) -
         output: CSV to write as well.
     """
     with one_sentence():
-        if output is not None and not str(output).endswith(".csv"):
-            raise ValueError(f"--output is expected to end in .csv, got {output}.")
+        if output is not None:
+            _check_ending(output, [".csv"])
         compared = metrics.compare_results(str(results_a), str(results_b))
         if output is not None:
             write_table(output, [row._asdict() for row in compared])
@@ -173,9 +173,23 @@ def label(
         if not isinstance(label_map, dict | None):
             raise TypeError(f"--label_map is expected to be such as {{1:6,2:6}}, got {label_map}.")
         segmenter = Segmenter(str(checkpoint), place, windows=windows, pixdim=pixdim)
-        folder = None if labels is None else str(labels)
-        label_scans(segmenter, str(images), str(output), save_scan, folder, label_map)
+        label_scans(segmenter, str(images), str(output), save_scan, labels and str(labels), label_map)
         return f"scans of {images} -> {output}"
+
+
+def difference_maps(fixed: str, *images: str, output: str) -> str:
+    """Draw how far images are from a fixed one: the moving scan before a registration, warped ones after it.
+
+    Args:
+        fixed: scan.
+        images: scans of the same kind of intensities, each brought onto the grid of the fixed one.
+        output: PNG file to write.
+    """
+    with one_sentence():
+        _check_ending(output, [".png"])
+        means = reports.draw_difference_maps(str(output), str(fixed), [str(image) for image in images])
+        told = ", ".join(f"{name} {mean:.4f}" for name, mean in means.items())
+        return f"mean absolute difference, of the range of the fixed scan: {told} -> {output}"
 
 
 def learning_curves(*tables: str, output: str, column: str = "similarity") -> str:
@@ -189,8 +203,7 @@ def learning_curves(*tables: str, output: str, column: str = "similarity") -> st
         column: figure to draw, such as similarity or loss; dice is measured by the validation alone.
     """
     with one_sentence():
-        if not str(output).endswith(".png"):
-            raise ValueError(f"--output is expected to end in .png, got {output}.")
+        _check_ending(output, [".png"])
         if not tables:
             raise ValueError("learning_curves expects the metrics.csv of one training or more, got none.")
         reports.learning_curves(str(output), [str(table) for table in tables], str(column))
@@ -228,18 +241,10 @@ def _named(weights: str) -> tuple[str, str]:
 
 def _check_ending(path: str, endings: Sequence[str]) -> None:
     if not str(path).lower().endswith(tuple(endings)):
-        listed = f"{', '.join(endings[:-1])} or {endings[-1]}"
+        listed = " or ".join(filter(None, [", ".join(endings[:-1]), endings[-1]]))
         raise ValueError(f"--output is expected to end in {listed}, got {path}.")
 
 
 if __name__ == "__main__":
-    fire.Fire(
-        {
-            "apply": apply,
-            "compare": compare,
-            "compare_results": compare_results,
-            "label": label,
-            "learning_curves": learning_curves,
-            "pack": pack,
-        }
-    )
+    commands = (apply, compare, compare_results, difference_maps, label, learning_curves, pack)
+    fire.Fire({command.__name__: command for command in commands})

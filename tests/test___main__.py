@@ -12,7 +12,7 @@ import SimpleITK as sitk  # noqa: N813
 import torch
 from monai.data import MetaTensor
 
-from common.__main__ import apply, compare, compare_results, label, learning_curves, pack
+from common.__main__ import apply, compare, compare_results, difference_maps, label, learning_curves, pack
 from common.engines import SegmenterSettings
 from common.io import Field, format_points, read_points, read_scan, save_scan, save_text, write_field, write_table
 from common.networks.nets import SegmentationUNet
@@ -360,6 +360,28 @@ def test_learning_curves_rejects(tables: tuple[str, ...], options: dict[str, str
 def test_learning_curves_rejects_a_column(table: str) -> None:
     with pytest.raises(SystemExit, match=r"no numbers in a column overlap or val_overlap, but epoch, iteration, "):
         learning_curves(table, output="a.png", column="overlap")
+
+
+def test_difference_maps_tell_what_they_draw(files: Files, capsys: pytest.CaptureFixture) -> None:
+    output = files.output("maps.png")
+    command = ["difference_maps", files.image, files.image, "--output", output]
+    fire.Fire({"difference_maps": difference_maps}, command=command)
+    told = f"mean absolute difference, of the range of the fixed scan: {files.folder.name}/image 0.0000 -> {output}\n"
+    assert capsys.readouterr().out == told
+    assert Path(output).stat().st_size > 5_000
+
+
+@pytest.mark.parametrize(
+    ("images", "output", "message"),
+    [
+        ([], "a.png", "'others' with at least one image, got none"),
+        (["absent.nii"], "a.png", r"There is no file absent\.nii"),
+        (["absent.nii"], "a.jpg", r"--output is expected to end in \.png, got a\.jpg"),
+    ],
+)
+def test_difference_maps_rejects(files: Files, images: list[str], output: str, message: str) -> None:
+    with pytest.raises(SystemExit, match=rf"^Error: .*{message}"):
+        difference_maps(files.image, *images, output=output)
 
 
 @pytest.fixture

@@ -44,6 +44,7 @@ DEGREES = Range(0.0, 180.0)
 VOXELS = Range(0.0, 1000.0)
 PHASE = Range(0, EVER, words=("all",))
 RANGES: Mapping[str, Range] = {
+    "affine_probability": SHARE,
     "batch_size": Range(1, 1024),
     "cache_rate": SHARE,
     "channels": Range(1, 1024),
@@ -73,6 +74,7 @@ RANGES: Mapping[str, Range] = {
     "pairs_per_epoch": Range(1, 10**9),
     "passes": Range(1, 1000),
     "pixdim": Range(1e-3, 1e3, counts=(2, 3)),
+    "quarter_turn_probability": SHARE,
     "regularization": WEIGHT,  # where it is no component
     "regularization_weight": WEIGHT,
     "remainder": SHARE,
@@ -86,13 +88,14 @@ RANGES: Mapping[str, Range] = {
     "spatial_size": Range(4, 4096),
     "translation_voxels": VOXELS,
     "val_interval": Range(1, EVER),
-    "validation_size": Range(4, 4096),
+    "whole_size": Range(4, 4096),
     "zoom": Range(0.0, 0.9),
 }
 IN_MM = ("spacing", "pixdim", "largest_extent_mm")
 CHOICES: Mapping[str, Callable[[], Sequence[str]]] = {
     "border": lambda: ("constant", "edge"),
     "compile": lambda: torch.compiler.list_backends(exclude_tags=()),
+    "rotation_axes": lambda: ("all", "one"),
     "regularized": lambda: ("ddf", "gradients"),
 }
 

@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import ignite.distributed as idist
 import numpy as np
 from ignite.engine import Engine, Events
+from monai.utils import string_list_all_gather
 
 from common.io import save_bytes
 from common.metrics import dice30
@@ -23,7 +25,7 @@ class PairResults:
 
     The metrics are those attached to the engine with MONAI's `IgniteMetricHandler`; a pair's value is the mean over its
     labels, those that are missing left out. ``pairs.csv`` has the columns of an inference's ``summary.csv``, so that
-    ``python -m common compare_results`` takes both.
+    ``python -m common compare_results`` takes both. Of several processes the first writes the pairs of all.
 
     Args:
         output_dir: folder of the files; made if it is not there.
@@ -55,8 +57,11 @@ class PairResults:
             OSError: if they cannot be written.
         """
         details: dict[str, Any] = engine.state.metric_details  # type: ignore[attr-defined]
+        names = string_list_all_gather(self.names)
+        if idist.get_rank():
+            return
         values = {COLUMNS.get(name, name): _mean_over_labels(buffer) for name, buffer in details.items()}
-        rows = [[name, ""] for name in self.names]
+        rows = [[name, ""] for name in names]
         for column in values.values():
             cells = [f"{value:.6g}" if np.isfinite(value) else "" for value in column]
             rows = [[*row, cell] for row, cell in zip(rows, cells, strict=True)]

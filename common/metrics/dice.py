@@ -41,16 +41,17 @@ def dice_per_label(fixed_label: Any, warped_label: Any, labels: Sequence[int] | 
     return dict(zip(labels, scores.tolist(), strict=True))
 
 
-def dice30(scores: Any, mean_of_lowest: bool = False) -> float:
+def dice30(scores: Any, percentile: bool = False) -> float:
     """Compute how well the hard cases do, from the Dice scores of many cases.
 
     Args:
         scores: mean Dice of each case, `(cases,)`; NaN is left out.
-        mean_of_lowest: the mean of the lowest 30 % of the scores (their number rounded up), as the text of Estienne et
-            al. has it, instead of the 30th percentile, as their code and the challenge have it.
+        percentile: the 30th percentile, linear between scores, as the code of Estienne et al. and the challenge have
+            it.
 
     Returns:
-        By default the percentile, linear between scores.
+        By default the mean of the lowest 30 % of the scores (their number rounded up), as the text of Estienne et al.
+        has it.
 
     Raises:
         ValueError: if there is no score.
@@ -64,9 +65,9 @@ def dice30(scores: Any, mean_of_lowest: bool = False) -> float:
     values = values[~np.isnan(values)]
     if not values.size:
         raise ValueError(f"dice30() expects 'scores' with at least one number, got {scores}.")
-    if mean_of_lowest:
-        return float(np.sort(values, axis=None)[: (3 * values.size + 9) // 10].mean())
-    return float(np.quantile(values, 0.3))
+    if percentile:
+        return float(np.quantile(values, 0.3))
+    return float(np.sort(values, axis=None)[: (3 * values.size + 9) // 10].mean())
 
 
 class LabelDice(MeanMetric):

@@ -1,6 +1,8 @@
 """Pictures, tables and files of registrations."""
 
 from .cine import write_cine as write_cine
+from .difference_maps import difference_maps as difference_maps
+from .difference_maps import draw_difference_maps as draw_difference_maps
 from .figure import registration_report as registration_report
 from .learning_curves import learning_curves as learning_curves
 from .record import RESULT_FILES as RESULT_FILES

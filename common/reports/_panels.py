@@ -72,6 +72,11 @@ def draw_jacobian(axes: Axes, determinant: NDArray, size: tuple[float, float]) -
     axes.imshow(folds, cmap=fold_color, **{**_placed(size), "interpolation": "nearest"})
 
 
+def draw_difference(axes: Axes, difference: NDArray, size: tuple[float, float], limit: float) -> None:
+    """A difference of two images ``(rows, columns)``, red above 0 and blue below, up to a limit."""
+    axes.imshow(difference, cmap=JACOBIAN_COLORS, vmin=-limit, vmax=limit, **_placed(size))
+
+
 def draw_letters(axes: Axes, plane: Plane) -> None:
     """Patient directions at the edges, the plane's name in the corner."""
     style: dict[str, Any] = {"transform": axes.transAxes, "color": TEXT, "path_effects": HALO}

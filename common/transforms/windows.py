@@ -17,14 +17,14 @@ def windows_to_channels(image: torch.Tensor, windows: Sequence[Sequence[float]] 
     """Clip an image to each window, and scale what is left to [0, 1] by its own minimum and maximum.
 
     Args:
-        image: ``(1, *spatial)``, floating, HU.
+        image: ``(C, *spatial)``, floating, HU; each channel on its own.
         windows: width and level of each, in the unit of the image.
 
     Returns:
-        ``(windows, *spatial)``; 0 where a window leaves a constant.
+        ``(C * windows, *spatial)``, all windows of the first channel first; 0 where a window leaves a constant.
 
     Raises:
-        ValueError: if the image has several channels, there is no window, or one is no width above 0 and a level.
+        ValueError: if there is no window, or one is no width above 0 and a level.
 
     Reference:
         Estienne et al., Learn2Reg 2020, https://doi.org/10.1007/978-3-030-71827-5_11 -- task 3, released code.
@@ -34,11 +34,9 @@ def windows_to_channels(image: torch.Tensor, windows: Sequence[Sequence[float]] 
         tensor([[0.0000, 0.8000, 1.0000],
                 [0.0000, 0.5000, 1.0000]])
     """
-    if len(image) != 1:
-        raise ValueError(f"windows_to_channels() expects 'image' of one channel, got {tuple(image.shape)}.")
     if not windows or any(len(window) != 2 or not window[0] > 0 for window in windows):
         raise ValueError(f"windows_to_channels() expects 'windows' of a width above 0 and a level, got {windows}.")
-    return torch.cat([_window(image, width, level) for width, level in windows])
+    return torch.stack([_window(channel, width, level) for channel in image for width, level in windows])
 
 
 def _window(image: torch.Tensor, width: float, level: float) -> torch.Tensor:
@@ -51,7 +49,7 @@ class WindowsToChannelsd(MapTransform):
     """Dictionary form of `windows_to_channels`.
 
     Args:
-        keys: images, ``(1, *spatial)``.
+        keys: images, ``(C, *spatial)``.
         windows: width and level of each.
     """
 

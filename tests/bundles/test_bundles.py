@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from monai.bundle import ConfigParser, ConfigWorkflow, ckpt_export, verify_metadata, verify_net_in_out
+from monai.bundle import ConfigParser, ConfigWorkflow, ckpt_export, load, verify_metadata, verify_net_in_out
 
 REPOSITORY = Path(__file__).parents[2]
 BUNDLES = sorted(path for path in (REPOSITORY / "bundles").iterdir() if path.is_dir())
@@ -58,9 +58,22 @@ def test_network_takes_and_gives_what_metadata_says(bundle: Path) -> None:
     verify_net_in_out(net_id="network_def", **files, n=3, device="cpu")
 
 
+def test_shipped_weights_are_those_of_every_config(bundle: Path) -> None:
+    if not (bundle / "models" / "model.pt").is_file():
+        pytest.skip("no weights are shipped with this bundle")
+    weights = torch.load(bundle / "models" / "model.pt", weights_only=True)
+    loaded = load(bundle.name, bundle_dir=str(bundle.parent), source="github").state_dict()
+    for name in ("train", "inference"):
+        network = ConfigParser(ConfigParser.load_config_file(config(bundle, name))).get_parsed_content("network_def")
+        network.load_state_dict(weights)  # strictly
+        for key, value in network.state_dict().items():
+            assert torch.equal(loaded[key], value), key
+
+
 # PyTorch's instance normalization compares sizes while it is traced
 @pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
-def test_network_exports(bundle: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("use_trace", [False, True], ids=["script", "trace"])
+def test_network_exports(bundle: Path, tmp_path: Path, use_trace: bool) -> None:
     network, overlays, channels, answer = EXPORTED[bundle.name]
     axes = len(answer) - 2
     files = [config(bundle, name) for name in ("inference", *overlays)]
@@ -72,7 +85,7 @@ def test_network_exports(bundle: Path, tmp_path: Path) -> None:
         ckpt_file=str(tmp_path / "model.pt"),
         meta_file=config(bundle, "metadata"),
         config_file=files,
-        use_trace=True,
+        use_trace=use_trace,
         input_shape=[1, channels, *(32, 16, 24)[:axes]],
     )
     exported = torch.jit.load(str(tmp_path / "model.ts"))

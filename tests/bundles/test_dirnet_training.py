@@ -1,7 +1,9 @@
 """Training the 2-D bundle, as from the command line: cine slices, digits, every variant."""
 
 import csv
+from collections.abc import Iterator
 from pathlib import Path
+from socket import socket
 
 import nibabel as nib
 import numpy as np
@@ -50,13 +52,14 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def train(dataset_dir: Path, output_dir: Path, *overlays: str, **options: object) -> ConfigWorkflow:
+def train(dataset_dir: Path, output_dir: Path, *overlays: str, run: bool = True, **options: object) -> ConfigWorkflow:
     files = [str(CONFIGS / f"{name}.json") for name in ("train", *overlays)]
     given = {**TINY, "dataset_dir": str(dataset_dir), "output_dir": str(output_dir), "bundle_root": str(BUNDLE)}
     workflow = ConfigWorkflow(files, workflow_type="train", logging_file=False, **{**given, **options})
     workflow.initialize()
-    workflow.run()
-    workflow.finalize()
+    if run:
+        workflow.run()
+        workflow.finalize()
     return workflow
 
 
@@ -92,6 +95,32 @@ def test_compiled_training_is_the_same(cines: Path, tmp_path: Path) -> None:
     plain, compiled = (weights(tmp_path / way) for way in ("plain", "compiled"))
     for name in plain:
         torch.testing.assert_close(compiled[name], plain[name], atol=1e-4, rtol=1e-3)
+
+
+@pytest.fixture
+def lonely_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The environment of a process that torchrun started alone."""
+    with socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
+    ranks = {"RANK": 0, "LOCAL_RANK": 0, "WORLD_SIZE": 1, "LOCAL_WORLD_SIZE": 1}
+    for name, value in {**ranks, "MASTER_ADDR": "localhost", "MASTER_PORT": port}.items():
+        monkeypatch.setenv(name, str(value))
+    yield
+    torch.distributed.destroy_process_group()
+
+
+@pytest.mark.usefixtures("lonely_process")
+def test_processes_compile_as_one_does(cines: Path, tmp_path: Path) -> None:
+    workflow = train(cines, tmp_path, "multi_gpu_train", run=False, compile="eager", backend="gloo")
+    assert workflow.parser.get_parsed_content("network")._compiled_call_impl is not None
+
+
+@pytest.mark.usefixtures("lonely_process")
+def test_processes_check_as_one_does(cines: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match=r"^--output_dir .*file cannot be written"):
+        train(cines, tmp_path / "file", "multi_gpu_train", backend="gloo")
 
 
 def test_variants_are_those_of_the_paper() -> None:

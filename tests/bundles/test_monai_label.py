@@ -53,7 +53,7 @@ def fine_tune(phantom: dict[str, str], root: Path, **options: Any) -> None:
     configs = BUNDLES / "hippocampus_mr_symmetric" / "configs"
     cases = [{"image": phantom[f"{side}_image"], "label": phantom[f"{side}_label"]} for side in ("fixed", "moving")]
     run(
-        config_file=[str(configs / f"{name}.json") for name in ("train", "variants/small", "monai_label")],
+        config_file=[str(configs / f"{name}.json") for name in ("train", "monai_label")],
         logging_file=False,
         bundle_root=str(root),
         device="cpu",

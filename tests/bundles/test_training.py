@@ -7,9 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import monai
+import nibabel as nib
 import pytest
 import torch
 from monai.bundle import ConfigWorkflow
+from monai.bundle.utils import DEFAULT_HANDLERS_ID
 from monai.fl.client import MonaiAlgo
 
 from common.phantoms import torso_phantom, write_phantom
@@ -94,9 +97,10 @@ def test_training_writes_what_it_promises(cases: Path, tmp_path: Path) -> None:
 
 
 def test_resumed_training_is_the_uninterrupted_one(cases: Path, tmp_path: Path) -> None:
-    train(cases, tmp_path / "whole")
-    train(cases, tmp_path / "parts", epochs=1)
-    train(cases, tmp_path / "parts", resume=True)
+    schedule = {"learning_rate_schedule#over": 2}
+    train(cases, tmp_path / "whole", **schedule)
+    train(cases, tmp_path / "parts", epochs=1, **schedule)
+    train(cases, tmp_path / "parts", resume=True, **schedule)
     whole, parts = (weights(tmp_path / way) for way in ("whole", "parts"))
     assert whole.keys() == parts.keys()
     assert all(torch.equal(whole[name], parts[name]) for name in whole)
@@ -120,9 +124,42 @@ def test_every_variant_runs(cases: Path, tmp_path: Path, variant: str) -> None:
         train(cases, tmp_path / "pretraining", "variants/no_labels", epochs=1)
         options["pretraining_dir"] = str(tmp_path / "pretraining")
     if variant == "abdomen_ct":
-        options |= {"validation_size": [16, 16, 32], "windows": [[3000, 500]] * 3}
+        options |= {"whole_size": [16, 16, 32], "windows": [[3000, 500]] * 3}
     train(cases, tmp_path, f"variants/{variant}", **options)
     assert float(rows(tmp_path / "metrics.csv")[0]["loss"]) < 10
+
+
+@pytest.mark.parametrize("overlays", [["paper"], ["paper", "abdomen_ct"], ["paper", "mse"]], ids="-".join)
+def test_weights_register_as_they_were_trained(cases: Path, tmp_path: Path, overlays: list[str]) -> None:
+    names = [f"variants/{name}" for name in overlays]
+    train(cases, tmp_path, *names, epochs=1, **({"whole_size": [16, 16, 32]} if "abdomen_ct" in overlays else {}))
+    scans = {f"{side}_image": str(cases / "images" / f"case0{side}.nii.gz") for side in ("fixed", "moving")}
+    monai.bundle.run(
+        config_file=[str(CONFIGS / f"{name}.json") for name in ("inference", *names)],
+        logging_file=False,
+        bundle_root=str(BUNDLE),
+        output_dir=str(tmp_path / "result"),
+        checkpoint=str(tmp_path / "checkpoints" / "model.pt"),
+        multiplier=1,
+        spacing=8.0,
+        largest_extent_mm=1000,
+        **scans,
+    )
+    assert json.loads((tmp_path / "result" / "metrics.json").read_text())["folding_percent"] == 0
+    # all of the scan, to its last slice
+    assert nib.load(tmp_path / "result" / "displacement_field.nii.gz").shape[:3] == nib.load(scans["fixed_image"]).shape
+
+
+def test_tracking_takes_the_loss_as_monai_does(cases: Path, tmp_path: Path) -> None:
+    """What `--tracking mlflow` adds to the handlers, with a handler that needs no further package."""
+    handler = {
+        "_target_": "StatsHandler",
+        "name": "tracked",
+        "output_transform": "$monai.handlers.from_engine(['loss'], first=True)",
+    }
+    settings = {"handlers_id": DEFAULT_HANDLERS_ID, "configs": {"trainer": handler, "save_execute_config": False}}
+    workflow = train(cases, tmp_path, epochs=1, tracking=settings)
+    assert isinstance(workflow.trainer.state.output[0]["loss"], float)
 
 
 PROCESSES = """
@@ -132,7 +169,22 @@ run(config_file={files!r}, logging_file=False, backend="gloo", **{options!r})
 """
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="gloo needs a POSIX system here")
+def train_by_two(cases: Path, output_dir: Path, *overlays: str, **options: object) -> None:
+    files = [str(CONFIGS / f"{name}.json") for name in ("train", *overlays)]
+    given = {**TINY, "dataset_dir": str(cases), "output_dir": str(output_dir), "bundle_root": str(BUNDLE), **options}
+    del given["device"]
+    script = cases / "run.py"
+    script.write_text(PROCESSES.format(files=files, options=given))
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", str(script)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="gloo needs a POSIX system here")
+
+
+@posix
 def test_two_processes_are_one_with_the_doubled_batch(cases: Path, tmp_path: Path) -> None:
     names = [path.name for path in sorted((cases / "images").iterdir())][:4]
     listed = [{"image": f"images/{name}", "label": f"labels/{name}"} for name in names]
@@ -142,17 +194,29 @@ def test_two_processes_are_one_with_the_doubled_batch(cases: Path, tmp_path: Pat
     descent = {"_target_": "torch.optim.SGD", "params": "$@network.parameters()", "lr": 0.001}
     common = {"datalist": str(cases / "four.json"), "epochs": 2, "optimizer": descent, "spatial_size": [32, 32, 32]}
     train(cases, tmp_path / "one", **common)
-    files = [str(CONFIGS / f"{name}.json") for name in ("train", "multi_gpu_train")]
-    options = {**TINY, **common, "batch_size": 1, "dataset_dir": str(cases), "output_dir": str(tmp_path / "two")}
-    del options["device"]
-    script = tmp_path / "run.py"
-    script.write_text(PROCESSES.format(files=files, options={**options, "bundle_root": str(BUNDLE)}))
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", str(script)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300, check=False)
-    assert done.returncode == 0, done.stderr[-2000:]
+    train_by_two(cases, tmp_path / "two", "multi_gpu_train", **common, batch_size=1)
     one, two = (weights(tmp_path / way) for way in ("one", "two"))
     for name in one:
         torch.testing.assert_close(one[name], two[name], rtol=1e-3, atol=1e-4)
     first, second = (rows(tmp_path / way / "metrics.csv")[-1] for way in ("one", "two"))
     assert float(first["val_dice"]) == pytest.approx(float(second["val_dice"]), abs=0.01)
+
+
+@posix
+def test_two_processes_evaluate_as_one(cases: Path, tmp_path: Path) -> None:
+    train(cases, tmp_path / "trained", epochs=1, learning_rate=0.05)
+    listed = [{"image": f"images/case{n}fixed.nii.gz", "label": f"labels/case{n}fixed.nii.gz"} for n in range(3)]
+    (cases / "three.json").write_text(json.dumps({"training": listed, "validation": listed}))
+    options = {
+        "datalist": str(cases / "three.json"),
+        "checkpoint": str(tmp_path / "trained" / "checkpoints" / "model.pt"),
+    }
+    train(cases, tmp_path / "one", "evaluate", **options)
+    train_by_two(cases, tmp_path / "two", "multi_gpu_train", "evaluate", **options)
+    one, two = ({line["pair"]: line for line in rows(tmp_path / way / "pairs.csv")} for way in ("one", "two"))
+    assert len(one) == 3
+    assert one.keys() == two.keys()
+    for pair, line in one.items():
+        assert float(line["dice_after"]) != float(line["dice_before"])  # the weights do something
+        for column in set(line) - {"pair", "error"}:
+            assert float(two[pair][column]) == pytest.approx(float(line[column]), abs=1e-4)

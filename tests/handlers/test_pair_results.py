@@ -45,7 +45,7 @@ def test_summary_has_mean_deviation_and_dice30(evaluator: Engine, tmp_path: Path
     lines = {line[0]: line[1:] for line in rows(tmp_path / "evaluation.csv")}
     assert float(lines["dice_after"][0]) == pytest.approx(5 / 6, abs=1e-5)
     assert float(lines["dice_after"][1]) == pytest.approx(1 / 6, abs=1e-5)
-    assert float(lines["dice30_after"][0]) == pytest.approx(2 / 3 + 0.3 / 3, abs=1e-5)
+    assert float(lines["dice30_after"][0]) == pytest.approx(2 / 3, abs=1e-5)
     assert lines["sdlogj"] == ["0.5", "0"]
 
 

@@ -18,6 +18,14 @@ def test_scan_inside_the_window_is_scaled_by_its_own_limits() -> None:
     assert windows_to_channels(image, [[255, 127.5]]).tolist() == [[0.0, 0.5, 1.0]]
 
 
+def test_channels_are_split_one_after_the_other() -> None:
+    pair = torch.tensor([[-200.0, 0.0, 200.0], [0.0, 100.0, 1000.0]])
+    windows = [[400, 40], [800, 100]]
+    assert torch.equal(
+        windows_to_channels(pair, windows), torch.cat([windows_to_channels(c[None], windows) for c in pair])
+    )
+
+
 def test_constant_windows_are_zero() -> None:
     image = torch.tensor([[-1000.0, -900.0]])
     assert windows_to_channels(image).tolist() == [[0.0, 0.0]] * 3
@@ -35,7 +43,6 @@ def test_dictionary_form_keeps_the_affine() -> None:
 @pytest.mark.parametrize(
     ("image", "windows", "message"),
     [
-        (torch.rand(2, 4), [[400, 40]], r"'image' of one channel, got \(2, 4\)"),
         (torch.rand(1, 4), [], r"'windows' of a width above 0 and a level, got \[\]"),
         (torch.rand(1, 4), [[400]], r"a width above 0 and a level, got \[\[400\]\]"),
         (torch.rand(1, 4), [[0, 40]], r"a width above 0 and a level, got \[\[0, 40\]\]"),

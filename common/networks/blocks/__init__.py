@@ -6,3 +6,4 @@ from .gradient_stages import Encoder as Encoder
 from .padding import even_padding as even_padding
 from .spline_transformers import BSplineTransformer as BSplineTransformer
 from .spline_transformers import ThinPlateSplineTransformer as ThinPlateSplineTransformer
+from .traced import Traced as Traced

@@ -28,6 +28,10 @@ from common.spatial.checks import check_image
 FEW_VOXELS = 2**19
 FINE_WARPS = ((2, 3), (2, 2), (2, 1), (1, 1), (1, 1))
 COARSE_WARPS = ((4, 4), (4, 2), (4, 1), (2, 1), (2, 1))
+NOT_EXPORTED = (
+    "CoupledConvexNet fits each pair by gradient descent, which TorchScript cannot hold: export its features alone, "
+    "such as the id feature_network."
+)
 
 
 class FeatureExtractor(Protocol):
@@ -125,10 +129,12 @@ class CoupledConvexNet(nn.Module):
             Displacement on the fixed grid, `(B, d, *spatial)`, voxels, float32.
 
         Raises:
-            TypeError: if the image is not a tensor.
+            TypeError: if the image is not a tensor, or the network is traced with instance optimization.
             ValueError: if its shape is wrong.
         """
         _check(image)
+        if torch.jit.is_tracing() and self.instance_iterations:
+            raise TypeError(NOT_EXPORTED)
         warps = choose_warps(image.shape[2:]) if self.warps is None else self.warps
         instance_stride = warps[-1][0] if self.instance_stride is None else self.instance_stride
         # MONAI's MetaTensor knows fewer operations
@@ -142,6 +148,10 @@ class CoupledConvexNet(nn.Module):
         if not self.released and not self.training:
             displacement = unfold(displacement)
         return displacement.contiguous()
+
+    def __prepare_scriptable__(self) -> nn.Module:
+        """Tell `torch.jit.script` why it cannot have this network."""
+        raise TypeError(NOT_EXPORTED)
 
     def _warp_and_solve(self, fixed: Tensor, moving: Tensor, warps: Sequence[Sequence[int]]) -> Tensor:
         displacement = self._solve(fixed, moving, *warps[0])

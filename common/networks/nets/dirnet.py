@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from common.networks.blocks.folding_convolution import FoldingConvolution
 from common.networks.blocks.padding import even_padding
 from common.networks.blocks.spline_transformers import BSplineTransformer, ThinPlateSplineTransformer
+from common.networks.blocks.traced import Traced
 
 POOLINGS = ("average", "max", "convolution")
 TRANSFORMERS = ("bspline", "thin_plate_spline")
@@ -28,7 +29,8 @@ class DIRNet(nn.Module):
     Every convolution is followed by batch normalization and ELU, the first ones by a halving; the control points are
     2 to the number of halvings apart. Images of any size are padded, evenly at both ends, to a multiple of that, and
     the control points stand in the middle of their cells. The last layer is linear and starts at zero, and with it the
-    field. The defaults are the paper's network B; its variants are::
+    field. Scripted, a network with thin-plate splines takes images of 16 control points along each axis alone. The
+    defaults are the paper's network B; its variants are::
 
         A1 pooling="max"             B1 order=2                           C1 extra_convolutions=True
         A2 pooling="convolution"     B2 transformer="thin_plate_spline"   C2 dense_shape=(256, 256)
@@ -81,6 +83,7 @@ class DIRNet(nn.Module):
             raise ValueError(
                 f"DIRNet() expects 'downsamplings' from 1 to the {convolutions} convolutions, got {downsamplings}."
             )
+        self.spatial_dims = spatial_dims
         self.in_channels = in_channels
         self.spacing = 2**downsamplings
         self.dense_shape = None if dense_shape is None else tuple(dense_shape)
@@ -130,6 +133,12 @@ class DIRNet(nn.Module):
         offset = [(self.spacing - 1) / 2 - n for n in before]
         ddf: Tensor = self.transformer(control_points, image.shape[2:], offset)
         return ddf
+
+    def __prepare_scriptable__(self) -> nn.Module:
+        """Give TorchScript what it can read, see `common.networks.blocks.Traced`."""
+        blocks = 2 if isinstance(self.transformer, BSplineTransformer) else 16  # the paper's size
+        shape = self.dense_shape or (blocks * self.spacing,) * self.spatial_dims
+        return Traced(self, torch.zeros(1, self.in_channels, *shape))
 
     def _check(self, image: Tensor) -> None:
         if torch.jit.is_tracing():

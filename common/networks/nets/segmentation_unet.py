@@ -6,11 +6,13 @@ neither takes an image of any size.
 
 from collections.abc import Mapping, Sequence
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from common.networks.blocks.gradient_stages import CHANNELS, CONVOLUTIONS, Decoder, Encoder, stage_widths
 from common.networks.blocks.padding import even_padding
+from common.networks.blocks.traced import Traced
 
 LEAKY = ("LEAKYRELU", {"negative_slope": 0.01})
 
@@ -55,6 +57,7 @@ class SegmentationUNet(nn.Module):
         checkpointing: bool = False,
     ) -> None:
         super().__init__()
+        self.spatial_dims = spatial_dims
         self.in_channels = in_channels
         self.divisor = 2 ** len(convolutions)
         self.encoder = Encoder(spatial_dims, in_channels, multiplier, convolutions, activation, checkpointing)
@@ -71,7 +74,7 @@ class SegmentationUNet(nn.Module):
         Returns:
             Logits, `(B, classes, *spatial)`.
         """
-        if image.shape[1] != self.in_channels:
+        if not torch.jit.is_tracing() and image.shape[1] != self.in_channels:
             raise ValueError(
                 f"SegmentationUNet() expects 'image' of {self.in_channels} channels, one a window, "
                 f"got {tuple(image.shape)}."
@@ -80,6 +83,10 @@ class SegmentationUNet(nn.Module):
         decoded = self.decoder(self.encoder(F.pad(image, pads)))
         logits: Tensor = self.head(decoded[-1])
         return F.pad(logits, [-pad for pad in pads])
+
+    def __prepare_scriptable__(self) -> nn.Module:
+        """Give TorchScript what it can read, see `common.networks.blocks.Traced`."""
+        return Traced(self, torch.zeros(1, self.in_channels, *[2 * self.divisor] * self.spatial_dims))
 
 
 def load_segmentation_unet(weights: Mapping[str, Tensor]) -> SegmentationUNet:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from common.networks.blocks.gradient_stages import CONVOLUTIONS, Decoder, Encoder, stage_widths
 from common.networks.blocks.padding import even_padding
+from common.networks.blocks.traced import Traced
 from common.spatial import integrate_gradients
 
 LEAKY = ("LEAKYRELU", {"negative_slope": 0.01})
@@ -85,6 +86,7 @@ class SymmetricGradientNet(nn.Module):
     ) -> None:
         super().__init__()
         self.padding = padding
+        self.spatial_dims = spatial_dims
         self.in_channels = in_channels
         self.symmetric = symmetric
         self.deep_supervision = deep_supervision
@@ -134,6 +136,10 @@ class SymmetricGradientNet(nn.Module):
         forth, back = ([half[side] for half in halves] for side in (0, 1))
         reverse = GradientPrediction(back[0], back[1], tuple(back[2:]))
         return GradientPrediction(forth[0], forth[1], tuple(forth[2:]), reverse)
+
+    def __prepare_scriptable__(self) -> nn.Module:
+        """Give TorchScript what it can read, see `common.networks.blocks.Traced`."""
+        return Traced(self, torch.zeros(1, 2 * self.in_channels, *[2 * self.divisor] * self.spatial_dims))
 
     def _field(self, logits: Tensor, pads: Sequence[int]) -> tuple[Tensor, Tensor]:
         """Displacement and gradients of the unpadded image."""

@@ -267,3 +267,12 @@ def test_net_never_folds() -> None:
     with torch.no_grad():
         ddf = CoupledConvexNet(regularization=0.1, learning_rate=2.0).eval()(image)
     assert float(folding_percent(jacobian_determinant(ddf))) == 0
+
+
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
+def test_export_is_refused_in_a_sentence() -> None:
+    net = CoupledConvexNet(warps=[(4, 2)]).eval()
+    with pytest.raises(TypeError, match="fits each pair by gradient descent, which TorchScript cannot hold"):
+        torch.jit.script(net)
+    with pytest.raises(TypeError, match="fits each pair by gradient descent, which TorchScript cannot hold"):
+        torch.jit.trace(net, torch.rand(1, 2, 16, 16, 16))
