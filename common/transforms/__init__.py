@@ -2,6 +2,7 @@
 
 from .extent import CheckExtentd as CheckExtentd
 from .initial_transform import InitialTransformd as InitialTransformd
+from .keep_start import KeepStartd as KeepStartd
 from .largest_component import keep_largest_component as keep_largest_component
 from .load_points import LoadPointsd as LoadPointsd
 from .load_scans import LoadScansd as LoadScansd
