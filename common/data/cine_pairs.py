@@ -10,6 +10,8 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 
+from common.io import existing_file
+
 ALL = "all"
 
 
@@ -60,8 +62,7 @@ def cine_pairs(
 
 
 def _shape(path: str | Path, option: str) -> tuple[int, ...]:
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"There is no file {path}.")
+    existing_file(path)
     try:
         image: Any = nib.load(path)
     except Exception as error:  # every damage raises its own kind of error

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ._itk_headers import Voxels, check_meta_image, gipl_voxels, meta_image_voxels, nrrd_voxels, vtk_voxels
 from .bounds import check_size
+from .files import existing_file
 from .integrity import UnusableFileError, check_complete
 
 NOT_WRAPPED = {"char": itk.SS, "long": itk.D, "long_long": itk.D, "unsigned_long": itk.ULL}  # what is read instead
@@ -117,5 +118,5 @@ def check_voxels(path: Path, found: tuple[Path, int, bool], promised: int, kind:
 
 
 def _check_named(path: Path, found: Voxels) -> None:
-    if found and not found[0].is_file():
-        raise FileNotFoundError(f"There is no file {found[0]}, which {path} names.")
+    if found:
+        existing_file(found[0], f", which {path} names")
