@@ -16,6 +16,7 @@ from common.networks.blocks.folding_convolution import FoldingConvolution
 from common.networks.blocks.padding import even_padding
 from common.networks.blocks.spline_transformers import BSplineTransformer, ThinPlateSplineTransformer
 from common.networks.blocks.traced import Traced
+from common.spatial.checks import check_choice
 
 POOLINGS = ("average", "max", "convolution")
 TRANSFORMERS = ("bspline", "thin_plate_spline")
@@ -77,8 +78,8 @@ class DIRNet(nn.Module):
         norm: str | None = "BATCH",
     ) -> None:
         super().__init__()
-        _check_choice("pooling", pooling, POOLINGS)
-        _check_choice("transformer", transformer, TRANSFORMERS)
+        check_choice("DIRNet", "pooling", pooling, POOLINGS)
+        check_choice("DIRNet", "transformer", transformer, TRANSFORMERS)
         if not 1 <= downsamplings <= convolutions:
             raise ValueError(
                 f"DIRNet() expects 'downsamplings' from 1 to the {convolutions} convolutions, got {downsamplings}."
@@ -152,11 +153,6 @@ class DIRNet(nn.Module):
                 f"DIRNet(dense_shape={self.dense_shape}) expects 'image' of this size, got {tuple(image.shape)}: "
                 "choose a network without dense layers, or resample the images."
             )
-
-
-def _check_choice(argument: str, value: str, choices: Sequence[str]) -> None:
-    if value not in choices:
-        raise ValueError(f"DIRNet() expects '{argument}' to be one of {', '.join(choices)}, got {value!r}.")
 
 
 def _convolve(spatial_dims: int, out_channels: int, norm: str | None, in_channels: int, size: int = 3) -> nn.Module:
