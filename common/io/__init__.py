@@ -22,6 +22,8 @@ from .nifti import ONE_SLICE as ONE_SLICE
 from .nifti import restore_dtype as restore_dtype
 from .nifti import save_scan as save_scan
 from .nifti import write_nifti as write_nifti
+from .nifti_header import read_nifti as read_nifti
+from .nifti_header import read_nifti_header as read_nifti_header
 from .points import POINT_ENDINGS as POINT_ENDINGS
 from .points import Points as Points
 from .points import format_points as format_points
