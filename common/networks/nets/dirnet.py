@@ -107,14 +107,7 @@ class DIRNet(nn.Module):
             layers += [convolve(channels, 1), convolve(channels, 1), _at_zero(convolution(channels, spatial_dims, 1))]
         else:
             grid = [n // self.spacing for n in self.dense_shape]
-            linear = _at_zero(nn.Linear(DENSE_WIDTH, spatial_dims * prod(grid)))
-            layers += [
-                convolve(channels),
-                halve(channels),
-                nn.Flatten(),
-                *_dense(channels * prod(n // 2 for n in grid)),
-            ]
-            layers += [*_dense(DENSE_WIDTH), linear, nn.Unflatten(1, (spatial_dims, *grid))]
+            layers += [convolve(channels), halve(channels), nn.Flatten(), *_dense_layers(channels, grid)]
         self.layers = nn.Sequential(*layers)
 
     def forward(self, image: Tensor) -> Tensor:
@@ -182,6 +175,13 @@ def _at_zero(layer: nn.Module) -> nn.Module:
     for parameter in layer.parameters():
         nn.init.zeros_(parameter)
     return layer
+
+
+def _dense_layers(channels: int, grid: Sequence[int]) -> list[nn.Module]:
+    """From halved features to the displacements of all control points, which are as many as the grid has."""
+    width = channels * prod(n // 2 for n in grid)
+    last = _at_zero(nn.Linear(DENSE_WIDTH, len(grid) * prod(grid)))
+    return [*_dense(width), *_dense(DENSE_WIDTH), last, nn.Unflatten(1, (len(grid), *grid))]
 
 
 def _dense(width: int) -> list[nn.Module]:
