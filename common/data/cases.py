@@ -44,8 +44,6 @@ def find_cases(
 
 def _parts(datalist: Path) -> list[str]:
     """Which lists a JSON file has, of those for training and validation."""
-    if not datalist.is_file():
-        raise FileNotFoundError(f"There is no file {datalist}.")
     content = read_json(datalist)
     if not isinstance(content, dict) or not content.get("training"):
         raise ValueError(f"{datalist} is expected to have a list of cases named training.")

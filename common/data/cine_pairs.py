@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
-import numpy as np
+from common.io import existing_file, read_nifti, read_nifti_header
 
 ALL = "all"
 
@@ -60,13 +59,12 @@ def cine_pairs(
 
 
 def _shape(path: str | Path, option: str) -> tuple[int, ...]:
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"There is no file {path}.")
     try:
-        image: Any = nib.load(path)
+        return tuple(read_nifti_header(existing_file(path)).shape)
+    except FileNotFoundError:
+        raise
     except Exception as error:  # every damage raises its own kind of error
         raise ValueError(f"{option} {path} cannot be read as an image: it is damaged, or no NIfTI.") from error
-    return tuple(image.shape)
 
 
 def _annotated_phases(label: str | Path, shape: tuple[int, ...]) -> list[int] | None:
@@ -76,8 +74,8 @@ def _annotated_phases(label: str | Path, shape: tuple[int, ...]) -> list[int] | 
         raise ValueError(f"--label {label} is expected to have the shape {shape} of the cine or a phase, got {got}.")
     if len(got) == 3:
         return None
-    image: Any = nib.load(label)
-    annotated = np.asanyarray(image.dataobj).any(axis=(0, 1, 2)).nonzero()[0].tolist()
+    labels, _ = read_nifti(Path(label))
+    annotated = [phase for phase in range(shape[3]) if labels[..., phase].any()]
     if not annotated:
         raise ValueError(f"--label {label} holds no label at any phase.")
     return annotated

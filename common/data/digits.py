@@ -8,6 +8,8 @@ import torch
 from monai.data import MetaTensor
 from numpy.typing import NDArray
 
+from common.io import existing_file
+
 from .cases import Case
 
 FILE = "mnist_train.npz"
@@ -49,8 +51,7 @@ def find_digits(dataset_dir: str | Path, digit: int) -> dict[str, list[Case]]:
 
 
 def _read(path: Path) -> tuple[NDArray, NDArray]:
-    if not path.is_file():
-        raise FileNotFoundError(f"There is no file {path}: give --dataset_dir, the folder with {FILE}.")
+    existing_file(path, f": give --dataset_dir, the folder with {FILE}")
     try:
         with np.load(path, allow_pickle=False) as arrays:
             images, digits = (arrays[name] for name in ARRAYS)

@@ -1,12 +1,11 @@
 """Lists of pairs: from the command line, a CSV or JSON file, or a Learn2Reg data-set description."""
 
-import csv
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from common.io import read_json
+from common.io import existing_file, read_json, read_table
 
 PAIR_KEYS = (
     "fixed_image",
@@ -47,9 +46,7 @@ def read_pairs(datalist: str | Path | Sequence[Mapping[str, Any]] | None = None,
         raise ValueError(f"Give either datalist or single files, got datalist and {', '.join(single)}.")
     if not isinstance(datalist, str | Path):
         return _named([_checked(_known(record, "datalist"), "datalist") for record in datalist])
-    path = Path(datalist)
-    if not path.is_file():
-        raise FileNotFoundError(f"There is no file {path}.")
+    path = existing_file(datalist)
     records = _read_json(path) if path.suffix == ".json" else _read_csv(path)
     if not records:
         raise ValueError(f"{path} lists no pairs.")
@@ -120,16 +117,9 @@ def _stem(record: Mapping[str, Any], side: str) -> str:
 
 
 def _read_csv(path: Path) -> list[dict[str, Any]]:
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is not a text file.") from error
-    reader = csv.DictReader(text.splitlines(), skipinitialspace=True)
-    try:
-        _check_names(reader.fieldnames or [], path)
-        return list(reader)
-    except csv.Error as error:
-        raise ValueError(f"{path} is not a table: {error}.") from error
+    names, rows = read_table(path)
+    _check_names(names, path)
+    return rows
 
 
 def _check_names(names: Iterable[str], path: Path) -> None:

@@ -1,6 +1,5 @@
 """One look at a config before anything in it is resolved: unknown options, names that would be run, wrong kinds."""
 
-import json
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence, Set
@@ -11,6 +10,8 @@ from typing import Any
 from monai.bundle import ConfigParser, ConfigWorkflow
 from monai.bundle.properties import InferProperties, TrainProperties
 from monai.utils import BundlePropertyConfig
+
+from common.io import read_json
 
 from .knobs import PATHS, check_knob, is_built
 from .path_option import check_path_options, restore_name
@@ -92,7 +93,7 @@ def read_files(folder: Path, config: Mapping[str, Any]) -> list[dict[str, Any]]:
     used = []
     for path in [*sorted(folder.glob("*.json")), *sorted(folder.glob("variants/*.json"))]:
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = read_json(path)
         except (OSError, ValueError):
             continue
         if isinstance(content, dict) and {re.split("#|::", name)[0] for name in content} <= set(config):

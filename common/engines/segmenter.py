@@ -17,7 +17,7 @@ from monai.inferers import SlidingWindowInferer
 from monai.transforms import Compose, Orientationd, Spacingd
 from torch import Tensor
 
-from common.io import fingerprint, grid_of, read_json, read_weights, write_atomically
+from common.io import fingerprint, grid_of, read_json, read_weights, save_text
 from common.networks.nets import load_segmentation_unet
 from common.spatial import sample
 from common.transforms import WindowsToChannelsd, keep_largest_component
@@ -52,8 +52,7 @@ class SegmenterSettings:
         Raises:
             OSError: if it cannot be written.
         """
-        text = json.dumps(self.settings, indent=2) + "\n"
-        write_atomically(self.path, lambda name: Path(name).write_text(text, encoding="utf-8"))
+        save_text(self.path, json.dumps(self.settings, indent=2) + "\n")
 
 
 class Segmenter:

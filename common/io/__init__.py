@@ -8,6 +8,8 @@ from .atomic import write_together as write_together
 from .field import Field as Field
 from .field import read_field as read_field
 from .field import write_field as write_field
+from .files import existing_file as existing_file
+from .files import read_text as read_text
 from .fingerprint import fingerprint as fingerprint
 from .fresh_folder import fresh_folder as fresh_folder
 from .grid import grid_of as grid_of
@@ -20,6 +22,8 @@ from .nifti import ONE_SLICE as ONE_SLICE
 from .nifti import restore_dtype as restore_dtype
 from .nifti import save_scan as save_scan
 from .nifti import write_nifti as write_nifti
+from .nifti_header import read_nifti as read_nifti
+from .nifti_header import read_nifti_header as read_nifti_header
 from .points import POINT_ENDINGS as POINT_ENDINGS
 from .points import Points as Points
 from .points import format_points as format_points
@@ -28,6 +32,7 @@ from .points import read_points as read_points
 from .scan import read_scan as read_scan
 from .spatial_dims import find_spatial_dims as find_spatial_dims
 from .spatial_dims import has_one_slice as has_one_slice
+from .table import read_table as read_table
 from .table import write_table as write_table
 from .weights import load_weights as load_weights
 from .weights import read_checkpoint as read_checkpoint

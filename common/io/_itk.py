@@ -11,8 +11,9 @@ import numpy as np
 from monai.data import ITKReader
 from numpy.typing import NDArray
 
-from ._itk_headers import check_meta_image, gipl_voxels, meta_image_voxels, nrrd_voxels, vtk_voxels
+from ._itk_headers import Voxels, check_meta_image, gipl_voxels, meta_image_voxels, nrrd_voxels, vtk_voxels
 from .bounds import check_size
+from .files import existing_file
 from .integrity import UnusableFileError, check_complete
 
 NOT_WRAPPED = {"char": itk.SS, "long": itk.D, "long_long": itk.D, "unsigned_long": itk.ULL}  # what is read instead
@@ -60,11 +61,14 @@ def open_header(path: Path) -> Any:
     """ITK's reader of a file, its header read.
 
     Raises:
+        FileNotFoundError: if the header of an NRRD names a file that is not there.
         ValueError: if ITK has no reader for it.
         RuntimeError: if the header is damaged.
     """
     if path.name.lower().endswith((".mha", ".mhd")):
         check_meta_image(path)
+    if path.name.lower().endswith((".nrrd", ".nhdr")):
+        _check_named(path, nrrd_voxels(path))
     with locale_kept():
         header = itk.ImageIOFactory.CreateImageIO(str(path), itk.CommonEnums.IOFileMode_ReadMode)
         if header is None:
@@ -96,9 +100,23 @@ def _check_bytes(path: Path, header: Any) -> None:
                 f"{path} is damaged: its header promises {promised} bytes, more than so small a file holds."
             )
         return
+    check_voxels(path, found, promised)
+
+
+def check_voxels(path: Path, found: tuple[Path, int, bool], promised: int, kind: str = "an image") -> None:
+    """Compare the voxels that a text header tells of (see `FIND_VOXELS`) with the bytes that it promises.
+
+    Raises:
+        FileNotFoundError: if their file is not there.
+        UnusableFileError: see `check_complete`.
+    """
+    _check_named(path, found)
     voxels, start, compressed = found
-    if not voxels.is_file():
-        raise FileNotFoundError(f"There is no file {voxels}, which {path} names.")
     if start < 0:
         start = voxels.stat().st_size - promised
-    check_complete(voxels, promised, start, compressed)
+    check_complete(voxels, promised, start, compressed, kind)
+
+
+def _check_named(path: Path, found: Voxels) -> None:
+    if found:
+        existing_file(found[0], f", which {path} names")

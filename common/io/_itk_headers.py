@@ -34,12 +34,14 @@ def meta_image_voxels(path: Path) -> Voxels:
 
 
 def check_meta_image(path: Path) -> None:
-    """Refuse a header with more or fewer numbers than it has axes, on which ITK's reader ends the interpreter.
+    """Refuse what is no image, or has more or fewer numbers than axes, on which ITK's reader ends the interpreter.
 
     Raises:
         ValueError: if it is such a header.
     """
     fields, _ = _meta_image_fields(path)
+    if fields.get("ObjectType", "Image") != "Image":
+        raise ValueError(f"ObjectType is {fields['ObjectType']}.")
     axes = int(fields.get("NDims", 0))
     if not 2 <= axes <= META_IMAGE_AXES:
         raise ValueError(f"NDims is {axes}.")

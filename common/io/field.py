@@ -15,6 +15,7 @@ import torch
 from common.spatial import Grid, ras_to_lps
 
 from ._field_files import check_field_file
+from .files import existing_file
 from .nifti import write_nifti
 
 VECTOR_INTENT, FLIPPED_INTENT = 1007, 1006
@@ -63,9 +64,7 @@ def read_field(path: str | Path) -> Field:
         ValueError: if it is no image with as many components as dimensions, is damaged or cut short, holds NaN, or says
             that it is a transform of FSL, NiftyReg or SPM.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"There is no file {path}.")
+    path = existing_file(path)
     check_field_file(path)
     if _is_not_for_itk(path):
         return _read_with_nibabel(path)

@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from .files import existing_file
+
 
 def read_json(path: str | Path, kind: type | None = None) -> Any:
     """Read a JSON file.
@@ -17,7 +19,7 @@ def read_json(path: str | Path, kind: type | None = None) -> Any:
         ValueError: if it is no JSON, or its content is of another kind.
     """
     try:
-        content = json.loads(Path(path).read_text(encoding="utf-8-sig"))
+        content = json.loads(existing_file(path).read_text(encoding="utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not JSON: {error}.") from error
     if kind is not None and not isinstance(content, kind):

@@ -19,6 +19,7 @@ from nibabel.nifti2 import Nifti2Header, Nifti2PairHeader
 from numpy.typing import NDArray
 
 from .bounds import check_size, spans_space
+from .files import existing_file
 from .grid import largest_distance
 from .integrity import check_complete
 
@@ -58,8 +59,7 @@ def read_nifti_header(path: Path) -> NiftiHeader:
     files = {} if single else nib.Nifti1Pair.filespec_to_file_map(str(path))
     begin, voxels = (Path(str(files[name].filename)) if files else path for name in ("header", "image"))
     for each in (begin, voxels):
-        if not each.exists():
-            raise FileNotFoundError(f"There is no file {each}, which belongs to {path}.")
+        existing_file(each, f", which belongs to {path}")
     with nib.openers.ImageOpener(str(begin)) as file:
         header = _parse(file.read(Nifti2Header.template_dtype.itemsize), single)
     places = [_in_mm(header, place) for place in _places(header)]

@@ -14,6 +14,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from .files import existing_file, read_text
+from .table import read_table
+
 AXES = ("x", "y", "z")
 LABEL, LABELS = "label", ("label", "name", "id")  # the column written, and those read
 FCSV_COLUMNS = "id,x,y,z,ow,ox,oy,oz,vis,sel,lock,label,desc,associatedNodeID"
@@ -63,9 +66,7 @@ def read_points(path: str | Path, spatial_dims: int = 3) -> Points:
         ValueError: if it is no such file, a column is missing, a value is no finite number, its coordinate system is
             neither LPS nor RAS or its unit not mm, or no point is defined.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"There is no file {path}.")
+    path = existing_file(path)
     readers = {".json": _read_markups, ".fcsv": _read_fcsv}
     rows = readers.get(path.suffix.lower(), _read_csv)(path, spatial_dims)
     nothing = [np.nan] * spatial_dims
@@ -82,17 +83,17 @@ def read_points(path: str | Path, spatial_dims: int = 3) -> Points:
 
 
 def _read_csv(path: Path, spatial_dims: int) -> list[Row]:
-    reader = csv.DictReader(_read_text(path).splitlines(), skipinitialspace=True)
-    wanted, names = AXES[:spatial_dims], reader.fieldnames or []
+    names, rows = read_table(path)
+    wanted = AXES[:spatial_dims]
     if missing := [axis for axis in wanted if axis not in names]:
         got = ", ".join(names) or "no columns"
         raise ValueError(f"{path} lacks the column {', '.join(missing)}: expected {', '.join(wanted)}, got {got}.")
     label = next((name for name in LABELS if name in names), "")
-    return [(_position([row[axis] for axis in wanted]), row.get(label) or "") for row in reader]
+    return [(_position([row[axis] for axis in wanted]), row.get(label) or "") for row in rows]
 
 
 def _read_fcsv(path: Path, spatial_dims: int) -> list[Row]:
-    lines = _read_text(path).splitlines()
+    lines = read_text(path).splitlines()
     system = next((line.split("=")[-1] for line in lines if line.startswith("#") and "CoordinateSystem" in line), "LPS")
     rows = list(csv.reader(line for line in lines if line.strip() and not line.startswith("#")))
     if any(len(row) < 4 for row in rows):
@@ -108,7 +109,7 @@ def _read_markups(path: Path, spatial_dims: int) -> list[Row]:
     try:
         return [
             (_to_lps(_defined(point), markup.get("coordinateSystem", "LPS"), path), str(point.get("label", "")))
-            for markup in json.loads(_read_text(path))["markups"]
+            for markup in json.loads(read_text(path))["markups"]
             if _check_unit(markup, path)
             for point in markup.get("controlPoints", [])
         ]
@@ -136,13 +137,6 @@ def _check_unit(markup: dict[str, Any], path: Path) -> bool:
 def _position(cells: Sequence[str | None]) -> Sequence[str | None] | None:
     """A line without any coordinate is an undefined point."""
     return cells if any(cell is None or cell.strip() for cell in cells) else None
-
-
-def _read_text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is not a text file.") from error
 
 
 def _to_lps(position: Sequence[Any] | None, system: str, path: Path) -> list[float] | None:

@@ -12,6 +12,7 @@ from monai.data import MetaTensor
 
 from ._formats import read_array
 from .bounds import INTENSITY, check_place, check_size
+from .files import existing_file
 
 LARGEST_LABEL = 2**31 - 1  # torch looks up and NIfTI's readers agree on integers of 32 bits
 LARGEST_EXACT = 2**24  # whole number in single precision
@@ -39,8 +40,8 @@ def read_scan(path: str | Path, spatial_dims: int = 3, label: bool = False, phas
             its place in the world are none that a scan can have.
     """
     path = Path(path)
-    if not path.exists():
-        raise FileNotFoundError(f"There is no file {path}.")
+    if not path.is_dir():
+        existing_file(path)
     array, affine, placed = read_array(path, label)
     array = _at_phase(_drop_single_axes(array, spatial_dims), spatial_dims, phase, path)
     _check_dimensions(array.shape, spatial_dims, path, label)

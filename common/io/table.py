@@ -1,11 +1,33 @@
-"""The table of many registrations: one line a pair, CSV."""
+"""Tables: CSV with a line of names."""
 
 import csv
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from .atomic import write_atomically
+from .files import read_text
+
+
+def read_table(path: str | Path) -> tuple[list[str], list[dict[str, Any]]]:
+    """Read a table.
+
+    Args:
+        path: of a CSV file, the first line of which names the columns.
+
+    Returns:
+        The names, and the lines: text by name; None for cells that are missing, and under None those too many.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is no text, or no table.
+    """
+    reader = csv.DictReader(io.StringIO(read_text(path), newline=""), skipinitialspace=True)
+    try:
+        return list(reader.fieldnames or []), list(reader)
+    except csv.Error as error:
+        raise ValueError(f"{path} is not a table: {error}.") from error
 
 
 def write_table(path: str | Path, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -3,7 +3,6 @@
 MONAI has metrics but no test between two sets of them.
 """
 
-import csv
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,6 +10,8 @@ from statistics import mean, median
 from typing import NamedTuple
 
 from scipy.stats import wilcoxon
+
+from common.io import read_table
 
 Row = Mapping[str, str]
 
@@ -141,15 +142,9 @@ def _number(cell: str) -> float | None:
 
 def _read_rows(path: Path) -> dict[str, Row]:
     """Rows by the name of their pair."""
-    if not path.is_file():
-        raise FileNotFoundError(f"There is no file {path}.")
-    try:
-        reader = csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines())
-        rows = list(reader)
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise ValueError(f"{path} is not a CSV file.") from error
-    if "pair" not in (reader.fieldnames or ()):
-        first = ", ".join(reader.fieldnames or ())[:80]
+    names, rows = read_table(path)
+    if "pair" not in names:
+        first = ", ".join(names)[:80]
         raise ValueError(f"{path} is expected to be a CSV file with a column pair, got the first line '{first}'.")
     if not rows:
         raise ValueError(f"{path} lists no pairs.")

@@ -3,12 +3,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from common.io import save_text, write_atomically
+from common.io import save_text, write_nifti
 
 from ._organs import LABEL_NAMES as LABEL_NAMES
 from ._organs import TISSUES, Torso
@@ -144,12 +143,7 @@ def _write_nifti(path: Path, array: NDArray, affine: NDArray, intent: int = 0) -
     d = len(affine) - 1
     padded = np.eye(4)
     padded[:d, :d], padded[:d, 3] = affine[:d, :d], affine[:d, d]
-    image = nib.Nifti1Image(array, padded)
-    image.header.set_intent(intent)
-    image.header.set_xyzt_units("mm")
-    image.set_qform(padded, code=1)
-    image.set_sform(padded, code=1)
-    write_atomically(path, lambda name: nib.save(image, name))
+    write_nifti(path, array, padded, intent)
 
 
 def _check(spatial_shape: tuple[int, ...], spacing: tuple[float, ...], maximum_displacement: float) -> None:

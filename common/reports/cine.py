@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from common.io import write_atomically, write_together
+from common.io import save_text, write_together
 
 from ._area_curve import Area, draw_areas
 from ._cycle import Cycle, Labels, is_cycle
@@ -82,4 +82,4 @@ def _write_table(path: Path, areas: Sequence[Area], cycle: Cycle) -> None:
         numbers = [area.registered_mm2, area.annotated_mm2]
         numbers += [None if n is None else n * (cycle.slice_mm or 0) / 1000 for n in numbers if volumes]
         writer.writerow([area.phase, area.label, *("" if n is None else f"{n:.2f}" for n in numbers)])
-    write_atomically(path, lambda name: Path(name).write_text(text.getvalue(), encoding="utf-8"))
+    save_text(path, text.getvalue())

@@ -3,7 +3,6 @@
 TensorBoard shows a running training; this is the picture for a page about it.
 """
 
-import csv
 import math
 from collections.abc import Sequence
 from os.path import commonpath
@@ -12,6 +11,8 @@ from typing import NamedTuple
 
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
+
+from common.io import read_table
 
 from ._canvas import MUTED, TEXT, Canvas
 
@@ -103,13 +104,10 @@ def _names(tables: Sequence[str | Path]) -> list[str]:
 
 def _read(path: Path, column: str) -> dict[str, _Curve]:
     """The curves of the column, of training and validation, that a table has."""
-    if not path.is_file():
-        raise FileNotFoundError(f"There is no file {path}.")
+    _, rows = read_table(path)
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
         iterations = [int(row["iteration"]) for row in rows]
-    except (KeyError, TypeError, ValueError, csv.Error) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path} is not a table of a training: it is expected to have a column iteration.") from error
     curves = {}
     for name in (column, f"val_{column}"):

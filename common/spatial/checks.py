@@ -136,7 +136,7 @@ def check_choice(function: str, argument: str, value: str, choices: Sequence[str
         ValueError: if it is none of them.
     """
     if value not in choices:
-        raise ValueError(f"{function}() expects '{argument}' to be one of {list(choices)}, got {value!r}.")
+        raise ValueError(f"{function}() expects '{argument}' to be one of {', '.join(choices)}, got {value!r}.")
 
 
 def check_count(function: str, argument: str, value: int, least: int = 1) -> None:

@@ -112,5 +112,9 @@ def test_cine_pairs_reject_other_files(cine: str, tmp_path: Path) -> None:
     other = save(tmp_path / "other.nii.gz", np.ones((6, 5, 2, 3)))
     with pytest.raises(ValueError, match=r"--label .* to have the shape \(6, 5, 2, 4\) of the cine or a phase, got"):
         cine_pairs(cine, label=other)
+    cut = Path(save(tmp_path / "cut.nii", np.ones(SHAPE)))
+    cut.write_bytes(cut.read_bytes()[:-8])
+    with pytest.raises(ValueError, match=r"cut\.nii cannot be read as an image: it is damaged, its header promises"):
+        cine_pairs(cine, label=cut)
     with pytest.raises(ValueError, match="holds no label at any phase"):
         cine_pairs(cine, label=save(tmp_path / "empty.nii.gz", np.zeros(SHAPE)))

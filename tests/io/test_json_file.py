@@ -26,5 +26,5 @@ def test_read_json_rejects_another_kind(tmp_path: Path) -> None:
 
 
 def test_read_json_wants_a_file(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="No such file"):
+    with pytest.raises(FileNotFoundError, match=r"There is no file .*absent\.json"):
         read_json(tmp_path / "absent.json")

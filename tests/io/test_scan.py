@@ -172,6 +172,15 @@ def test_read_scan_rejects_a_missing_file(name: str, tmp_path: Path) -> None:
         read_scan(tmp_path / name)
 
 
+@pytest.mark.parametrize("name", ["a.mhd", "a.nhdr"])
+def test_read_scan_names_the_missing_file_of_the_voxels(name: str, tmp_path: Path) -> None:
+    sitk.WriteImage(sitk.GetImageFromArray(RAMP.astype(np.float32)), str(tmp_path / name))
+    for voxels in tmp_path.glob("a.*raw"):
+        voxels.unlink()
+    with pytest.raises(FileNotFoundError, match=rf"There is no file .*a\.z?raw, which .*{name} names"):
+        read_scan(tmp_path / name)
+
+
 @pytest.mark.parametrize("name", ["a.nii.gz", "a.nii", "a.mha", "a.nrrd", "a.txt"])
 def test_read_scan_rejects_what_is_no_image(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text("no image")

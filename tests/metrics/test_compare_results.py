@@ -73,7 +73,7 @@ def test_compare_results_of_other_columns(tmp_path: Path) -> None:
     ("content", "message"),
     [
         (None, r"There is no file .*b\.csv\."),
-        (b"\xff\xfe\x00\x01", r"b\.csv is not a CSV file"),
+        (b"\xff\xfe\x00\x01", r"b\.csv is not a text file"),
         (b"", r"b\.csv is expected to be a CSV file with a column pair, got the first line ''"),
         (b"name;dice\nx;1\n", r"with a column pair, got the first line 'name;dice'"),
         (b"pair,dice_after\n", r"b\.csv lists no pairs"),

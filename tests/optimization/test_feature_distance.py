@@ -92,7 +92,7 @@ def test_feature_distance_of_inference_tensors_has_gradient() -> None:
         ((1, 3, 5, 6, 7), (1, 3, 5, 6, 7), "zeros", r"expects 'moving_features' of shape \(1, 2, 5, 6, 7\)"),
         ((1, 2, 5, 6, 7), (1, 3, 5, 6, 8), "zeros", r"expects 'ddf' of shape \(1, 3, 5, 6, 7\), got \(1, 3, 5, 6, 8\)"),
         ((1, 2, 5, 6, 7), (1, 2, 5, 6, 7), "zeros", r"FeatureDistance\(\) expects 'ddf' of shape \(1, 3, 5, 6, 7\)"),
-        ((1, 2, 5, 6, 7), (1, 3, 5, 6, 7), "mirror", r"expects 'padding' to be one of \['zeros', 'border'\]"),
+        ((1, 2, 5, 6, 7), (1, 3, 5, 6, 7), "mirror", "expects 'padding' to be one of zeros, border, got 'mirror'"),
     ],
 )
 def test_feature_distance_raises(moving: tuple[int, ...], ddf: tuple[int, ...], padding: str, message: str) -> None:

@@ -16,6 +16,7 @@ from common.networks.blocks.folding_convolution import FoldingConvolution
 from common.networks.blocks.padding import even_padding
 from common.networks.blocks.spline_transformers import BSplineTransformer, ThinPlateSplineTransformer
 from common.networks.blocks.traced import Traced
+from common.spatial.checks import check_choice
 
 POOLINGS = ("average", "max", "convolution")
 TRANSFORMERS = ("bspline", "thin_plate_spline")
@@ -77,8 +78,8 @@ class DIRNet(nn.Module):
         norm: str | None = "BATCH",
     ) -> None:
         super().__init__()
-        _check_choice("pooling", pooling, POOLINGS)
-        _check_choice("transformer", transformer, TRANSFORMERS)
+        check_choice("DIRNet", "pooling", pooling, POOLINGS)
+        check_choice("DIRNet", "transformer", transformer, TRANSFORMERS)
         if not 1 <= downsamplings <= convolutions:
             raise ValueError(
                 f"DIRNet() expects 'downsamplings' from 1 to the {convolutions} convolutions, got {downsamplings}."
@@ -106,14 +107,7 @@ class DIRNet(nn.Module):
             layers += [convolve(channels, 1), convolve(channels, 1), _at_zero(convolution(channels, spatial_dims, 1))]
         else:
             grid = [n // self.spacing for n in self.dense_shape]
-            linear = _at_zero(nn.Linear(DENSE_WIDTH, spatial_dims * prod(grid)))
-            layers += [
-                convolve(channels),
-                halve(channels),
-                nn.Flatten(),
-                *_dense(channels * prod(n // 2 for n in grid)),
-            ]
-            layers += [*_dense(DENSE_WIDTH), linear, nn.Unflatten(1, (spatial_dims, *grid))]
+            layers += [convolve(channels), halve(channels), nn.Flatten(), *_dense_layers(channels, grid)]
         self.layers = nn.Sequential(*layers)
 
     def forward(self, image: Tensor) -> Tensor:
@@ -154,11 +148,6 @@ class DIRNet(nn.Module):
             )
 
 
-def _check_choice(argument: str, value: str, choices: Sequence[str]) -> None:
-    if value not in choices:
-        raise ValueError(f"DIRNet() expects '{argument}' to be one of {', '.join(choices)}, got {value!r}.")
-
-
 def _convolve(spatial_dims: int, out_channels: int, norm: str | None, in_channels: int, size: int = 3) -> nn.Module:
     """A convolution that keeps the size, batch normalization and ELU; one of even size halves the image."""
     stride, padding = (1, size // 2) if size % 2 else (size, 0)
@@ -186,6 +175,13 @@ def _at_zero(layer: nn.Module) -> nn.Module:
     for parameter in layer.parameters():
         nn.init.zeros_(parameter)
     return layer
+
+
+def _dense_layers(channels: int, grid: Sequence[int]) -> list[nn.Module]:
+    """From halved features to the displacements of all control points, which are as many as the grid has."""
+    width = channels * prod(n // 2 for n in grid)
+    last = _at_zero(nn.Linear(DENSE_WIDTH, len(grid) * prod(grid)))
+    return [*_dense(width), *_dense(DENSE_WIDTH), last, nn.Unflatten(1, (len(grid), *grid))]
 
 
 def _dense(width: int) -> list[nn.Module]:

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-import torch
 from torch import nn
 
 from common.features import MINDSSC
+from common.io import load_weights
 
 FEATURES = ("mind", "random", "trained")
 
@@ -16,7 +16,7 @@ def select_features(kind: str, network: nn.Module, checkpoint: str | Path) -> nn
     Args:
         kind: "mind" for MIND-SSC, "random" for the network as it is, "trained" for the network with loaded weights.
         network: feature network.
-        checkpoint: its weights, a state dict or ``{"model": state dict}``; read with "trained" alone.
+        checkpoint: its weights, see `common.io.load_weights`; read with "trained" alone.
 
     Returns:
         The extractor, in evaluation mode.
@@ -30,12 +30,5 @@ def select_features(kind: str, network: nn.Module, checkpoint: str | Path) -> nn
     if kind == "mind":
         return MINDSSC().eval()
     if kind == "trained":
-        network.load_state_dict(_read_weights(Path(checkpoint)))
+        load_weights(network, checkpoint, "model")
     return network.eval()
-
-
-def _read_weights(path: Path) -> dict[str, torch.Tensor]:
-    if not path.is_file():
-        raise FileNotFoundError(f"There are no trained weights at {path}: use --features mind or random.")
-    weights = torch.load(path, map_location="cpu", weights_only=True)
-    return dict(weights.get("model", weights))

@@ -35,5 +35,8 @@ def test_select_features_raises(tmp_path: Path) -> None:
     network = SelfTrainingFeatureNet(WIDTHS)
     with pytest.raises(ValueError, match="--features is expected to be one of mind, random, trained, got sift"):
         select_features("sift", network, "absent.pt")
-    with pytest.raises(FileNotFoundError, match=r"There are no trained weights at .*absent\.pt"):
+    with pytest.raises(FileNotFoundError, match=r"There are no weights at .*absent\.pt"):
         select_features("trained", network, tmp_path / "absent.pt")
+    torch.save(SelfTrainingFeatureNet((2, 3, 4, 4, 5)).state_dict(), tmp_path / "other.pt")
+    with pytest.raises(ValueError, match=r"The weights in .*other\.pt do not fit the network"):
+        select_features("trained", network, tmp_path / "other.pt")
