@@ -25,17 +25,14 @@ def register(output_dir: Path, **options: object) -> None:
 def blobs(tmp_path: Path) -> dict[str, str]:
     """Gray bodies of the size of a hippocampus, two labels each, in brighter surroundings beside a dark rim."""
     places = np.stack(np.meshgrid(*[np.arange(n) for n in (36, 50, 34)], indexing="ij"), axis=-1)
-    random = np.random.default_rng(0)  # noise that both shared would be what is alike
+    noise = np.random.default_rng(0).normal(size=places.shape[:-1])
     paths = {}
     for side, shift, radii in (("fixed", (0, 0, 0), (7, 16, 6)), ("moving", (1.5, 1.5, -1.5), (8, 16, 5.4))):
         offset = places - [18, 25, 17] - np.array(shift)
         distance = np.linalg.norm(offset / radii, axis=-1)
         label = (distance < 1).astype(np.uint8) + ((distance < 1) & (offset[..., 1] < 0))
         image = 110 - 40 / (1 + np.exp(12 * (distance - 1))) - 90 * np.exp(-(((distance - 1.4) / 0.25) ** 2))
-        for kind, array in (
-            ("image", (image + 5 * random.normal(size=image.shape)).astype(np.float32)),
-            ("label", label.astype(np.uint8)),
-        ):
+        for kind, array in (("image", (image + 5 * noise).astype(np.float32)), ("label", label.astype(np.uint8))):
             paths[f"{side}_{kind}"] = str(tmp_path / f"{side}_{kind}.nii.gz")
             nib.save(nib.Nifti1Image(array, np.eye(4)), paths[f"{side}_{kind}"])
     return paths
