@@ -89,8 +89,8 @@ def _loosen(part: slice, inner: Tensor, size: int) -> slice:
 def level_padding(image: Tensor) -> Tensor:
     """Bring padding that lies beyond all intensities of a scan to the nearest of them.
 
-    A padding of -32768 around a scan of -1000 to 2000 would leave no contrast to anything that looks at the range. There
-    may be two: air within the circle of the reconstruction, and what lies beyond it.
+    A padding of -32768 around a scan of -1000 to 2000 would leave no contrast to anything that looks at the range.
+    Beside it there may be air of one value, as frequent at the border.
 
     Args:
         image: `(1, 1, *spatial)`, floating.
