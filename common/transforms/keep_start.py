@@ -19,8 +19,8 @@ WARNING = "The registration made the scans no more alike than its start: the sta
 class KeepStartd(MapTransform):
     """Replace a displacement by none where the warped scan is no more like the fixed one than it was before.
 
-    The measure is the normalized mutual information of the first channels on the working grid. A scan that is
-    registered to itself stays where it is.
+    The measure is the normalized mutual information of the first channels on the working grid, ``counts`` of it where
+    there is that entry, see `WorkingGridd`. A scan that is registered to itself stays where it is.
 
     Args:
         keys: the ddf, ``pred``: ``(d, *working)``, working voxels; ``image`` holds the scans, ``(2 * C, *working)``,
@@ -32,11 +32,12 @@ class KeepStartd(MapTransform):
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Compare."""
         done = dict(data)
+        counts = data.get("counts")
         fixed, moving = (side[:1].float() for side in _plain(data["image"]).cpu().chunk(2))
         for key in self.key_iterator(done):
             ddf = _plain(data[key]).detach().cpu().float()
             warped = warp(moving[None], ddf[None], padding="border")[0]
-            likeness = [normalized_mutual_information(fixed, image) for image in (moving, warped)]
+            likeness = [normalized_mutual_information(fixed, image, mask=counts) for image in (moving, warped)]
             if likeness[1] > likeness[0] or not ddf.isfinite().all() or not ddf.any():
                 continue
             done[key] = torch.zeros_like(ddf)

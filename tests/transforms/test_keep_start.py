@@ -42,6 +42,16 @@ def test_keep_startd_takes_what_brings_scans_together() -> None:
     assert kept["start"] == START
 
 
+def test_keep_startd_looks_where_both_scans_are_their_own() -> None:
+    """Beyond a mask one scan goes on as the other one: there every displacement makes them less alike."""
+    moving = warp(SCAN[None], -DDF[None])[0]
+    counts = torch.zeros_like(SCAN, dtype=torch.bool)
+    counts[:, 5:11, 5:13, 5:15] = True
+    data = pair(SCAN, torch.where(counts, moving, SCAN), DDF)
+    assert not KeepStartd("pred")(data)["pred"].any()
+    assert torch.equal(KeepStartd("pred")({**data, "counts": counts})["pred"], data["pred"])
+
+
 @pytest.mark.parametrize("ddf", [torch.zeros_like(DDF), DDF * torch.nan])
 def test_keep_startd_decides_about_displacements_alone(ddf: torch.Tensor) -> None:
     """No displacement needs no word, and one that is not finite is for `NativeFieldd` to refuse."""
