@@ -9,7 +9,7 @@ import fire
 import torch
 
 from common import metrics, reports
-from common.engines import Segmenter, check_device, label_scans, one_sentence
+from common.engines import Segmenter, as_written, check_device, label_scans, one_sentence
 from common.handlers import pack_mean_weights, pack_weights
 from common.io import (
     ONE_SLICE,
@@ -247,4 +247,4 @@ def _check_ending(path: str, endings: Sequence[str]) -> None:
 
 if __name__ == "__main__":
     commands = (apply, compare, compare_results, difference_maps, label, learning_curves, pack)
-    fire.Fire({command.__name__: command for command in commands})
+    fire.Fire({command.__name__: as_written(command) for command in commands})

@@ -4,11 +4,12 @@ Fire takes every value for Python where it can: `1_2` becomes 12, `a,b` two name
 ConfigParser writes `::` for every `#` in a text.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
+from fire.decorators import SetParseFn, SetParseFns
 from fire.parser import DefaultParseValue
 
 from .knobs import PATHS
@@ -31,6 +32,17 @@ def check_path_options(arguments: Sequence[str]) -> None:
         commented = isinstance(value, str) and text.startswith(f"{value}#")
         if value != text and not quoted and (commented or _is_mistaken(name, value)):
             raise ValueError(f"--{name} {text} is taken for {value!r}, not for a name: write it as ./{text}")
+
+
+def as_written(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Let Fire hand a command every text as it was written; the other values are Python as ever.
+
+    Args:
+        command: whose arguments have types; those of text are `str` or `str | None`.
+    """
+    others = [name for name, kind in get_type_hints(command).items() if kind not in (str, str | None)]
+    parse: Callable[..., Any] = SetParseFns(**dict.fromkeys(others, DefaultParseValue))(SetParseFn(str)(command))
+    return parse
 
 
 def check_folder_name(name: str, folder: str | Path) -> None:

@@ -6,12 +6,10 @@ ITK fills fields up that are cut short, crashes on some headers, and knows no co
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
-
-import nibabel as nib
 
 from ._itk import FIND_VOXELS, check_voxels, open_header
 from .integrity import check_complete
+from .nifti_header import read_nifti_header, warn_of_two_places
 
 KIND = "a displacement field"
 FSL = {*range(2006, 2010), *range(2016, 2019)}  # intents of FNIRT and TOPUP
@@ -36,9 +34,8 @@ def check_field_file(path: Path) -> None:
 
 def _check_nifti(path: Path) -> None:
     try:
-        image: Any = nib.load(path)
-        header = image.header
-        shape, start, item = header.get_data_shape(), image.dataobj.offset, header.get_data_dtype().itemsize
+        header, _, shape, affine, other = read_nifti_header(path)
+        start, item = header.get_data_offset(), header.get_data_dtype().itemsize
         intent, name = int(header["intent_code"]), header["intent_name"].item().decode("latin-1")
     except Exception as error:  # nibabel raises many kinds
         raise ValueError(f"{path} cannot be read as {KIND}: its header is damaged.") from error
@@ -49,6 +46,10 @@ def _check_nifti(path: Path) -> None:
             f"{path} is a transform of {program}, but displacements in mm, LPS, are expected, as ITK and ANTs "
             "have them: convert it."
         )
+    if not affine.any():
+        raise ValueError(f"{path} has no affine: its header does not say where the vectors lie in the world.")
+    if other is not None:
+        warn_of_two_places(path, shape, affine, other)
 
 
 def _check_with_itk(path: Path) -> None:

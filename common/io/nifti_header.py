@@ -79,7 +79,7 @@ def read_nifti(path: Path) -> tuple[NDArray, NDArray]:
     start, item = header.get_data_offset(), header.get_data_dtype().itemsize
     check_complete(voxels, start + item * int(np.prod(shape, dtype=object)))
     if other is not None:
-        _warn(path, shape, affine, other)
+        warn_of_two_places(path, shape, affine, other)
     return np.asanyarray(ArrayProxy(str(voxels), header)), affine
 
 
@@ -123,7 +123,8 @@ def _in_mm(header: Any, place: NDArray) -> NDArray:
     return place * np.array([[MILLIMETERS.get(unit, 1.0)]] * 3 + [[1.0]])
 
 
-def _warn(path: Path, shape: tuple[int, ...], affine: NDArray, other: NDArray) -> None:
+def warn_of_two_places(path: Path, shape: tuple[int, ...], affine: NDArray, other: NDArray) -> None:
+    """Log by how much the two forms of a header differ, if it is more than half a voxel."""
     space = (*shape, 1, 1, 1)[:3]
     apart = largest_distance(space, torch.from_numpy(affine), torch.from_numpy(other))
     if apart > np.linalg.norm(affine[:3, :3], axis=0).min() / 2:

@@ -27,6 +27,11 @@ class Coarse(NamedTuple):
     spacing: float
 
     @property
+    def volume(self) -> float:
+        """Of where it counts, mm to the power of the dimensions."""
+        return float(self.inside.sum()) * self.spacing**self.values.ndim
+
+    @property
     def grid(self) -> Grid:
         """Its grid, affine LPS."""
         affine = torch.eye(self.values.ndim + 1, dtype=torch.float64)

@@ -30,7 +30,7 @@ class Match(NamedTuple):
         weights: how much structure they have, ``(N,)``.
         likeness: of the descriptors, -1 to 1: the mean of before and after the blocks have moved, but no less than
             before, so that nothing is more alike than a scan to itself.
-        overlap: share of the fixed scan (where it counts) on which the moving scan lies (where it counts).
+        overlap: share of the smaller scan (where it counts) on which the other one lies (where it counts).
     """
 
     points: torch.Tensor
@@ -50,6 +50,7 @@ class BlockMatching:
 
     def __init__(self, fixed: Coarse, moving: Coarse) -> None:
         self.moving = moving
+        self.shared = min(1.0, moving.volume / max(fixed.volume, 1e-6))
         self.describe = MINDSSC(dilation=1)
         shape = tuple(size // STRIDE * STRIDE for size in fixed.values.shape)
         self.grid = Grid(shape, fixed.grid.affine)
@@ -62,7 +63,7 @@ class BlockMatching:
         grid, moving = self.grid, self.moving
         index = Grid(grid.shape, matrix @ grid.affine).map_to(moving.grid.affine)
         counts = sample(moving.inside[None, None].float(), index, "nearest", "inside") * self.inside
-        overlap = float(counts.mean() / self.inside.mean().clamp(min=1e-6))
+        overlap = float(counts.mean() / self.inside.mean().clamp(min=1e-6)) / max(self.shared, 1e-6)
         features = self.describe(sample(moving.values[None, None], index), STRIDE)
         pool = F.avg_pool3d if counts.ndim == 5 else F.avg_pool2d
         counts = pool(counts, STRIDE) > 0.5

@@ -29,12 +29,16 @@ def padding_value(image: Tensor) -> float | None:
         ValueError: if its shape is wrong.
     """
     check_image("padding_value", "image", image)
-    volume = image[0, 0]
+    return next(iter(_frequent_at_border(image[0, 0])), None)
+
+
+def _frequent_at_border(volume: Tensor) -> list[float]:
+    """Values that hold `BORDER_SHARE` of the voxels at the border, the most frequent one first."""
     faces = [volume.select(axis, index) for axis in range(volume.ndim) for index in (0, -1)]
     border = torch.cat([face.flatten() for face in faces])
     values, counts = border.unique(return_counts=True)
-    most = int(counts.argmax())
-    return float(values[most]) if counts[most] >= BORDER_SHARE * len(border) else None
+    often = counts.sort(descending=True, stable=True).indices.tolist()
+    return [float(values[index]) for index in often if counts[index] >= BORDER_SHARE * len(border)]
 
 
 def content_box(image: Tensor) -> tuple[slice, ...]:
@@ -86,6 +90,7 @@ def level_padding(image: Tensor) -> Tensor:
     """Bring padding that lies beyond all intensities of a scan to the nearest of them.
 
     A padding of -32768 around a scan of -1000 to 2000 would leave no contrast to anything that looks at the range.
+    Beside it there may be air of one value, as frequent at the border.
 
     Args:
         image: `(1, 1, *spatial)`, floating.
@@ -102,9 +107,13 @@ def level_padding(image: Tensor) -> Tensor:
         >>> level_padding(torch.tensor([[[[-9.0, -9, -9, -9], [-9, 1, 2, -9], [-9, -9, -9, -9]]]])).unique().round()
         tensor([1., 2.])
     """
-    value = padding_value(image)
-    if value is None:
-        return image
+    check_image("level_padding", "image", image)
+    for value in _frequent_at_border(image[0, 0]):
+        image = _level(image, value)
+    return image
+
+
+def _level(image: Tensor, value: float) -> Tensor:
     scanned = image[image != value]
     if len(scanned) == 0:
         return image

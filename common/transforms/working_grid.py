@@ -121,7 +121,8 @@ class WorkingGridd(MapTransform):
 
     Adds ``image``: MetaTensor ``(2, *working)``, float32, affine of the working grid. With both masks (``fixed_mask``,
     ``moving_mask``), a scan holds its minimum outside of its mask. With one of them alone it holds what the other scan
-    has there, in its own gray values, so that nothing pulls: a minimum would draw in all that surrounds the mask.
+    has there, in its own gray values, so that nothing pulls: a minimum would draw in all that surrounds the mask. Then
+    ``counts``, ``(1, *working)``, says where the scans are both their own.
     """
 
     def __init__(
@@ -157,6 +158,7 @@ class WorkingGridd(MapTransform):
                 if side.mask is not None:
                     inside = resample((side.mask > 0).float(), place, grid, 0.0)[0] > 0.5
                     scans[index] = _fill_from(scans[1 - index], scans[index], inside)
+                    data = {**data, "counts": inside}
         return {**data, "image": MetaTensor(torch.cat(scans), affine=grid.affine_3d())}
 
 

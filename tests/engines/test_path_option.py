@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
+import fire
 import pytest
 from monai.bundle import ConfigParser
 
-from common.engines.path_option import check_folder_name, check_path_options, restore_name
+from common.engines.path_option import as_written, check_folder_name, check_path_options, restore_name
 
 
 @pytest.mark.parametrize("name", ["1001", "1_2", "1.10", "0000_0000", "1e3", "a,b", "(paren)", "None", "True"])
@@ -49,3 +50,12 @@ def test_restore_name_undoes_what_a_config_did(tmp_path: Path) -> None:
     found = parser.get_parsed_content("datalist")
     assert found[0]["scan"] != names["scan"]
     assert restore_name(found) == [{**names, "gone": "gone::1"}]
+
+
+@pytest.mark.parametrize("name", ["1_2", "1e3", "a,b", "scan#1.nii.gz", "None", "(paren)"])
+def test_as_written_keeps_names(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    def command(first: str, *others: str, output: str | None = None, inverse: bool = False, spacing: float = 1) -> str:
+        return repr((first, others, output, inverse, spacing))
+
+    fire.Fire(as_written(command), command=[name, name, name, "--output", name, "--inverse", "--spacing", "2"])
+    assert capsys.readouterr().out.strip() == repr((name, (name, name), name, True, 2))

@@ -4,6 +4,7 @@ import errno
 import re
 from pathlib import Path
 
+import itk
 import nibabel as nib
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import SimpleITK as sitk  # noqa: N813
 import torch
 
 from common.io import Field, read_field, write_field
-from common.spatial import Grid
+from common.spatial import Grid, ras_to_lps
 
 FIELD = Field(
     torch.arange(630.0).reshape(1, 3, 5, 6, 7), Grid((5, 6, 7), torch.diag(torch.tensor([-2.0, 3, 1, 1]).double()))
@@ -91,6 +92,28 @@ def test_read_field_reads_a_2d_field_in_a_3d_file(tmp_path: Path) -> None:
     assert field.displacement.shape == (1, 2, 5, 6)
     assert field.displacement[0, :, 1, 2].tolist() == [1, 2]
     assert field.grid.affine.tolist() == [[-2, 0, -10], [0, -3, -20], [0, 0, 1]]
+
+
+def test_read_field_rejects_a_header_without_a_place(tmp_path: Path) -> None:
+    image = nib.Nifti1Image(np.zeros((5, 6, 7, 1, 3), np.float32), None)
+    image.header.set_intent(1007)
+    nib.save(image, tmp_path / "a.nii.gz")
+    with pytest.raises(ValueError, match=r"a\.nii\.gz has no affine: its header does not say where the vectors lie"):
+        read_field(tmp_path / "a.nii.gz")
+
+
+def test_read_field_warns_of_a_header_with_two_places(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    image = nib.Nifti1Image(np.zeros((5, 6, 7, 1, 3), np.float32), np.diag([2.0, 2, 2, 1]))
+    image.header.set_intent(1007)
+    image.set_sform(np.diag([2.0, 2, 2, 1]), 2)
+    image.set_qform(np.diag([-2.0, -2, 2, 1]), 1)
+    nib.save(image, tmp_path / "a.nii.gz")
+    with caplog.at_level("WARNING", logger="common"):
+        field = read_field(tmp_path / "a.nii.gz")
+    assert "a.nii.gz puts its voxels at two places, up to 25.6 mm apart" in caplog.text
+    itks = itk.imread(str(tmp_path / "a.nii.gz"), itk.VariableLengthVector[itk.F])
+    direction = np.asarray(itk.array_from_matrix(itks.GetDirection()))
+    np.testing.assert_allclose(ras_to_lps(field.grid.affine).numpy()[:3, :3], direction * 2, atol=1e-5)
 
 
 def test_read_field_rejects_a_missing_file(tmp_path: Path) -> None:

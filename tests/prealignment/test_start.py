@@ -76,13 +76,15 @@ def test_choose_start_says_when_it_is_doubtful() -> None:
 
 
 @pytest.mark.parametrize("label", [1, None])
-def test_choose_start_with_a_mask_of_the_fixed_scan_alone(label: int | None) -> None:
+@pytest.mark.parametrize("side", ["fixed", "moving"])
+def test_choose_start_with_a_mask_of_one_scan_alone(side: str, label: int | None) -> None:
     """A mask of one organ, or of all of them, does not drive apart what it covers."""
     pair = torso_phantom(**SMALL)
-    mask = pair.fixed_label > 0 if label is None else pair.fixed_label == label
-    start = find(pair, fixed_mask=torch.from_numpy(mask)[None, None].float())
-    to_voxel = np.linalg.inv(pair.fixed_affine)
-    voxels = (pair.fixed_keypoints * (-1, -1, 1)) @ to_voxel[:3, :3].T + to_voxel[:3, 3]
+    labels, affine, points = (getattr(pair, f"{side}_{name}") for name in ("label", "affine", "keypoints"))
+    mask = labels > 0 if label is None else labels == label
+    start = find(pair, **{f"{side}_mask": torch.from_numpy(mask)[None, None].float()})
+    to_voxel = np.linalg.inv(affine)
+    voxels = (points * (-1, -1, 1)) @ to_voxel[:3, :3].T + to_voxel[:3, 3]
     covered = mask[tuple(np.rint(voxels).astype(int).T)]
     assert covered.any()
     assert error_mm(pair, start.matrix, covered) < error_mm(pair, torch.eye(4).double(), covered)

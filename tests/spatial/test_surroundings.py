@@ -50,6 +50,19 @@ def test_level_padding_brings_it_to_the_nearest_intensities(value: float, end: s
     assert torch.equal(leveled[inside], scan[inside])
 
 
+@pytest.mark.parametrize("share", [0.35, 0.9])
+def test_level_padding_sees_padding_beside_air_of_one_value(share: float) -> None:
+    """The circle of a reconstruction: air is the more frequent at the border of a scan, or what lies beyond it."""
+    scan = F.pad(body_in_air(0), (4,) * 6)
+    columns = torch.rand(scan.shape[-1], generator=torch.Generator().manual_seed(0)).argsort()
+    beyond = columns[: round(share * len(columns))]
+    outside = torch.zeros_like(scan, dtype=torch.bool)
+    outside[..., beyond] = scan[..., beyond] == 0
+    leveled = level_padding(torch.where(outside, -32768.0, scan))
+    assert leveled[outside].unique().item() >= 0
+    assert torch.equal(leveled[~outside], scan[~outside])
+
+
 @pytest.mark.parametrize("image", [SCAN, body_in_air(5.5), torch.full((1, 1, 6, 6), 3.0)])
 def test_level_padding_leaves_other_scans_alone(image: torch.Tensor) -> None:
     assert level_padding(image) is image
@@ -57,5 +70,5 @@ def test_level_padding_leaves_other_scans_alone(image: torch.Tensor) -> None:
 
 @pytest.mark.parametrize("function", [padding_value, content_box, level_padding])
 def test_surroundings_reject_other_shapes(function: type) -> None:
-    with pytest.raises(ValueError, match=r"padding_value\(\) expects 'image' of shape .*got \(5, 6\)"):
+    with pytest.raises(ValueError, match=r"(padding_value|level_padding)\(\) expects 'image' of shape .*got \(5, 6\)"):
         function(torch.zeros(5, 6))

@@ -162,8 +162,10 @@ def test_working_gridd_with_one_mask_goes_on_as_the_other_scan(side: str) -> Non
     mask[4:9] = 2
     values = {"fixed": RANDOM, "moving": RANDOM} | {side: np.where(mask > 0, 2 * RANDOM + 100, noise)}
     data = {f"{name}_image": scan(array, OBLIQUE) for name, array in values.items()}
-    image = stacked(SPACING, **data, **{f"{side}_mask": scan(mask, OBLIQUE)})
-    masked, whole = image if side == "fixed" else reversed(image)
+    data |= {f"{side}_mask": scan(mask, OBLIQUE), "initial_transform": torch.eye(4).double()}
+    done = WorkingGridd(KEYS, SPACING)(data)
+    assert torch.equal(done["counts"], torch.from_numpy(mask > 0)[None])
+    masked, whole = done["image"] if side == "fixed" else reversed(done["image"])
     np.testing.assert_allclose(masked.numpy(), 2 * RANDOM + 100, atol=5e-2)
     np.testing.assert_allclose(whole.numpy(), RANDOM, atol=2e-2)
 
