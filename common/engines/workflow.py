@@ -72,7 +72,7 @@ def raise_mistakes() -> None:
     def get_parsed_content(*args: Any, **kwargs: Any) -> Any:
         try:
             return resolve(*args, **kwargs)
-        except MISTAKES as error:
+        except (*MISTAKES, ImportError, SyntaxError) as error:  # these two: MONAI does not wrap them
             found = mistake(error)
             if not on_command_line() and not isinstance(found, MISTAKES):
                 raise  # a mistake of ours
@@ -111,4 +111,5 @@ def sentence(error: BaseException) -> str:
         return "The weights of --checkpoint are of another network: give the options they were trained with."
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename}: {error.strerror}."
-    return " ".join(str(error).split()) or type(error).__name__
+    text = " ".join(str(error).split())
+    return text if isinstance(error, MISTAKES) and text else f"{type(error).__name__}: {text}".removesuffix(": ")

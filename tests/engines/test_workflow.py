@@ -52,6 +52,8 @@ def applying() -> Exception:
             "The weights of --checkpoint are of",
         ),
         (ValueError(), "ValueError"),
+        (chained(KeyError("a"), RuntimeError("Failed to evaluate")), "KeyError: 'a'"),
+        (SyntaxError("'(' was never closed"), "SyntaxError: '(' was never closed"),
     ],
 )
 def test_sentence_is_the_message_at_the_bottom(error: Exception, expected: str) -> None:
@@ -206,11 +208,20 @@ def test_raise_mistakes_alone_does_nothing() -> None:
     raise_mistakes()
 
 
-def test_command_line_says_one_sentence(bundle: Path, elsewhere: Path) -> None:
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ([], "{bundle}/models/where.txt: No such file or directory."),
+        (["--network_def={'_target_':'nowhere.Net'}"], "ModuleNotFoundError: Cannot locate class or function path"),
+        (["--network_def=$("], "SyntaxError: '(' was never closed"),
+    ],
+)
+def test_command_line_says_one_sentence(options: list[str], message: str, bundle: Path, elsewhere: Path) -> None:
     (bundle / "models" / "where.txt").unlink()
     command = [sys.executable, "-m", "monai.bundle", "run", "--config_file", "../some/tiny/configs/train.json"]
+    command += options
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert f"Error: {bundle}/models/where.txt: No such file or directory.\n" in done.stderr
+    assert f"Error: {message.format(bundle=bundle)}" in done.stderr
     assert "Traceback" not in done.stderr + done.stdout
