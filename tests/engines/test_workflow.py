@@ -13,9 +13,11 @@ from typing import Any
 import pytest
 import torch
 from monai.bundle import ConfigParser, ConfigWorkflow, ckpt_export, create_workflow, load, run
+from torch.utils.data import DataLoader, Dataset
 
 from common.engines import bundle_root, one_sentence, raise_mistakes, sentence
 from common.engines.workflow import calling, mistake
+from common.io.integrity import UnusableFileError
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -59,6 +61,30 @@ def applying() -> Exception:
 def test_sentence_is_the_message_at_the_bottom(error: Exception, expected: str) -> None:
     assert sentence(error).startswith(expected)
     assert "\n" not in sentence(error)
+
+
+class Failing(Dataset):
+    """Fails as a transform of MONAI does."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def __len__(self) -> int:
+        return 1
+
+    def __getitem__(self, index: int) -> None:
+        try:
+            raise self.error
+        except type(self.error) as error:
+            raise applying() from error
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("kind", [ValueError, UnusableFileError, RuntimeError, OSError])
+def test_sentence_of_a_worker_is_the_same(kind: type[Exception], workers: int) -> None:
+    with pytest.raises(RuntimeError, match="LoadScansd") as failed:
+        next(iter(DataLoader(Failing(kind("a.nii is damaged: why?")), num_workers=workers)))
+    assert sentence(failed.value) == "a.nii is damaged: why?"
 
 
 @pytest.mark.parametrize("error", [ValueError, TypeError, OSError, RuntimeError, FileNotFoundError])
