@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from monai.bundle import ConfigParser
 
-from common.engines.path_option import check_folder_name, check_path_options, restore_name
+from common.engines.path_option import check_ending, check_flags, check_folder_name, check_path_options, restore_name
 
 
 @pytest.mark.parametrize("name", ["1001", "1_2", "1.10", "0000_0000", "1e3", "a,b", "(paren)", "None", "True"])
@@ -49,3 +49,16 @@ def test_restore_name_undoes_what_a_config_did(tmp_path: Path) -> None:
     found = parser.get_parsed_content("datalist")
     assert found[0]["scan"] != names["scan"]
     assert restore_name(found) == [{**names, "gone": "gone::1"}]
+
+
+def test_check_ending() -> None:
+    check_ending("A.NII.GZ", (".nii.gz", ".nii"))
+    with pytest.raises(ValueError, match=r"--output is expected to end in \.nii\.gz or \.nii, got 3\."):
+        check_ending(3, (".nii.gz", ".nii"))  # type: ignore[arg-type]  # as a command line may have it
+
+
+@pytest.mark.parametrize("value", ["a.nii", 0, 1, None, []])
+def test_check_flags(value: object) -> None:
+    check_flags(half=True, mean=False)
+    with pytest.raises(TypeError, match="--mean takes no value"):
+        check_flags(half=True, mean=value)
