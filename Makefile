@@ -10,7 +10,7 @@ demo: $(VENV)/installed
 	$(BIN)/python -m monai.bundle run --config_file $(BUNDLE)/configs/inference.json --output_dir $(OUTPUT)
 
 test: $(VENV)/installed
-	$(BIN)/python -m pytest --cov=common --cov-report=term:skip-covered
+	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -n auto --cov=common --cov-report=term:skip-covered
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .

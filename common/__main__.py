@@ -9,7 +9,7 @@ import fire
 import torch
 
 from common import metrics, reports
-from common.engines import Segmenter, as_written, check_device, label_scans, one_sentence
+from common.engines import Segmenter, as_written, check_device, check_ending, check_flags, label_scans, one_sentence
 from common.handlers import pack_mean_weights, pack_weights
 from common.io import (
     ONE_SLICE,
@@ -61,10 +61,13 @@ def apply(
         reference: with --inverse, a scan whose grid the result gets; by default that of the field.
     """
     with one_sentence():
+        check_flags(inverse=inverse)
         given = [name for name, value in (("image", image), ("label", label), ("points", points)) if value is not None]
         if len(given) != 1:
             raise ValueError(f"apply expects one of --image, --label and --points, got {', '.join(given) or 'none'}.")
-        _check_ending(output, POINT_ENDINGS if points is not None else (".nii.gz", ".nii"))
+        if reference is not None and (not inverse or points is not None):
+            raise ValueError("--reference is for scans carried back: give --inverse and --image or --label with it.")
+        check_ending(output, POINT_ENDINGS if points is not None else (".nii.gz", ".nii"))
         loaded = read_field(field)
         if points is not None:
             remark = _apply_to_points(loaded, str(points), output, inverse)
@@ -133,7 +136,7 @@ def compare_results(results_a: str, results_b: str, output: str | None = None) -
     """
     with one_sentence():
         if output is not None:
-            _check_ending(output, [".csv"])
+            check_ending(output, [".csv"])
         compared = metrics.compare_results(str(results_a), str(results_b))
         if output is not None:
             write_table(output, [row._asdict() for row in compared])
@@ -168,7 +171,7 @@ def label(
     with one_sentence():
         logging.basicConfig(format="%(message)s")
         logging.getLogger("common").setLevel(logging.INFO)
-        place = check_device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        place = check_device(("cuda" if torch.cuda.is_available() else "cpu") if device is None else device)
         pixdim = [float(spacing)] * 3 if isinstance(spacing, int | float) else spacing
         if not isinstance(label_map, dict | None):
             raise TypeError(f"--label_map is expected to be such as {{1:6,2:6}}, got {label_map}.")
@@ -186,7 +189,7 @@ def difference_maps(fixed: str, *images: str, output: str) -> str:
         output: PNG file to write.
     """
     with one_sentence():
-        _check_ending(output, [".png"])
+        check_ending(output, [".png"])
         means = reports.draw_difference_maps(str(output), str(fixed), [str(image) for image in images])
         told = ", ".join(f"{name} {mean:.4f}" for name, mean in means.items())
         return f"mean absolute difference, of the range of the fixed scan: {told} -> {output}"
@@ -203,7 +206,7 @@ def learning_curves(*tables: str, output: str, column: str = "similarity") -> st
         column: figure to draw, such as similarity or loss; dice is measured by the validation alone.
     """
     with one_sentence():
-        _check_ending(output, [".png"])
+        check_ending(output, [".png"])
         if not tables:
             raise ValueError("learning_curves expects the metrics.csv of one training or more, got none.")
         reports.learning_curves(str(output), [str(table) for table in tables], str(column))
@@ -220,9 +223,7 @@ def pack(output: str, *weights: str, half: bool = False, mean: bool = False) -> 
         mean: average the weights, of one network trained on from the same weights.
     """
     with one_sentence():
-        for option, value in (("half", half), ("mean", mean)):
-            if not isinstance(value, bool):
-                raise TypeError(f"--{option} takes no value: write it at the end, not before {value}.")
+        check_flags(half=half, mean=mean)
         if mean and len(weights) > 1:
             pack_mean_weights([str(each) for each in weights], str(output), half)
             return f"mean of {', '.join(map(str, weights))} -> {output}"
@@ -237,12 +238,6 @@ def _named(weights: str) -> tuple[str, str]:
     """Name and path; no name where the equals sign belongs to the path, as in checkpoint_epoch=9.pt."""
     name, _, path = weights.partition("=")
     return (name, path) if name.isidentifier() and path and not Path(weights).exists() else ("", weights)
-
-
-def _check_ending(path: str, endings: Sequence[str]) -> None:
-    if not str(path).lower().endswith(tuple(endings)):
-        listed = " or ".join(filter(None, [", ".join(endings[:-1]), endings[-1]]))
-        raise ValueError(f"--output is expected to end in {listed}, got {path}.")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import fire
 import numpy as np
@@ -197,6 +197,20 @@ def test_apply_keeps_the_place_and_the_axes_of_a_slice(inverse: bool, place: boo
 def test_apply_rejects_other_image_formats(files: Files) -> None:
     with pytest.raises(SystemExit, match=r"^Error: --output is expected to end in \.nii\.gz or \.nii, got a\.png\."):
         apply(files.field, "a.png", image=files.image)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"inverse": "abc"}, "--inverse takes no value"),
+        ({"inverse": 0}, "--inverse takes no value"),
+        ({"reference": "absent.nii"}, "--reference is for scans carried back: give --inverse"),
+    ],
+)
+def test_apply_takes_no_option_that_it_would_not_follow(given: dict[str, Any], message: str, files: Files) -> None:
+    with pytest.raises(SystemExit, match=f"^Error: {message}"):
+        apply(files.field, files.output("a.nii.gz"), image=files.image, **given)
+    assert not Path(files.output("a.nii.gz")).exists()
 
 
 def test_apply_rejects_what_is_no_field(files: Files) -> None:

@@ -15,6 +15,8 @@ from .command_line import check_options as check_options
 from .command_line import command_line_pairs as command_line_pairs
 from .label_scans import label_scans as label_scans
 from .path_option import as_written as as_written
+from .path_option import check_ending as check_ending
+from .path_option import check_flags as check_flags
 from .registration import register_pairs as register_pairs
 from .segmenter import Segmenter as Segmenter
 from .segmenter import SegmenterSettings as SegmenterSettings

@@ -59,6 +59,28 @@ def check_folder_name(name: str, folder: str | Path) -> None:
         raise ValueError(f"--{name} {folder} is expected to be a name without # and ::, which a config mixes up.")
 
 
+def check_ending(path: str, endings: Sequence[str]) -> None:
+    """Make sure that a file to write is called by its format.
+
+    Raises:
+        ValueError: if its name has none of the endings.
+    """
+    if not str(path).lower().endswith(tuple(endings)):
+        listed = " or ".join(filter(None, [", ".join(endings[:-1]), endings[-1]]))
+        raise ValueError(f"--output is expected to end in {listed}, got {path}.")
+
+
+def check_flags(**flags: Any) -> None:
+    """Make sure that options without a value have got none.
+
+    Raises:
+        TypeError: if one has: Fire takes what stands behind it.
+    """
+    for name, value in flags.items():
+        if not isinstance(value, bool):
+            raise TypeError(f"--{name} takes no value: write it at the end, not before {value}.")
+
+
 def restore_name(value: Any) -> Any:
     """Give a file whose `#` became `::` its name back, if there is such a file; also in records of a list.
 

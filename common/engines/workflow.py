@@ -6,6 +6,7 @@ An entry is instantiated by the parser of its config, and that is called by a wo
 
 import inspect
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from monai.bundle import ConfigParser, ConfigWorkflow, scripts
 from monai.utils import ensure_tuple
 
 MISTAKES = (ValueError, TypeError, OSError, RuntimeError, MemoryError)
+RAISED = re.compile(r"^([A-Za-z_][\w.]*): (.+)$", re.MULTILINE)  # in the text of a traceback, the deepest first
 Kind = TypeVar("Kind")
 
 
@@ -72,7 +74,7 @@ def raise_mistakes() -> None:
     def get_parsed_content(*args: Any, **kwargs: Any) -> Any:
         try:
             return resolve(*args, **kwargs)
-        except MISTAKES as error:
+        except (*MISTAKES, ImportError, SyntaxError) as error:  # these two: MONAI does not wrap them
             found = mistake(error)
             if not on_command_line() and not isinstance(found, MISTAKES):
                 raise  # a mistake of ours
@@ -111,4 +113,14 @@ def sentence(error: BaseException) -> str:
         return "The weights of --checkpoint are of another network: give the options they were trained with."
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename}: {error.strerror}."
-    return " ".join(str(error).split()) or type(error).__name__
+    text = " ".join(str(error).split())
+    if "in DataLoader worker process" in text:
+        return _raised_in_worker(str(error)) or text
+    return text if isinstance(error, MISTAKES) and text else f"{type(error).__name__}: {text}".removesuffix(": ")
+
+
+def _raised_in_worker(text: str) -> str:
+    """The message of the mistake where PyTorch hands on nothing but the text of a traceback."""
+    raised = RAISED.findall(text)
+    mistakes = [message for kind, message in raised if kind != "RuntimeError"]
+    return mistakes[-1] if mistakes else "".join(message for _, message in raised[:1])

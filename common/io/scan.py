@@ -16,6 +16,7 @@ from .files import existing_file
 
 LARGEST_LABEL = 2**31 - 1  # torch looks up and NIfTI's readers agree on integers of 32 bits
 LARGEST_EXACT = 2**24  # whole number in single precision
+LEAST_STEPS = 50  # of single precision between the darkest and the brightest voxel
 
 
 def read_scan(path: str | Path, spatial_dims: int = 3, label: bool = False, phase: int | None = None) -> MetaTensor:
@@ -51,6 +52,11 @@ def read_scan(path: str | Path, spatial_dims: int = 3, label: bool = False, phas
     values = np.ascontiguousarray(array.astype(np.int32 if label else np.float32))[None]
     if not label and values.min() == values.max():
         raise ValueError(f"{path} is constant: every voxel is {array.flat[0]}, there is nothing to register.")
+    if not label and np.spacing(np.abs(values).max()) * LEAST_STEPS > np.ptp(values):
+        raise ValueError(
+            f"{path} holds values from {array.min()} to {array.max()}, which single precision cannot tell apart: "
+            "subtract what they have in common."
+        )
     meta = {"stored_dtype": _stored_dtype(array, label), "placed": placed}
     return MetaTensor(torch.from_numpy(values), affine=torch.from_numpy(affine), meta=meta)
 

@@ -1,5 +1,6 @@
 """The weights of networks in files, however they were written: alone, several by name, or in a checkpoint."""
 
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -41,12 +42,21 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     if not path.is_file():
         raise FileNotFoundError(f"There are no weights at {path}.")
     try:
+        _check_sums(path)
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # whatever a damaged archive happens to be taken for
         raise ValueError(f"{path} holds no weights: it is damaged, or no file of PyTorch.") from error
     if not isinstance(content, dict) or not content:
         raise ValueError(f"{path} holds no weights: it is no checkpoint and no state_dict.")
     return content
+
+
+def _check_sums(path: Path) -> None:
+    """Compare an archive with its checksums: PyTorch itself does not, a changed bit is a changed weight."""
+    if zipfile.is_zipfile(path):  # older versions wrote none
+        with zipfile.ZipFile(path) as archive:
+            if damaged := archive.testzip():
+                raise zipfile.BadZipFile(damaged)
 
 
 def load_weights(network: nn.Module, path: str | Path, name: str | None = None) -> None:

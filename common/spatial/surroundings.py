@@ -119,6 +119,8 @@ def _level(image: Tensor, value: float) -> Tensor:
         return image
     scanned = scanned[:: max(1, len(scanned) // MOST_VOXELS)]
     low, high = (float(scanned.kthvalue(1 + round(q * (len(scanned) - 1))).values) for q in BOUNDS)
+    if low == high:  # one value, such as of a mask: what surrounds it is all its contrast
+        return image
     if value < low:
         return image.clamp(min=low)
     return image.clamp(max=high) if value > high else image

@@ -152,8 +152,11 @@ def test_one_of_several_networks_is_loaded(tmp_path: Path) -> None:
     torch.save({"digit_0": still, "digit_1": moving}, tmp_path / "digits.pt")
     image = np.zeros((28, 28), np.uint8)
     image[8:20, 12:16] = 255
-    Image.fromarray(image).save(tmp_path / "digit.png")
-    options = {key: str(tmp_path / "digit.png") for key in ("fixed_image", "moving_image")}
+    options = {}
+    for key in ("fixed_image", "moving_image"):
+        Image.fromarray(image).save(tmp_path / f"{key}.png")
+        options[key] = str(tmp_path / f"{key}.png")
+        image[20, 12] = 255  # scans that agree are not registered
     options |= {"checkpoint": str(tmp_path / "digits.pt"), "downsamplings": 2, "extra_convolutions": False}
     for key, expected in (("digit_0", (0, 0)), ("digit_1", (1, 2))):
         register(tmp_path / key, checkpoint_key=key, **options)

@@ -13,9 +13,11 @@ from typing import Any
 import pytest
 import torch
 from monai.bundle import ConfigParser, ConfigWorkflow, ckpt_export, create_workflow, load, run
+from torch.utils.data import DataLoader, Dataset
 
 from common.engines import bundle_root, one_sentence, raise_mistakes, sentence
 from common.engines.workflow import calling, mistake
+from common.io.integrity import UnusableFileError
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -52,11 +54,37 @@ def applying() -> Exception:
             "The weights of --checkpoint are of",
         ),
         (ValueError(), "ValueError"),
+        (chained(KeyError("a"), RuntimeError("Failed to evaluate")), "KeyError: 'a'"),
+        (SyntaxError("'(' was never closed"), "SyntaxError: '(' was never closed"),
     ],
 )
 def test_sentence_is_the_message_at_the_bottom(error: Exception, expected: str) -> None:
     assert sentence(error).startswith(expected)
     assert "\n" not in sentence(error)
+
+
+class Failing(Dataset):
+    """Fails as a transform of MONAI does."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def __len__(self) -> int:
+        return 1
+
+    def __getitem__(self, index: int) -> None:
+        try:
+            raise self.error
+        except type(self.error) as error:
+            raise applying() from error
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("kind", [ValueError, UnusableFileError, RuntimeError, OSError])
+def test_sentence_of_a_worker_is_the_same(kind: type[Exception], workers: int) -> None:
+    with pytest.raises(RuntimeError, match="LoadScansd") as failed:
+        next(iter(DataLoader(Failing(kind("a.nii is damaged: why?")), num_workers=workers)))
+    assert sentence(failed.value) == "a.nii is damaged: why?"
 
 
 @pytest.mark.parametrize("error", [ValueError, TypeError, OSError, RuntimeError, FileNotFoundError])
@@ -206,11 +234,20 @@ def test_raise_mistakes_alone_does_nothing() -> None:
     raise_mistakes()
 
 
-def test_command_line_says_one_sentence(bundle: Path, elsewhere: Path) -> None:
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ([], "{bundle}/models/where.txt: No such file or directory."),
+        (["--network_def={'_target_':'nowhere.Net'}"], "ModuleNotFoundError: Cannot locate class or function path"),
+        (["--network_def=$("], "SyntaxError: '(' was never closed"),
+    ],
+)
+def test_command_line_says_one_sentence(options: list[str], message: str, bundle: Path, elsewhere: Path) -> None:
     (bundle / "models" / "where.txt").unlink()
     command = [sys.executable, "-m", "monai.bundle", "run", "--config_file", "../some/tiny/configs/train.json"]
+    command += options
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert f"Error: {bundle}/models/where.txt: No such file or directory.\n" in done.stderr
+    assert f"Error: {message.format(bundle=bundle)}" in done.stderr
     assert "Traceback" not in done.stderr + done.stdout

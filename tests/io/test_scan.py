@@ -442,6 +442,15 @@ def test_read_scan_refuses_intensities_beyond_single_precision(dtype: str, value
         read_scan(tmp_path / "a.npy")
 
 
+def test_read_scan_refuses_what_single_precision_cannot_tell_apart(tmp_path: Path) -> None:
+    scan = np.linspace(0, 300, 24).reshape(2, 3, 4)
+    np.save(tmp_path / "a.npy", scan + 1e6)
+    read_scan(tmp_path / "a.npy", 3)
+    np.save(tmp_path / "a.npy", scan + 1e9)  # steps of 64
+    with pytest.raises(ValueError, match=r"a\.npy holds values from 1000000000\.0 to 1000000300\.0, which single"):
+        read_scan(tmp_path / "a.npy", 3)
+
+
 def test_read_scan_refuses_what_is_constant_in_single_precision(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", 1 + 1e-12 * RAMP)
     with pytest.raises(ValueError, match=r"a\.npy is constant: every voxel is 1\.0"):

@@ -63,6 +63,21 @@ def test_read_weights_rejects_what_is_no_file_of_weights(tmp_path: Path) -> None
         read_weights(tmp_path / "damaged.pt")
 
 
+def test_read_weights_notices_a_changed_bit(tmp_path: Path) -> None:
+    path = written(tmp_path, WEIGHTS)
+    content = bytearray(path.read_bytes())
+    content[content.index(WEIGHTS["weight"].numpy().tobytes())] ^= 1
+    path.write_bytes(content)
+    assert not torch.equal(torch.load(path, weights_only=True)["weight"], WEIGHTS["weight"])  # PyTorch says nothing
+    with pytest.raises(ValueError, match="holds no weights: it is damaged"):
+        read_weights(path)
+
+
+def test_read_weights_takes_files_that_are_no_archive(tmp_path: Path) -> None:
+    torch.save(WEIGHTS, tmp_path / "model.pt", _use_new_zipfile_serialization=False)
+    assert torch.equal(read_weights(tmp_path / "model.pt")["weight"], WEIGHTS["weight"])
+
+
 def test_read_weights_never_unpickles(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="holds no weights"):
         read_weights(written(tmp_path, {"weight": Path("surprise")}))

@@ -1,13 +1,14 @@
 """Distances between surfaces, in mm, by label."""
 
 from collections.abc import Callable
-from time import perf_counter
+from time import process_time
 
 import numpy as np
 import pytest
 import torch
 from monai.metrics import compute_average_surface_distance, compute_hausdorff_distance
 from numpy.typing import NDArray
+from scipy.ndimage import distance_transform_edt
 
 from common.metrics import (
     average_surface_distance_per_label,
@@ -114,24 +115,36 @@ def test_surface_distance_95_pools_both_directions() -> None:
     assert found[1] < hausdorff_distance_95_per_label(fixed, warped, (2.0, 1.5))[1]
 
 
+def median_time(work: Callable[[], object], repeats: int) -> float:
+    """Median processor time, which does not count what others do on a busy machine."""
+    times = []
+    for _ in range(repeats):
+        start = process_time()
+        work()
+        times.append(process_time() - start)
+    return float(np.median(times))
+
+
 @pytest.mark.parametrize("measure", MEASURES)
 def test_distance_is_quick_on_many_slices(measure: Callable) -> None:
-    """Twice 258 slices of a heart are measured in seconds."""
+    """A heart in a slice is measured in less than the distances of all its pixels take, of both images."""
     rows, columns = np.mgrid[:256, :256]
     fixed, warped = (((rows - 120) ** 2 + (columns - 130) ** 2 < radius**2).astype(np.uint8) for radius in (30, 22))
-    start = perf_counter()
-    for _ in range(50):
-        measure(fixed, warped, (1.28, 1.28))
-    assert perf_counter() - start < 5
+    whole = median_time(lambda: [distance_transform_edt(image) for image in (fixed == 0, warped == 0)], 9)
+    assert median_time(lambda: measure(fixed, warped, (1.28, 1.28)), 9) < whole
 
 
 def test_hausdorff_distance_is_quick_on_large_volumes() -> None:
+    """Thirteen small organs in less than the distances of all voxels take for one of them."""
     fixed = np.zeros((192, 160, 256), np.uint8)
     for label in range(1, 14):
         fixed[10 * label : 10 * label + 40, 20:60, 10 * label : 10 * label + 40] = label
-    start = perf_counter()
-    assert len(hausdorff_distance_95_per_label(fixed, np.roll(fixed, 3, 1), (1.0, 1.0, 1.0))) == 13
-    assert perf_counter() - start < 12
+    warped = np.roll(fixed, 3, 1)
+    whole = median_time(lambda: distance_transform_edt(fixed != 1), 1)
+    distances: dict[int, float] = {}
+    spent = median_time(lambda: distances.update(hausdorff_distance_95_per_label(fixed, warped, (1.0, 1.0, 1.0))), 1)
+    assert len(distances) == 13
+    assert spent < 2 * whole
 
 
 @pytest.mark.parametrize("spacing", [(1.0, 1.0), (1.0, 0.0, 1.0)])

@@ -63,7 +63,9 @@ def test_level_padding_sees_padding_beside_air_of_one_value(share: float) -> Non
     assert torch.equal(leveled[~outside], scan[~outside])
 
 
-@pytest.mark.parametrize("image", [SCAN, body_in_air(5.5), torch.full((1, 1, 6, 6), 3.0)])
+@pytest.mark.parametrize(
+    "image", [SCAN, body_in_air(5.5), torch.full((1, 1, 6, 6), 3.0), F.pad(torch.full((1, 1, 6, 6), 255.0), (9,) * 4)]
+)
 def test_level_padding_leaves_other_scans_alone(image: torch.Tensor) -> None:
     assert level_padding(image) is image
 
