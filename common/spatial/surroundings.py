@@ -87,7 +87,7 @@ def _loosen(part: slice, inner: Tensor, size: int) -> slice:
 
 
 def level_padding(image: Tensor) -> Tensor:
-    """Bring padding that lies beyond all intensities of a scan to the nearest of them.
+    """Make padding that lies beyond all intensities of a scan as dark as the darkest of them, as air is.
 
     A padding of -32768 around a scan of -1000 to 2000 would leave no contrast to anything that looks at the range.
     Beside it there may be air of one value, as frequent at the border.
@@ -96,8 +96,8 @@ def level_padding(image: Tensor) -> Tensor:
         image: `(1, 1, *spatial)`, floating.
 
     Returns:
-        The same, clipped at the quantile of what was scanned, `BOUNDS`, beyond which its padding lies; the image itself
-        where there is no such padding.
+        The same, its padding at the lower quantile of what was scanned, `BOUNDS`, and everything clipped at the one
+        beyond which the padding lies; the image itself where there is no such padding.
 
     Raises:
         TypeError: if the image is not a tensor.
@@ -123,4 +123,4 @@ def _level(image: Tensor, value: float) -> Tensor:
         return image
     if value < low:
         return image.clamp(min=low)
-    return image.clamp(max=high) if value > high else image
+    return torch.where(image == value, low, image.clamp(max=high)) if value > high else image

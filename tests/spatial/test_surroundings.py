@@ -40,12 +40,13 @@ def test_content_box_of_nearly_nothing_is_the_scan(image: torch.Tensor) -> None:
 
 
 @pytest.mark.parametrize(("value", "end"), [(-2000.0, "low"), (30000.0, "high")])
-def test_level_padding_brings_it_to_the_nearest_intensities(value: float, end: str) -> None:
+def test_level_padding_makes_it_as_dark_as_air(value: float, end: str) -> None:
+    """Bright padding, too: a bright frame would be the strongest edge to align."""
     scan = body_in_air(value)
     body = scan[scan != value]
     leveled = level_padding(scan)
+    assert leveled[scan == value].unique().item() == pytest.approx(float(body.quantile(0.005)), abs=0.01)
     bound = float(body.quantile(0.005 if end == "low" else 0.995))
-    assert leveled[scan == value].unique().item() == pytest.approx(bound, abs=0.01)
     inside = (scan != value) & ((scan > bound) if end == "low" else (scan < bound))
     assert torch.equal(leveled[inside], scan[inside])
 
