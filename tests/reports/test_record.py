@@ -70,7 +70,7 @@ def test_format_record_rejects_what_json_has_no_word_for(value: Any) -> None:
 
 
 def test_read_record_tells_a_damaged_one(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="No such file"):
+    with pytest.raises(FileNotFoundError, match="There is no file"):
         read_record(tmp_path)
     for text in ("{", "3"):
         (tmp_path / "metrics.json").write_text(text)
