@@ -1,11 +1,12 @@
 """Fixtures every test shares."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 REPOSITORY = Path(__file__).parents[1]
 ORACLE_FOLDERS = [
@@ -27,3 +28,12 @@ def oracle() -> Callable[[str], dict[str, np.ndarray]]:
         pytest.skip(f"oracle {name}.npz is in none of the oracle folders (set ORACLES)")
 
     return load
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Scans here are tiny: on a busy machine, waiting for a second thread takes longer than the work."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
