@@ -78,7 +78,9 @@ RANGES: Mapping[str, Range] = {
     "regularization": WEIGHT,  # where it is no component
     "regularization_weight": WEIGHT,
     "remainder": SHARE,
+    "residual_weight": SHARE,
     "rotation_degrees": DEGREES,
+    "samples": Range(1, 1000),
     "scan_channels": Range(1, 64),
     "seed": Range(0, 2**32 - 1),
     "similarity_weight": WEIGHT,

@@ -105,7 +105,6 @@ def test_what_passes_builds_a_pipeline_or_is_refused_there(bundle: str, tmp_path
     [
         ({"spacng": 2}, r"^--spacng is not an option here: nothing reads it\. Did you mean --spacing\?$"),
         ({"qwertz": 2}, r"^--qwertz is not an option here: nothing reads it\.$"),
-        ({"pixdim": [1, 1, 1]}, r"^--pixdim is not an option here"),
         ({"spacing": "abc"}, r"^--spacing is expected to be one or two or three numbers"),
         (
             {"fixed_image": "$open('evil', 'w')"},
