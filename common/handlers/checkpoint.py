@@ -14,9 +14,9 @@ from ignite.engine import Events
 from ignite.handlers import Checkpoint
 from monai.engines import Evaluator, SupervisedTrainer
 
-from common.io import load_weights
+from common.io import load_weights, unwrap
 
-from ._checkpoint_files import checkpoints, load_newest, save, unwrap
+from ._checkpoint_files import checkpoints, load_newest, save
 
 logger = logging.getLogger("common")
 
@@ -96,7 +96,7 @@ class TrainingCheckpoint:
             if self.resume:
                 logger.info("There is no checkpoint in %s: training starts from the beginning.", self.folder)
             if self.initial_weights:
-                load_weights(unwrap(self.objects["network"]), self.initial_weights)
+                load_weights(self.objects["network"], self.initial_weights)
         engine.add_event_handler(Events.EPOCH_COMPLETED, self.save)  # only now, to be the last one there
 
     def save(self, engine: SupervisedTrainer) -> None:

@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from common.engines import bundle_root, one_sentence, raise_mistakes, sentence
 from common.engines.workflow import calling, mistake
-from common.io.integrity import UnusableFileError
+from common.io.integrity import InputError
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -80,7 +80,7 @@ class Failing(Dataset):
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-@pytest.mark.parametrize("kind", [ValueError, UnusableFileError, RuntimeError, OSError])
+@pytest.mark.parametrize("kind", [ValueError, InputError, RuntimeError, OSError])
 def test_sentence_of_a_worker_is_the_same(kind: type[Exception], workers: int) -> None:
     with pytest.raises(RuntimeError, match="LoadScansd") as failed:
         next(iter(DataLoader(Failing(kind("a.nii is damaged: why?")), num_workers=workers)))
