@@ -11,7 +11,7 @@ from monai.bundle import ConfigParser, ConfigWorkflow
 from monai.bundle.properties import InferProperties, TrainProperties
 from monai.utils import BundlePropertyConfig
 
-from common.io import read_json
+from common.io import InputError, read_json
 
 from ._references import references, texts
 from .knobs import PATHS, check_knob, is_built
@@ -35,7 +35,7 @@ def check_config() -> None:
     An entry of ``initialize`` that refers to nothing: it comes before anything that a user gives is evaluated.
 
     Raises:
-        ValueError: in one sentence, if an option is unknown or cannot be used.
+        InputError: in one sentence, if an option is unknown or cannot be used.
     """
     parser, workflow = calling(ConfigParser), calling(ConfigWorkflow)
     if parser is None or workflow is None:
@@ -67,7 +67,7 @@ def check_settings(
         The ids and their values; words of a command line as what they mean.
 
     Raises:
-        ValueError: if nothing reads an id that was set, a name of a file would be evaluated, or a knob is of another
+        InputError: if nothing reads an id that was set, a name of a file would be evaluated, or a knob is of another
             kind or outside its range.
     """
     checked, defaults = {}, _defaults(files)
@@ -81,7 +81,7 @@ def check_settings(
         if not name.startswith("_") and all(config[name] != content.get(name, ...) for content in files):
             close = get_close_matches(name, [other for other in config if other in read], n=1)
             hint = f" Did you mean --{close[0]}?" if close else ""
-            raise ValueError(f"--{name} is not an option here: nothing reads it.{hint}")
+            raise InputError(f"--{name} is not an option here: nothing reads it.{hint}")
     return checked
 
 
@@ -125,7 +125,7 @@ def _check_path(name: str, value: Any, default: Any) -> Any:
     if isinstance(value, Path):
         value = str(value)
     if not isinstance(value, str) or not value:
-        raise ValueError(
+        raise InputError(
             f"--{name} is expected to be the name of a file or folder, got {value!r} ({type(value).__name__}): a name "
             "that looks like a number or a list is taken for one, unless a folder stands before it, as in ./1001."
         )
@@ -135,10 +135,10 @@ def _check_path(name: str, value: Any, default: Any) -> Any:
 
 def _check_name(option: str, name: str) -> None:
     if name[:1] in ("$", "@") and not OWN_PATH.fullmatch(name):
-        raise ValueError(
+        raise InputError(
             f"--{option} {name} begins with {name[0]}, and would be evaluated: put ./ before it, or name it in a file "
             "given as --datalist, where names are data."
         )
     if "::" in restore_name(name):  # MONAI has made it of a #
         name = name.replace("::", "#")
-        raise ValueError(f"--{option} {name} holds #, which MONAI changes: rename it, or name it in a --datalist file.")
+        raise InputError(f"--{option} {name} holds #, which MONAI changes: rename it, or name it in a --datalist file.")

@@ -4,6 +4,8 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from common.io import InputError
+
 from ._references import references
 
 RENAMED = {
@@ -30,7 +32,7 @@ def use_new_names(config: dict[str, Any], files: Sequence[Mapping[str, Any]]) ->
         Whether anything was changed.
 
     Raises:
-        ValueError: if an option is given by both names.
+        InputError: if an option is given by both names.
     """
     in_use = references(files)
     renamed = {old: new for old, new in RENAMED.items() if new in config and old not in in_use}
@@ -38,7 +40,7 @@ def use_new_names(config: dict[str, Any], files: Sequence[Mapping[str, Any]]) ->
     for old in sorted(given):
         new = renamed[old]
         if all(config[new] != content.get(new, ...) for content in files):
-            raise ValueError(f"--{old} is called --{new} now: give one of them, not both.")
+            raise InputError(f"--{old} is called --{new} now: give one of them, not both.")
         warnings.warn(f"--{old} is called --{new} now; the old name goes in the next version.", FutureWarning, 2)
         config[new] = config.pop(old)
     referred = (renamed.keys() & references(config)) - config.keys()

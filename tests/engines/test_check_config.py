@@ -9,7 +9,7 @@ import pytest
 from monai.bundle import ConfigParser, ConfigWorkflow, run
 
 from common.engines.check_config import ENTRIES, check_config, check_settings, read_files
-from common.engines.workflow import MISTAKES
+from common.io import MISTAKES, InputError
 
 BUNDLES = Path(__file__).parents[2] / "bundles"
 
@@ -141,7 +141,7 @@ def test_names_in_a_list_are_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.chdir(tmp_path)
     Path("pairs.json").write_text(json.dumps([{"fixed_image": "$open('evil', 'w')", "moving_image": "b.nii"}]))
     config = str(BUNDLES / "hippocampus_mr_symmetric" / "configs" / "inference.json")
-    with pytest.raises(RuntimeError, match="1 of 1 pairs failed"):
+    with pytest.raises(InputError, match="1 of 1 pairs failed"):
         run(config_file=config, logging_file=False, output_dir="out", datalist="pairs.json")
     assert not Path("evil").exists()
 
