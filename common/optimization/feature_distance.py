@@ -1,7 +1,7 @@
 """The distance of two feature maps under a displacement, with its gradient, fast on a CPU.
 
 `grid_sample` runs in parallel over the batch alone on a CPU and reads channels far apart; here the moving features
-are a table of rows, one a voxel, and linear interpolation is a weighted sum of a bag of rows.
+are a table of rows, one per voxel, and linear interpolation is a weighted sum of a bag of rows.
 """
 
 from itertools import product
