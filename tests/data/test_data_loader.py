@@ -48,5 +48,6 @@ def test_batches_are_those_of_monai(workers: int) -> None:
     loader = DataLoader(data, num_workers=workers, batch_size=2)
     batches = list(loader)
     assert [batch["moving_image"][:, 0, 0].tolist() for batch in batches] == [[0.0, 1.0], [2.0]]
-    loader.dataset.set_epoch(4)
+    handing: Any = loader.dataset
+    handing.set_epoch(4)
     assert data.epoch == 4

@@ -72,7 +72,7 @@ def test_as_written_keeps_names(name: str, capsys: pytest.CaptureFixture[str]) -
 def test_check_ending() -> None:
     check_ending("A.NII.GZ", (".nii.gz", ".nii"))
     with pytest.raises(ValueError, match=r"--output is expected to end in \.nii\.gz or \.nii, got 3\."):
-        check_ending(3, (".nii.gz", ".nii"))  # type: ignore[arg-type]  # as a command line may have it
+        check_ending(3, (".nii.gz", ".nii"))  # as a command line may have it
 
 
 @pytest.mark.parametrize("value", ["a.nii", 0, 1, None, []])

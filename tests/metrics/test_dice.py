@@ -47,8 +47,8 @@ def test_dice_per_label_masks_arrays_and_meta_tensors() -> None:
 
 def test_dice_per_label_matches_monai() -> None:
     fixed, warped = label_map(0), label_map(1)
-    onehot = [torch.nn.functional.one_hot(x, 5).movedim(-1, 0)[None] for x in (warped, fixed)]
-    expected = compute_dice(*onehot, include_background=False)[0]
+    prediction, reference = (torch.nn.functional.one_hot(x, 5).movedim(-1, 0)[None] for x in (warped, fixed))
+    expected = compute_dice(prediction, reference, include_background=False)[0]
     np.testing.assert_allclose(list(dice_per_label(warped, fixed).values()), expected, rtol=1e-6)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from time import process_time
+from typing import Any
 
 import numpy as np
 import pytest
@@ -64,10 +65,10 @@ def test_distance_of_a_missing_label_is_nan(measure: Callable) -> None:
 def test_distance_matches_monai_on_the_whole_volume() -> None:
     generator = np.random.default_rng(0)
     fixed, warped = (generator.integers(0, 3, (9, 10, 11)) for _ in range(2))
-    masks = [torch.from_numpy(x == 2)[None, None] for x in (warped, fixed)]
-    arguments = {"include_background": True, "spacing": list(SPACING)}
-    hausdorff = compute_hausdorff_distance(*masks, percentile=95, **arguments)
-    average = compute_average_surface_distance(*masks, symmetric=True, **arguments)
+    first, second = (torch.from_numpy(x == 2)[None, None] for x in (warped, fixed))
+    arguments: dict[str, Any] = {"include_background": True, "spacing": list(SPACING)}
+    hausdorff = compute_hausdorff_distance(first, second, percentile=95, **arguments)
+    average = compute_average_surface_distance(first, second, symmetric=True, **arguments)
     assert hausdorff_distance_95_per_label(warped, fixed, SPACING)[2] == pytest.approx(hausdorff.item())
     assert average_surface_distance_per_label(warped, fixed, SPACING)[2] == pytest.approx(average.item())
 
