@@ -19,6 +19,9 @@ from .normalize_percentiles import normalize_percentiles as normalize_percentile
 from .organ_labels import OrganLabelsd as OrganLabelsd
 from .organ_labels import map_labels as map_labels
 from .pair_grid import PairGridd as PairGridd
+from .random_deformation import PAIR_KEYS as PAIR_KEYS
+from .random_deformation import RandDeformedPaird as RandDeformedPaird
+from .random_deformation import RandSplineDeformd as RandSplineDeformd
 from .random_field_of_view import RandFieldOfViewd as RandFieldOfViewd
 from .study_pair import StudyPaird as StudyPaird
 from .warp import PulledPoints as PulledPoints
