@@ -1,13 +1,18 @@
 """MONAI dictionary transforms: from two scans to one network input, and from its ddf to everything warped."""
 
+from .bore_mask import BoreMaskd as BoreMaskd
+from .bore_mask import bore_mask as bore_mask
 from .case_grid import CaseGrid as CaseGrid
 from .case_grid import CaseGridd as CaseGridd
 from .extent import CheckExtentd as CheckExtentd
+from .gradient_magnitude import GradientMagnituded as GradientMagnituded
 from .initial_transform import InitialTransformd as InitialTransformd
 from .keep_start import KeepStartd as KeepStartd
 from .largest_component import keep_largest_component as keep_largest_component
 from .load_points import LoadPointsd as LoadPointsd
 from .load_scans import LoadScansd as LoadScansd
+from .lung_crop import CropToLungsd as CropToLungsd
+from .lung_crop import lung_box as lung_box
 from .measure import MeasureRegistrationd as MeasureRegistrationd
 from .milestone import Milestoned as Milestoned
 from .native_field import NativeFieldd as NativeFieldd
