@@ -24,7 +24,7 @@ class DeformedPairBatch:
     Args:
         augmentation: see `common.transforms.RandDeformedPaird`.
         motion: see there.
-        spatial_shape: see there.
+        spatial_size: see there.
         features: what the network sees of an image, `(B, C, *spatial)` to the same, such as
             `common.features.gradient_magnitude`; computed after the deformation.
         fill: see there.
@@ -34,13 +34,13 @@ class DeformedPairBatch:
         self,
         augmentation: Sequence[RandomSpline],
         motion: Sequence[RandomSpline],
-        spatial_shape: Sequence[int] | None = None,
+        spatial_size: Sequence[int] | None = None,
         features: Callable[[Tensor], Tensor] | None = None,
         fill: float = 0.0,
     ) -> None:
         self.augmentation = augmentation
         self.motion = motion
-        self.spatial_shape = spatial_shape
+        self.spatial_size = spatial_size
         self.features = features
         self.fill = fill
 
@@ -55,12 +55,12 @@ class DeformedPairBatch:
             non_blocking: see `torch.Tensor.to`.
 
         Returns:
-            The network's `image`, fixed channels first, and the batch: `fixed_image`, `moving_image`, true `ddf`,
+            The network's `image`, fixed channels first, and the batch: `fixed_image`, `moving_image`, `known_ddf`,
             `fixed_mask`.
         """
         scans = batch["image"].as_subclass(Tensor).to(device, non_blocking=non_blocking)
         mask = batch["mask"].as_subclass(Tensor).to(device, non_blocking=non_blocking) if "mask" in batch else None
-        shape = scans.shape[2:] if self.spatial_shape is None else self.spatial_shape
+        shape = scans.shape[2:] if self.spatial_size is None else self.spatial_size
         with torch.no_grad():
             augmentation, motion = (
                 [spline.draw(shape, len(scans), device=device) for spline in splines]

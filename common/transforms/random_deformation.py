@@ -13,7 +13,7 @@ from monai.utils import ensure_tuple
 
 from common.spatial import RandomSpline, SplineField, compose_splines, deformed_pair, sample
 
-PAIR_KEYS = ("fixed_image", "moving_image", "ddf", "fixed_mask")
+PAIR_KEYS = ("fixed_image", "moving_image", "known_ddf", "fixed_mask")
 
 
 class _RandomSplines(MapTransform, RandomizableTransform):
@@ -81,12 +81,12 @@ class RandDeformedPaird(_RandomSplines):
         keys: the scan, `(C, *in)`.
         augmentation: what deforms both scans of the pair.
         motion: what deforms the fixed one on top, and is to be found.
-        spatial_shape: of the pair, over the field of view of the scan; by default the scan's.
+        spatial_size: of the pair, over the field of view of the scan; by default the scan's.
         mask_key: where the scan counts, `(1, *in)`; everywhere if it is missing.
         fill: what lies beyond the field of view, in the unit of the image.
 
-    Adds ``fixed_image``, ``moving_image``, `(C, *spatial)`, the true ``ddf``, `(d, *spatial)` voxels, and
-    ``fixed_mask``, `(1, *spatial)`.
+    Adds ``fixed_image``, ``moving_image``, `(C, *spatial)`, ``known_ddf`` from the fixed to the moving one, `(d, *spatial)`
+    voxels, and ``fixed_mask``, `(1, *spatial)`.
 
     Raises:
         ValueError: if there is more than one scan.
@@ -97,7 +97,7 @@ class RandDeformedPaird(_RandomSplines):
         keys: KeysCollection,
         augmentation: Sequence[RandomSpline],
         motion: Sequence[RandomSpline],
-        spatial_shape: Sequence[int] | None = None,
+        spatial_size: Sequence[int] | None = None,
         mask_key: str = "mask",
         fill: float = 0.0,
     ) -> None:
@@ -107,14 +107,14 @@ class RandDeformedPaird(_RandomSplines):
             raise ValueError(f"RandDeformedPaird() expects 'keys' of one scan, got {', '.join(map(str, self.keys))}.")
         self.augmentation = augmentation
         self.motion = motion
-        self.spatial_shape = spatial_shape
+        self.spatial_size = spatial_size
         self.mask_key = mask_key
         self.fill = fill
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Draw and deform."""
         scan = data[self.keys[0]]
-        shape = scan.shape[1:] if self.spatial_shape is None else self.spatial_shape
+        shape = scan.shape[1:] if self.spatial_size is None else self.spatial_size
         augmentation, motion = (self._draw(each, shape, scan.device) for each in (self.augmentation, self.motion))
         mask = data[self.mask_key][None] if self.mask_key in data else None
         pair = deformed_pair(scan[None], augmentation, motion, shape, mask, self.fill)

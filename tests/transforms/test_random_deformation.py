@@ -49,10 +49,10 @@ def test_beyond_the_field_of_view_is_fill(case: dict) -> None:
 def test_pair_has_the_field_between_its_scans(case: dict) -> None:
     case |= {"mask": torch.ones(1, 20, 18, 22)}
     pair = RandDeformedPaird("image", SPLINES[1:], SPLINES).set_random_state(0)(case)
-    assert pair["ddf"].shape == (3, 20, 18, 22)
+    assert pair["known_ddf"].shape == (3, 20, 18, 22)
     assert pair["fixed_mask"].shape == (1, 20, 18, 22)
     inner = (..., slice(5, -5), slice(5, -5), slice(5, -5))
-    warped = warp(pair["moving_image"][None], pair["ddf"][None])[0]
+    warped = warp(pair["moving_image"][None], pair["known_ddf"][None])[0]
     assert (warped - pair["fixed_image"])[inner].abs().max() < 0.1
     assert (pair["moving_image"] - pair["fixed_image"])[inner].abs().max() > 0.5
 
