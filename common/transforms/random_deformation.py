@@ -85,8 +85,8 @@ class RandDeformedPaird(_RandomSplines):
         mask_key: where the scan counts, `(1, *in)`; everywhere if it is missing.
         fill: what lies beyond the field of view, in the unit of the image.
 
-    Adds ``fixed_image``, ``moving_image``, `(C, *spatial)`, ``known_ddf`` from the fixed to the moving one, `(d, *spatial)`
-    voxels, and ``fixed_mask``, `(1, *spatial)`.
+    Adds ``fixed_image``, ``moving_image``, `(C, *spatial)`, ``known_ddf`` from the fixed to the moving one,
+    `(d, *spatial)` voxels, and ``fixed_mask``, `(1, *spatial)`.
 
     Raises:
         ValueError: if there is more than one scan.

@@ -33,8 +33,8 @@ class ProgressiveUNet(DisplacementUNet):
     weights that both networks have start equal under equal seeds.
 
     `alpha` is set by a schedule: MONAI's `ParamSchedulerHandler` with `common.handlers.progressive_levels`. A single 1
-    gives the field of that level alone. The trainer needs ``optim_set_to_none=True``: gradients of 0 in place of none let
-    momentum move layers that are not computed, and in a resumed run they would stand still.
+    gives the field of that level alone. The trainer needs ``optim_set_to_none=True``: with gradients of 0 in place of
+    none, momentum moves layers that are not computed, and in a resumed run they stand still.
 
     Args:
         spatial_dims: see `DisplacementUNet`.
