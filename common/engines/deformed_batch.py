@@ -26,7 +26,7 @@ class DeformedPairBatch:
         motion: see there.
         spatial_size: see there.
         features: what the network sees of an image, `(B, C, *spatial)` to the same, such as
-            `common.features.gradient_magnitude`; computed after the deformation.
+            `common.transforms.GradientMagnitude`; computed after the deformation.
         fill: see there.
     """
 

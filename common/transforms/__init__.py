@@ -5,7 +5,7 @@ from .bore_mask import bore_mask as bore_mask
 from .case_grid import CaseGrid as CaseGrid
 from .case_grid import CaseGridd as CaseGridd
 from .extent import CheckExtentd as CheckExtentd
-from .gradient_magnitude import GradientMagnituded as GradientMagnituded
+from .gradient_magnitude import GradientMagnitude as GradientMagnitude
 from .initial_transform import InitialTransformd as InitialTransformd
 from .keep_start import KeepStartd as KeepStartd
 from .largest_component import keep_largest_component as keep_largest_component
