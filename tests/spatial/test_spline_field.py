@@ -5,7 +5,14 @@ import pytest
 import torch
 from scipy.ndimage import map_coordinates
 
-from common.spatial import SplineField, bspline_displacement, compose_splines, identity_grid, interpolating_spline
+from common.spatial import (
+    SplineField,
+    bspline_displacement,
+    compose_splines,
+    identity_grid,
+    interpolating_spline,
+    spline_field,
+)
 
 FIELDS = ("t1", "t21", "t22")
 
@@ -71,7 +78,7 @@ def test_many_points_are_evaluated_in_parts(monkeypatch: pytest.MonkeyPatch) -> 
     field = interpolating_spline(torch.randn(2, 3, 4, 4, 4), (8, 8, 8))
     places = torch.rand(2, 3, 5, 11) * 8
     whole = field.at(places)
-    monkeypatch.setitem(__import__("common.spatial.spline_field", fromlist=[""]).NUMBERS_AT_A_TIME, "cpu", 2500)
+    monkeypatch.setitem(spline_field.NUMBERS_AT_A_TIME, "cpu", 2500)
     torch.testing.assert_close(field.at(places), whole)
     assert whole.shape == places.shape
 
