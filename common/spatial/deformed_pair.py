@@ -45,6 +45,8 @@ def deformed_pair(
 
     .. math:: m(x) = I(T_1(x)), \quad f(x) = I(T_1(T_2(x))), \quad u(x) = T_2(x) - x
 
+    As in the paper nothing is smoothed before: of a much finer original take blocks first, see `average_voxels`.
+
     Args:
         image: I, `(B, C, *in)`.
         augmentation: what T1 is composed of, see `compose_splines`; voxels of the new grid.
