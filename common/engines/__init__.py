@@ -13,6 +13,7 @@ from .check_config import check_config as check_config
 from .command_line import check_device as check_device
 from .command_line import check_options as check_options
 from .command_line import command_line_pairs as command_line_pairs
+from .deformed_batch import DeformedPairBatch as DeformedPairBatch
 from .label_scans import label_scans as label_scans
 from .path_option import as_written as as_written
 from .path_option import check_ending as check_ending

@@ -8,7 +8,7 @@ from common.optimization import adam_instance_optimization, advance, correlation
 def told(compute: object) -> list[tuple[str, int, int]]:
     lines: list[tuple[str, int, int]] = []
     with listening(lambda *line: lines.append(line)):
-        compute()  # type: ignore[operator]
+        compute()
     advance("nobody listens any more", 1, 1)
     return lines
 
