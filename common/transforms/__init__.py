@@ -11,8 +11,7 @@ from .keep_start import KeepStartd as KeepStartd
 from .largest_component import keep_largest_component as keep_largest_component
 from .load_points import LoadPointsd as LoadPointsd
 from .load_scans import LoadScansd as LoadScansd
-from .lung_crop import CropToLungsd as CropToLungsd
-from .lung_crop import lung_box as lung_box
+from .lung_box import lung_box as lung_box
 from .measure import MeasureRegistrationd as MeasureRegistrationd
 from .milestone import Milestoned as Milestoned
 from .native_field import NativeFieldd as NativeFieldd

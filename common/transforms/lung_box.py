@@ -3,15 +3,9 @@
 MONAI's `CropForeground` takes all that is brighter than a threshold; lungs are dark, as the air around the body is.
 """
 
-from collections.abc import Hashable, Mapping, Sequence
-from typing import Any
-
 import numpy as np
 import torch.nn.functional as F
-from monai.config import KeysCollection
 from monai.data import MetaTensor
-from monai.transforms import MapTransform, SpatialCrop
-from monai.utils import ensure_tuple
 from numpy.typing import NDArray
 from scipy import ndimage
 
@@ -83,28 +77,3 @@ def _lungs(air: NDArray, axis: int, voxel_liters: float) -> NDArray:
     if volumes.max() < LEAST_LITERS:
         return np.moveaxis(np.zeros_like(air), 0, axis)
     return np.moveaxis(np.isin(organs, np.flatnonzero(volumes >= LEAST_SHARE * volumes.max())), 0, axis)
-
-
-class CropToLungsd(MapTransform):
-    """Crop CT scans to the box around the lungs, each to its own.
-
-    Args:
-        keys: scans, MetaTensors ``(1, *spatial)``, HU.
-        along_keys: what is cropped like the first scan: label maps and masks on its grid. Those that are missing are
-            left out.
-        margin_mm: see `lung_box`.
-    """
-
-    def __init__(self, keys: KeysCollection, along_keys: KeysCollection = (), margin_mm: float = MARGIN_MM) -> None:
-        super().__init__(keys)
-        self.along_keys: Sequence[Hashable] = ensure_tuple(along_keys)
-        self.margin_mm = margin_mm
-
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """Crop."""
-        cropped = dict(data)
-        for key in self.keys:
-            crop = SpatialCrop(roi_slices=list(lung_box(data[key], self.margin_mm)))
-            along = [other for other in self.along_keys if other in data] if key == self.keys[0] else []
-            cropped |= {each: crop(data[each]) for each in (key, *along)}
-        return cropped

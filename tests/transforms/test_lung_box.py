@@ -8,7 +8,10 @@ from monai.data import MetaTensor
 from monai.transforms import LoadImage
 from torch import Tensor
 
-from common.transforms import CropToLungsd, lung_box
+from common.io import grid_of
+from common.spatial import center_of
+from common.transforms import CaseGrid, CaseGridd, lung_box
+from common.transforms.content import box_grid
 
 SPACING = (2.5, 2.0, 4.0)
 SHAPE = (130, 120, 70)
@@ -75,16 +78,12 @@ def test_scan_without_lungs_stays_whole(value: float) -> None:
     assert lung_box(placed(scan)) == tuple(slice(0, n) for n in SHAPE)
 
 
-def test_crop_keeps_the_place_in_the_world() -> None:
+def test_case_grid_lies_over_the_lungs() -> None:
     scan = placed(chest(), (2, 0, 1), (0,))
-    mask = MetaTensor((scan.as_tensor() > -500).to(torch.uint8), affine=scan.affine)
-    done = CropToLungsd("image", ("mask", "label"))({"image": scan, "mask": mask, "other": 1})
-    box = lung_box(scan)
-    assert torch.equal(done["image"].as_tensor(), scan.as_tensor()[(slice(None), *box)])
-    assert torch.equal(done["mask"].as_tensor(), mask.as_tensor()[(slice(None), *box)])
-    first = torch.tensor([float(part.start) for part in box] + [1.0]).double()
-    torch.testing.assert_close(done["image"].affine[:3, 3], (scan.affine @ first)[:3])
-    assert "label" not in done
+    image = CaseGridd("image", CaseGrid(region="lungs", orientation="fixed"))({"image": scan})["image"]
+    expected = box_grid(grid_of(scan), lung_box(scan))
+    assert image.shape[1:] == expected.shape
+    torch.testing.assert_close(center_of(grid_of(image)), center_of(expected))
 
 
 @pytest.mark.parametrize("name", ["chest_a", "chest_b", "chest_c"])
