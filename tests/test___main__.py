@@ -48,11 +48,11 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
     image = MetaTensor(50 * torch.sin(grid.sum(0, keepdim=True) / 3) + 60, affine=MOVING_AFFINE)
     write_field(folder / "field.nii.gz", field)
     for name, values, dtype in (("image", image, "float32"), ("label", (image > 60) + 1.0, "uint8")):
-        values.meta["stored_dtype"] = dtype
-        save_scan(folder / f"{name}.nii.gz", values)
+        scan = MetaTensor(values, affine=MOVING_AFFINE, meta={"stored_dtype": dtype})
+        save_scan(folder / f"{name}.nii.gz", scan)
     save_text(folder / "points.csv", format_points("points.csv", POINTS))
-    paths = [str(folder / name) for name in ("field.nii.gz", "image.nii.gz", "label.nii.gz", "points.csv")]
-    return Files(folder, *paths, field)
+    names = ("field.nii.gz", "image.nii.gz", "label.nii.gz", "points.csv")
+    return Files(*[folder, *(str(folder / name) for name in names), field])
 
 
 def test_apply_to_an_image(files: Files) -> None:
@@ -214,7 +214,7 @@ def test_apply_takes_no_option_that_it_would_not_follow(given: dict[str, Any], m
 
 
 def test_apply_rejects_what_is_no_field(files: Files) -> None:
-    with pytest.raises(SystemExit, match=r"^Error: .*image\.nii\.gz is expected to hold one vector a voxel"):
+    with pytest.raises(SystemExit, match=r"^Error: .*image\.nii\.gz is expected to hold one vector per voxel"):
         apply(files.image, files.output("a.nii.gz"), image=files.image)
 
 

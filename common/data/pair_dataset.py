@@ -1,6 +1,6 @@
 """Pairs for training: drawn anew each epoch from single cases, or listed; each case is read once.
 
-MONAI's `CacheDataset` would read and keep every case once a pair.
+MONAI's `CacheDataset` would read and keep every case once per pair.
 """
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 from torch.utils.data import Dataset
+
+from common.io import InputError
 
 Case = dict[Hashable, Any]
 KINDS = ("random", "ordered", "unordered", "ring", "atlas")
@@ -29,18 +31,18 @@ class PairDataset(Dataset):
         data: cases `{"image": ..., "label": ...}`, or pairs `{"fixed_image": ..., "moving_image": ...}` in the order
             in which they are wanted. A case may name its ``"cohort"``, within which random, ordered and unordered
             pairs stay, and itself (``"name"``; else its file does).
-        transform: reads and prepares a case; no randomness, done once a case.
+        transform: reads and prepares a case; no randomness, done once per case.
         augmentation: applied to each pair; may be random.
         pairs: how cases become pairs: "random" (every case once as the moving one, with a fixed one drawn from all,
             itself included), "ordered" (all of two different cases), "unordered" (of those one order), "ring" (every
             case with the next), "atlas" (the first case fixed, every other one moving).
         shuffle: draw the order anew each epoch; a random draw of pairs is new in any case.
-        length: most pairs an epoch.
+        length: most pairs per epoch.
         seed: of all that is random.
         preload: read every case at once, so that worker processes share what is read; else each when it is wanted.
 
     Raises:
-        ValueError: if there are no data, they mix cases and pairs, `pairs` is unknown, or no two cases can be paired.
+        InputError: if there are no data, they mix cases and pairs, `pairs` is unknown, or no two cases can be paired.
     """
 
     def __init__(
@@ -56,7 +58,7 @@ class PairDataset(Dataset):
     ) -> None:
         self.cases, self.listed = _split(data)
         if pairs not in KINDS:
-            raise ValueError(f"PairDataset() expects 'pairs' to be one of {', '.join(KINDS)}, got {pairs!r}.")
+            raise InputError(f"PairDataset() expects 'pairs' to be one of {', '.join(KINDS)}, got {pairs!r}.")
         self.transform = transform or dict
         self.augmentation = augmentation
         self.kind = pairs
@@ -66,7 +68,7 @@ class PairDataset(Dataset):
         self.cache: dict[int, Case] = {}
         self.set_epoch(1)
         if not self.drawn:
-            raise ValueError(f"PairDataset() expects two cases of one cohort for {pairs} pairs, got no such two.")
+            raise InputError(f"PairDataset() expects two cases of one cohort for {pairs} pairs, got no such two.")
         for number in range(len(self.cases) if preload else 0):
             self._case(number)
 
@@ -106,12 +108,12 @@ class PairDataset(Dataset):
 def _split(data: Sequence[Mapping[Hashable, Any]]) -> tuple[list[Case], list[tuple[int, int]]]:
     """The different cases, and which of them a list of pairs names; cases alone name no pairs."""
     if not data:
-        raise ValueError("PairDataset() expects 'data' of one case or more, got none.")
+        raise InputError("PairDataset() expects 'data' of one case or more, got none.")
     paired = ["fixed_image" in record for record in data]
     if not any(paired):
         return [dict(record) for record in data], []
     if not all(paired):
-        raise ValueError("PairDataset() expects 'data' of cases or of pairs, got both.")
+        raise InputError("PairDataset() expects 'data' of cases or of pairs, got both.")
     cases: list[Case] = []
     places: dict[str, int] = {}
     listed = []

@@ -16,6 +16,7 @@ import torch
 from nibabel.arrayproxy import ArrayProxy
 from nibabel.nifti1 import Nifti1Header, Nifti1PairHeader
 from nibabel.nifti2 import Nifti2Header, Nifti2PairHeader
+from nibabel.openers import ImageOpener
 from numpy.typing import NDArray
 
 from .bounds import check_size, spans_space
@@ -60,7 +61,7 @@ def read_nifti_header(path: Path) -> NiftiHeader:
     begin, voxels = (Path(str(files[name].filename)) if files else path for name in ("header", "image"))
     for each in (begin, voxels):
         existing_file(each, f", which belongs to {path}")
-    with nib.openers.ImageOpener(str(begin)) as file:
+    with ImageOpener(str(begin)) as file:
         header = _parse(file.read(Nifti2Header.template_dtype.itemsize), single)
     places = [_in_mm(header, place) for place in _places(header)]
     affine, other = places[0] if places else np.zeros((4, 4)), places[1] if len(places) > 1 else None
@@ -71,7 +72,7 @@ def read_nifti(path: Path) -> tuple[NDArray, NDArray]:
     """Read array and affine of a file that holds all its bytes; warn where its header holds two places.
 
     Raises:
-        UnusableFileError: if bytes or the checksum are missing, or there are too many; see `check_size`.
+        InputError: if bytes or the checksum are missing, or there are too many; see `check_size`.
         Exception: see `read_nifti_header`.
     """
     header, voxels, shape, affine, other = read_nifti_header(path)

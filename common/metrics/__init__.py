@@ -19,5 +19,4 @@ from .surface_distance import average_surface_distance_per_label as average_surf
 from .surface_distance import hausdorff_distance_95_per_label as hausdorff_distance_95_per_label
 from .surface_distance import robust_hausdorff_95_per_label as robust_hausdorff_95_per_label
 from .surface_distance import surface_distance_95_per_label as surface_distance_95_per_label
-from .target_registration_error import TargetRegistrationError as TargetRegistrationError
 from .target_registration_error import target_registration_error as target_registration_error

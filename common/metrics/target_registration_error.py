@@ -5,8 +5,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ._cumulative import MeanMetric
-
 
 def target_registration_error(warped_points: Any, moving_points: Any) -> Tensor:
     """Compute the distance that is left between corresponding points.
@@ -43,13 +41,3 @@ def target_registration_error(warped_points: Any, moving_points: Any) -> Tensor:
             f"got {tuple(moving.shape)}. Points correspond by their order."
         )
     return torch.linalg.vector_norm(warped - moving, dim=-1)
-
-
-class TargetRegistrationError(MeanMetric):
-    """Mean distance of each case, `y_pred` and `y` `(B, N, d)`, world mm, collected as `(B, 1)`.
-
-    Cases of different N come one at a time or as lists. The mean over cases gives every case the same weight.
-    """
-
-    def _compute_tensor(self, y_pred: Tensor, y: Tensor | None = None, **_: Any) -> Tensor:
-        return target_registration_error(y_pred, y).mean(dim=-1, keepdim=True)

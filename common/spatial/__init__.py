@@ -11,7 +11,6 @@ from .frames import displacement_to_world as displacement_to_world
 from .frames import ras_to_lps as ras_to_lps
 from .frames import voxel_to_world as voxel_to_world
 from .frames import world_to_voxel as world_to_voxel
-from .grid import from_normalized as from_normalized
 from .grid import identity_grid as identity_grid
 from .grid import to_normalized as to_normalized
 from .integrate import exponentiate as exponentiate
@@ -28,7 +27,6 @@ from .random_spline import approximating_spline as approximating_spline
 from .resample import average_voxels as average_voxels
 from .resample import resample as resample
 from .resize import resize_ddf as resize_ddf
-from .resize import resize_image as resize_image
 from .sample import sample as sample
 from .smooth import mean_filter as mean_filter
 from .smooth import window_sum as window_sum

@@ -51,20 +51,6 @@ def to_normalized(coordinates: Tensor, spatial_shape: Sequence[int]) -> Tensor:
     return torch.stack(axes[::-1], dim=-1)
 
 
-def from_normalized(coordinates: Tensor, spatial_shape: Sequence[int]) -> Tensor:
-    """Undo `to_normalized`.
-
-    Args:
-        coordinates: `(B, *out, d)`, -1 at the first and 1 at the last voxel center, axes in reversed order.
-        spatial_shape: shape of the grid that is sampled.
-
-    Returns:
-        `(B, d, *out)`, voxels of that grid.
-    """
-    axes = coordinates.flip(-1).unbind(-1)
-    return torch.stack([(axis + 1) * (_extent(n) / 2) for axis, n in zip(axes, spatial_shape, strict=True)], dim=1)
-
-
 def _extent(size: int) -> int:
     """Voxel steps from end to end, 1 for a single voxel; without a branch, so that a trace holds at any size."""
     return size - 1 + (size == 1)

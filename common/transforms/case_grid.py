@@ -15,7 +15,7 @@ from monai.transforms import MapTransform
 from monai.utils import ensure_tuple
 from torch import Tensor
 
-from common.io import grid_of
+from common.io import InputError, grid_of
 from common.spatial import Grid, center_of, place_centered, resample, sample
 
 from .content import Content, box_grid, content_of
@@ -44,7 +44,7 @@ class CaseGrid:
         maximum_voxels: see `working_grid`.
 
     Raises:
-        ValueError: if there is no such region.
+        InputError: if there is no such region.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class CaseGrid:
         maximum_voxels: int = MAXIMUM_VOXELS,
     ) -> None:
         if region not in REGIONS:
-            raise ValueError(f"region is expected to be one of {', '.join(REGIONS)}, got {region}.")
+            raise InputError(f"region is expected to be one of {', '.join(REGIONS)}, got {region}.")
         self.spacing = spacing
         self.spatial_size = None if spatial_size is None else tuple(spatial_size)
         self.region = region
@@ -71,7 +71,7 @@ class CaseGrid:
         """Lay the grid over a scan.
 
         Raises:
-            ValueError: if the region is a mask, and the scan has none; and whatever `working_grid` raises.
+            InputError: if the region is a mask, and the scan has none; and whatever `working_grid` raises.
         """
         covered = self._covered(content)
         grid = working_grid(covered, self.spacing, self.maximum_voxels, self.orientation)
@@ -115,7 +115,7 @@ def scanned(content: Content, affine: Tensor, grid: Grid) -> Tensor:
 
 def _around_mask(content: Content) -> Grid:
     if content.mask is None:
-        raise ValueError("The grid is to lie around the mask of the scan, which has none: give one, or another region.")
+        raise InputError("The grid is to lie around the mask of the scan, which has none: give one, or another region.")
     box = []
     for axis, size in enumerate(content.grid.shape):
         places = (content.mask[0, 0] > 0).movedim(axis, 0).flatten(1).any(dim=1).nonzero()[:, 0]

@@ -8,7 +8,7 @@ from monai.config import KeysCollection
 from monai.data import MetaTensor
 from monai.transforms import MapTransform
 
-from common.io import ONE_SLICE, grid_of
+from common.io import ONE_SLICE, InputError, grid_of
 from common.spatial import Grid, displacement_from_world, displacement_to_world, identity_grid, ras_to_lps, sample
 
 
@@ -52,7 +52,7 @@ class NativeFieldd(MapTransform):
         """Resample and chain.
 
         Raises:
-            ValueError: if the network's answer is not finite.
+            InputError: if the network's answer is not finite.
         """
         done = dict(data)
         reference = data[self.reference]
@@ -60,7 +60,7 @@ class NativeFieldd(MapTransform):
         for key in self.keys:
             ddf = torch.as_tensor(data[key]).as_subclass(torch.Tensor).detach().cpu()[None]
             if not bool(ddf.isfinite().all()):
-                raise ValueError("The displacement is not finite: are the weights damaged, or the intensities extreme?")
+                raise InputError("The displacement is not finite: are the weights damaged, or the intensities extreme?")
             matrix = torch.as_tensor(data["initial_transform"], dtype=torch.float64)
             displacement = native_displacement(ddf, grid_of(data["image"]), fixed, matrix)
             voxels = displacement_from_world(displacement, fixed.affine)[0]

@@ -1,4 +1,4 @@
-"""Intensities of abdominal CT in paper 001: one channel a window.
+"""Intensities of abdominal CT in paper 001: one channel per window.
 
 MONAI's `ScaleIntensityRange` takes one window, and scales its limits to [0, 1] whether the scan reaches them or not.
 """
@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import torch
 from monai.transforms import Transform
 from torch import Tensor
+
+from common.io import InputError
 
 from .normalize_foreground import scale_to_range
 
@@ -28,7 +30,7 @@ def windows_to_channels(
         ``(C * windows, *spatial)``, all windows of the first channel first; 0 where a window leaves a constant.
 
     Raises:
-        ValueError: if there is no window, or one is no width above 0 and a level.
+        InputError: if there is no window, or one is no width above 0 and a level.
 
     Reference:
         Estienne et al., Learn2Reg 2020, https://doi.org/10.1007/978-3-030-71827-5_11 -- task 3, released code.
@@ -39,7 +41,7 @@ def windows_to_channels(
                 [0.0000, 0.5000, 1.0000]])
     """
     if not windows or any(len(window) != 2 or not window[0] > 0 for window in windows):
-        raise ValueError(f"windows_to_channels() expects 'windows' of a width above 0 and a level, got {windows}.")
+        raise InputError(f"windows_to_channels() expects 'windows' of a width above 0 and a level, got {windows}.")
     counts = torch.ones_like(image, dtype=torch.bool) if inside is None else inside
     channels = [
         scale_to_range(channel.clamp(level - width / 2, level + width / 2), known)

@@ -32,7 +32,7 @@ def test_label_is_that_of_the_command_line(name: str, phantom: dict[str, str], t
     parser["pre_transforms#0#transforms"] = rest
     data = Compose(parser.get_parsed_content("pre_transforms"))({"image": pair["fixed_image"], **pair})
     network = parser.get_parsed_content("network_def").eval()
-    if "checkpoint" in parser.config and (BUNDLES / name / "models" / "model.pt").is_file():
+    if "checkpoint" in parser and (BUNDLES / name / "models" / "model.pt").is_file():
         network.load_state_dict(torch.load(BUNDLES / name / "models" / "model.pt", weights_only=True))
     with torch.no_grad():
         data["pred"] = parser.get_parsed_content("inferer")(data["image"][None], network)[0]

@@ -231,7 +231,7 @@ def test_read_field_reads_our_file(pair: Pair, tmp_path: Path) -> None:
 @pytest.mark.parametrize("suffix", SUFFIXES)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_read_field_reads_what_itk_writes(pair: Pair, suffix: str, dtype: type, tmp_path: Path) -> None:
-    vectors = pair.field.displacement[0].numpy().astype(dtype)
+    vectors: np.ndarray = pair.field.displacement[0].numpy().astype(dtype)
     image = sitk.GetImageFromArray(np.ascontiguousarray(vectors.T), isVector=True)
     image.CopyInformation(to_itk(pair.pred))
     path = tmp_path / f"field.{suffix}"

@@ -168,6 +168,6 @@ def test_wrong_data_raise() -> None:
     with pytest.raises(ValueError, match="of one case or more, got none"):
         PairDataset([])
     with pytest.raises(ValueError, match="of cases or of pairs, got both"):
-        PairDataset([*CASES, {"fixed_image": "a", "moving_image": "b"}])
+        PairDataset([dict(case) for case in CASES] + [{"fixed_image": "a", "moving_image": "b"}])
     with pytest.raises(ValueError, match="'pairs' to be one of random, ordered, unordered, ring, atlas, got 'all'"):
         PairDataset(CASES, pairs="all")

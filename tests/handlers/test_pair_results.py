@@ -19,7 +19,10 @@ def evaluator() -> Engine:
         fixed = torch.tensor([[1, 1, 2, 2], [1, 1, 0, 0]])[:, None]
         warped = torch.tensor([[1, 1, 2, 2], [1, 0, 0, 0]])[:, None]
         metric(warped, fixed)
-        engine.state.metric_details = {"dice": metric.get_buffer(), "sdlogj": torch.full((len(metric), 1), 0.5)}
+        vars(engine.state)["metric_details"] = {
+            "dice": metric.get_buffer(),
+            "sdlogj": torch.full((len(metric), 1), 0.5),
+        }
 
     metric = LabelDice([1, 2])
     return Engine(iterate)
@@ -53,8 +56,8 @@ def test_missing_labels_leave_an_empty_cell(tmp_path: Path) -> None:
     engine = Engine(lambda *_: None)
     handler = PairResults(tmp_path)
     handler.attach(engine)
-    engine.state.metric_details = {"dice": torch.tensor([[float("nan")] * 2, [0.5, float("nan")]])}
-    engine.state.batch = {"pair": ["a", "b"]}
+    vars(engine.state)["metric_details"] = {"dice": torch.tensor([[float("nan")] * 2, [0.5, float("nan")]])}
+    vars(engine.state)["batch"] = {"pair": ["a", "b"]}
     handler.collect(SimpleNamespace(state=engine.state))
     engine.fire_event(Events.COMPLETED)
     assert rows(tmp_path / "pairs.csv")[1:] == [["a", "", ""], ["b", "", "0.5"]]

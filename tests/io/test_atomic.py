@@ -163,7 +163,7 @@ def test_write_together_of_a_killed_process_never_mixes(moves: int, tmp_path: Pa
             if sum(done) == moves + len(NAMES):  # those within the new folder are the writer's own
                 os._exit(0)
 
-        os.replace = killing
+        vars(os)["replace"] = killing
         write(tmp_path)
         os._exit(0)
     os.wait()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from common.metrics import TargetRegistrationError, target_registration_error
+from common.metrics import target_registration_error
 
 
 def test_target_registration_error_value() -> None:
@@ -38,14 +38,3 @@ def test_target_registration_error_gradient() -> None:
 def test_target_registration_error_rejects(warped: tuple[int, ...], moving: tuple[int, ...], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         target_registration_error(torch.zeros(warped), torch.zeros(moving))
-
-
-def test_target_registration_error_metric_weighs_cases_alike() -> None:
-    metric = TargetRegistrationError()
-    metric(torch.zeros(1, 2, 3), torch.tensor([[[3.0, 4, 0], [0, 0, 1]]]))
-    metric([torch.zeros(5, 3)], [torch.tensor([[0.0, 0, 2]]).repeat(5, 1)])
-    assert metric.aggregate("none").tolist() == [[3.0], [2.0]]
-    assert metric.aggregate().item() == 2.5
-    metric.reset()
-    with pytest.raises(ValueError, match="at least one case"):
-        metric.aggregate()

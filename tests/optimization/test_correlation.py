@@ -41,10 +41,10 @@ def test_correlation_volume_equals_definition(shape: tuple[int, ...], radius: in
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_correlation_volume_has_gradient_of_definition(shape: tuple[int, ...]) -> None:
-    maps = [features.requires_grad_() for features in random_maps(shape)]
+    fixed, moving = (features.requires_grad_() for features in random_maps(shape))
     weights = torch.randn(shape[0], 3 ** (len(shape) - 2), *shape[2:], dtype=torch.float64)
-    gradients = torch.autograd.grad((correlation_volume(*maps, 1) * weights).sum(), maps)
-    expected = torch.autograd.grad((plain_volume(*maps, 1) * weights).sum(), maps)
+    gradients = torch.autograd.grad((correlation_volume(fixed, moving, 1) * weights).sum(), (fixed, moving))
+    expected = torch.autograd.grad((plain_volume(fixed, moving, 1) * weights).sum(), (fixed, moving))
     torch.testing.assert_close(gradients, expected)
 
 

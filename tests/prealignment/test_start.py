@@ -38,7 +38,8 @@ def test_choose_start_is_never_worse_than_the_headers(seed: int) -> None:
 
 @pytest.mark.parametrize("dims", [2, 3])
 def test_choose_start_of_a_scan_against_itself_is_the_identity(dims: int) -> None:
-    pair = torso_phantom(*[each[:dims] for each in list(SMALL.values())[:2]], 7.0)
+    shape, spacing = (each[:dims] for each in list(SMALL.values())[:2])
+    pair = torso_phantom(shape, spacing, 7.0)
     image, affine = torch.from_numpy(pair.fixed_image)[None, None], torch.from_numpy(pair.fixed_affine)
     start = initial_transform(image, affine, image, affine, "affine")
     assert torch.equal(start.matrix, torch.eye(dims + 1).double())

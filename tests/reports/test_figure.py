@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 import pytest
@@ -114,12 +115,17 @@ def test_plane_jacobian_of_a_single_slice() -> None:
     np.testing.assert_allclose(panels.plane_jacobian(plane, field), 1.5, atol=1e-5)
 
 
+def lines(collection: Any) -> list[np.ndarray]:
+    segments: list[np.ndarray] = collection.get_segments()
+    return segments
+
+
 def test_grid_lines_lie_where_the_warp_leaves_them() -> None:
     axes = Figure().add_subplot()
     # picture 20 mm wide; the fixed point x corresponds to the moving point x + 3: the line x = 10 is seen at 7
     displacement = np.stack([np.full((10, 20), 3.0), np.zeros((10, 20))])
     panels.draw_grid(axes, np.zeros((10, 20)), displacement, (20.0, 10.0), step_mm=10)
-    upright, level = (collection.get_segments() for collection in axes.collections)
+    upright, level = (lines(collection) for collection in axes.collections)
     assert sorted(round(float(line[:, 0].mean()), 3) for line in upright) == [7.0, 17.0]
     assert not level
 
@@ -129,7 +135,7 @@ def test_outlines_follow_every_label() -> None:
     label = np.zeros((30, 40), int)
     label[5:15, 5:15], label[5:15, 15:25] = 3, 7
     panels.draw_outlines(axes, label, (80.0, 30.0), "white")
-    boxes = sorted([*line.min(0), *line.max(0)] for line in axes.collections[0].get_segments())
+    boxes = sorted([*line.min(0), *line.max(0)] for line in lines(axes.collections[0]))
     np.testing.assert_allclose(boxes, [[10, 5, 30, 15], [30, 5, 50, 15]], atol=0.3)
 
 

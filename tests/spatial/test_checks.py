@@ -76,7 +76,6 @@ def test_checks_name_the_type(check: Callable[[], None], message: str) -> None:
         lambda image, field: spatial.unfold(field),
         lambda image, field: spatial.jacobian_determinant(field),
         lambda image, field: spatial.resize_ddf(field, (5, 6, 7)),
-        lambda image, field: spatial.resize_image(image, (5, 6, 7)),
         lambda image, field: spatial.mean_filter(image),
         lambda image, field: spatial.window_sum(image, 3),
         lambda image, field: spatial.bspline_displacement(field, (2, 2, 2), spatial_shape=(5, 6, 7)),

@@ -1,7 +1,7 @@
-import nibabel
 import numpy as np
 import pytest
 import torch
+from nibabel.affines import apply_affine
 
 from common.spatial import displacement_from_world, displacement_to_world, ras_to_lps, voxel_to_world, world_to_voxel
 
@@ -29,7 +29,7 @@ def test_ras_to_lps_takes_lists() -> None:
 
 def test_voxel_to_world_agrees_with_nibabel() -> None:
     points = np.random.default_rng(0).normal(size=(2, 4, 3))
-    expected = nibabel.affines.apply_affine(OBLIQUE, points)
+    expected = apply_affine(OBLIQUE, points)
     np.testing.assert_allclose(voxel_to_world(torch.from_numpy(points), OBLIQUE).numpy(), expected)
 
 

@@ -1,6 +1,6 @@
 import torch
 
-from common.spatial import from_normalized, identity_grid, to_normalized
+from common.spatial import identity_grid, to_normalized
 from common.spatial.grid import _cached
 
 
@@ -32,13 +32,6 @@ def test_to_normalized_reverses_the_axes() -> None:
     assert to_normalized(corners, (5, 6, 7)).tolist() == [[[1.0, -1.0, -1.0], [-1.0, 0.0, 1.0]]]
 
 
-def test_from_normalized_undoes_to_normalized(shape: tuple[int, ...]) -> None:
-    coordinates = 9 * torch.randn(2, len(shape), *shape)
-    torch.testing.assert_close(from_normalized(to_normalized(coordinates, shape), shape), coordinates)
-
-
 def test_normalization_survives_an_axis_of_one_voxel() -> None:
     coordinates = torch.tensor([[2.0], [0.0]])[None]
-    normalized = to_normalized(coordinates, (5, 1))
-    assert normalized.isfinite().all()
-    assert from_normalized(normalized, (5, 1)).tolist() == coordinates.tolist()
+    assert to_normalized(coordinates, (5, 1)).tolist() == [[[-1.0, 0.0]]]

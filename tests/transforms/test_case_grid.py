@@ -45,18 +45,18 @@ def test_training_and_inference_see_the_same(size: tuple[int, ...]) -> None:
     scans = {"fixed_image": placed(VALUES), "moving_image": other}
     grid = CaseGrid(1.5, size, fill=0.0, normalization=NormalizeForeground())
     cases = [CaseGridd("image", grid)({"image": scan})["image"] for scan in scans.values()]
-    contents = [content_of(scan) for scan in scans.values()]
-    arguments = [each for content in contents for each in (content.image, content.grid.affine)]
-    start = initial_transform(*arguments, "center").matrix
+    fixed, moving = (content_of(scan) for scan in scans.values())
+    start = initial_transform(fixed.image, fixed.grid.affine, moving.image, moving.grid.affine, "center").matrix
     pair = PairGridd(("fixed_image", "moving_image"), grid)({**scans, "initial_transform": start})["image"]
-    torch.testing.assert_close(pair.as_tensor(), torch.cat(cases).as_tensor(), atol=1e-4, rtol=0)
+    torch.testing.assert_close(pair.as_tensor(), torch.cat([case.as_tensor() for case in cases]), atol=1e-4, rtol=0)
 
 
 def test_a_label_map_is_taken_from_the_nearest_voxel_and_zero_outside() -> None:
     grid = CaseGrid(spatial_size=(40, 40, 40), region="whole", orientation="fixed", fill=0.0)
     done = CaseGridd("image", grid, label_keys=("label", "other"))({"image": placed(VALUES), "label": placed(LABELS)})
-    assert torch.equal(done["label"].as_tensor(), ResizeWithPadOrCrop((40, 40, 40))(LABELS).as_tensor().int())
-    torch.testing.assert_close(done["image"].as_tensor(), ResizeWithPadOrCrop((40, 40, 40))(VALUES).as_tensor())
+    resize = ResizeWithPadOrCrop((40, 40, 40))
+    assert torch.equal(done["label"].as_tensor(), MetaTensor(resize(LABELS)).as_tensor().int())
+    torch.testing.assert_close(done["image"].as_tensor(), MetaTensor(resize(VALUES)).as_tensor())
     assert "other" not in done
 
 

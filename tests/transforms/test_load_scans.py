@@ -5,7 +5,6 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-import SimpleITK as sitk  # noqa: N813
 import torch
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
@@ -16,7 +15,6 @@ SHAPE = (5, 6, 7)
 SPACING = np.array([2.0, 3.1, 1.7])
 # oblique, axes permuted and flipped
 DIRECTION = Rotation.from_euler("zyx", (20, -15, 35), degrees=True).as_matrix()[:, [2, 0, 1]] * [-1, 1, 1]
-ORIGIN = np.array([4.0, -30.0, 12.0])  # LPS
 AFFINE = np.eye(4)  # RAS
 AFFINE[:3, :3] = np.diag([-1, -1, 1]) @ DIRECTION * SPACING
 AFFINE[:3, 3] = [-4.0, 30.0, 12.0]
@@ -24,29 +22,18 @@ RAMP = np.arange(210).reshape(SHAPE)
 CINE = np.arange(5 * 6 * 7 * 3, dtype=np.int16).reshape(*SHAPE, 3)
 
 
-def write_itk(path: Path, array: NDArray) -> None:
-    image = sitk.GetImageFromArray(np.ascontiguousarray(array.T))
-    image.SetSpacing(SPACING.tolist())
-    image.SetDirection(DIRECTION.ravel().tolist())
-    image.SetOrigin(ORIGIN.tolist())
-    sitk.WriteImage(image, str(path))
-
-
-def write_nibabel(path: Path, array: NDArray) -> None:
-    image = nib.Nifti1Image(array, AFFINE)
-    image.set_qform(AFFINE, code=1)
-    image.set_sform(AFFINE, code=1)
-    nib.save(image, path)
+def write(path: Path, array: NDArray) -> None:
+    nib.save(nib.Nifti1Image(array, AFFINE), path)
 
 
 LOAD = LoadScansd(("fixed_image", "moving_image"), ("fixed_label", "moving_label", "fixed_mask"))
 
 
 def write_pair(folder: Path) -> dict[str, str]:
-    write_nibabel(folder / "fixed.nii.gz", RAMP.astype(np.float32))
-    write_itk(folder / "moving.mha", RAMP[:4].astype(np.int16))
-    write_nibabel(folder / "label.nii.gz", RAMP.astype(np.uint8))
-    return {"fixed_image": str(folder / "fixed.nii.gz"), "moving_image": str(folder / "moving.mha")}
+    write(folder / "fixed.nii.gz", RAMP.astype(np.float32))
+    write(folder / "moving.nii.gz", RAMP[:4].astype(np.int16))
+    write(folder / "label.nii.gz", RAMP.astype(np.uint8))
+    return {"fixed_image": str(folder / "fixed.nii.gz"), "moving_image": str(folder / "moving.nii.gz")}
 
 
 def test_load_scansd_reads_what_is_there(tmp_path: Path) -> None:
@@ -63,7 +50,7 @@ def test_load_scansd_reads_what_is_there(tmp_path: Path) -> None:
 def test_load_scansd_rejects_a_label_of_another_shape(key: str, shape: str, tmp_path: Path) -> None:
     data = write_pair(tmp_path)
     other = {"moving_label": RAMP, "fixed_mask": RAMP[:4]}[key]
-    write_nibabel(tmp_path / "other.nii.gz", other.astype(np.uint8))
+    write(tmp_path / "other.nii.gz", other.astype(np.uint8))
     got = r"\(5, 6, 7\)" if key == "moving_label" else r"\(4, 6, 7\)"
     with pytest.raises(
         ValueError, match=rf"other\.nii\.gz is expected to have the shape {shape} of its scan, got {got}"
@@ -93,7 +80,7 @@ def test_load_scansd_takes_a_label_without_a_place(tmp_path: Path) -> None:
 
 def test_load_scansd_finds_the_dimensions_of_each_pair(tmp_path: Path) -> None:
     load = LoadScansd(("fixed_image", "moving_image"), "moving_label", spatial_dims=None)
-    write_nibabel(tmp_path / "volume.nii.gz", RAMP.astype(np.uint8))
+    write(tmp_path / "volume.nii.gz", RAMP.astype(np.uint8))
     np.save(tmp_path / "image.npy", RAMP[0].astype(np.uint8))
     for name, shape in (("volume.nii.gz", SHAPE), ("image.npy", SHAPE[1:])):
         loaded = load({key: str(tmp_path / name) for key in ("fixed_image", "moving_image", "moving_label")})
@@ -101,9 +88,9 @@ def test_load_scansd_finds_the_dimensions_of_each_pair(tmp_path: Path) -> None:
 
 
 def test_load_scansd_reads_one_phase_of_each_side(tmp_path: Path) -> None:
-    write_nibabel(tmp_path / "cine.nii.gz", CINE)
-    write_nibabel(tmp_path / "labels.nii.gz", (CINE % 5).astype(np.uint8))
-    write_nibabel(tmp_path / "label.nii.gz", RAMP.astype(np.uint8))
+    write(tmp_path / "cine.nii.gz", CINE)
+    write(tmp_path / "labels.nii.gz", (CINE % 5).astype(np.uint8))
+    write(tmp_path / "label.nii.gz", RAMP.astype(np.uint8))
     cine = str(tmp_path / "cine.nii.gz")
     data = {"fixed_image": cine, "moving_image": cine, "fixed_phase": 0, "moving_phase": 2}
     labels = {"fixed_label": str(tmp_path / "label.nii.gz"), "moving_label": str(tmp_path / "labels.nii.gz")}
@@ -116,21 +103,21 @@ def test_load_scansd_reads_one_phase_of_each_side(tmp_path: Path) -> None:
 
 
 def test_load_scansd_reads_one_phase_of_a_case(tmp_path: Path) -> None:
-    write_nibabel(tmp_path / "cine.nii.gz", CINE)
+    write(tmp_path / "cine.nii.gz", CINE)
     loaded = LoadScansd("image")({"image": str(tmp_path / "cine.nii.gz"), "phase": 1})
     np.testing.assert_array_equal(loaded["image"][0].numpy(), CINE[..., 1])
 
 
 def test_load_scansd_refuses_negative_labels(tmp_path: Path) -> None:
     """They can be warped, but not measured: that is known before the registration."""
-    write_nibabel(tmp_path / "other.nii.gz", np.where(RAMP < 50, -1, 1).astype(np.int16))
+    write(tmp_path / "other.nii.gz", np.where(RAMP < 50, -1, 1).astype(np.int16))
     data = {**write_pair(tmp_path), "fixed_label": str(tmp_path / "other.nii.gz")}
     with pytest.raises(ValueError, match=r"other\.nii\.gz is expected to hold labels from 0 on, got -1"):
         LOAD(data)
 
 
 def test_load_scansd_refuses_an_empty_mask(tmp_path: Path) -> None:
-    write_nibabel(tmp_path / "other.nii.gz", np.zeros(SHAPE, np.uint8))
+    write(tmp_path / "other.nii.gz", np.zeros(SHAPE, np.uint8))
     data = {**write_pair(tmp_path), "fixed_mask": str(tmp_path / "other.nii.gz")}
     with pytest.raises(ValueError, match=r"other\.nii\.gz is expected to be a mask, but no voxel of it is above 0"):
         LOAD(data)
@@ -139,7 +126,7 @@ def test_load_scansd_refuses_an_empty_mask(tmp_path: Path) -> None:
 
 
 def test_load_scansd_refuses_one_slice_where_volumes_are_wanted(tmp_path: Path) -> None:
-    write_nibabel(tmp_path / "slice.nii.gz", RAMP[:, :, :1].astype(np.uint8))
+    write(tmp_path / "slice.nii.gz", RAMP[:, :, :1].astype(np.uint8))
     pair = dict.fromkeys(("fixed_image", "moving_image"), str(tmp_path / "slice.nii.gz"))
     with pytest.raises(
         ValueError, match=r"slice\.nii\.gz is expected to be a volume, got one slice, of shape \(5, 6, 1\)"

@@ -42,7 +42,7 @@ def pair(shift: float = SHIFT) -> dict[str, Any]:
     }
 
 
-def measure(data: dict[str, Any]) -> dict[str, Any]:
+def measure(data: dict[str, Any]) -> dict[Any, Any]:
     warped = WarpToFixedd(("moving_image", "moving_label"))(data)
     return MeasureRegistrationd()(warped)
 

@@ -1,5 +1,7 @@
 """The network's field and the pre-alignment become one field on the fixed grid."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -87,7 +89,7 @@ def test_native_displacement_reads_half_precision() -> None:
 
 
 def test_native_fieldd_is_in_voxels_of_the_fixed_grid() -> None:
-    data = {
+    data: dict[str, Any] = {
         "fixed_image": MetaTensor(torch.zeros(1, *FIXED.shape), affine=FIXED.affine),
         "image": MetaTensor(torch.zeros(2, *WORKING.shape), affine=WORKING.affine),
         "initial_transform": T.tolist(),

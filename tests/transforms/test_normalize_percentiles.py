@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -69,7 +71,7 @@ def test_the_input_stays_and_a_metatensor_keeps_its_affine() -> None:
     affine = torch.diag(torch.tensor([2.0, 3.0, 4.0, 1.0]))
     image = MetaTensor(torch.rand(1, 6, 5) * 100, affine=affine)
     before = image.clone()
-    done = NormalizePercentiles(ENDS)(image)
+    done: Any = NormalizePercentiles(ENDS)(image)
     assert torch.equal(image, before)
     assert torch.equal(torch.as_tensor(done.affine), affine.double())
     assert done.dtype == torch.float32

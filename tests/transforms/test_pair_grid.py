@@ -65,9 +65,9 @@ def test_convention_pair_gridd_sees_one_scan_however_it_is_stored(
     expected = stacked(3.0, fixed_image=scan(RANDOM, OBLIQUE), moving_image=scan(RANDOM, OBLIQUE))
     image = stacked(3.0, fixed_image=other, moving_image=scan(RANDOM, OBLIQUE))
     torch.testing.assert_close(image.affine, expected.affine)
-    torch.testing.assert_close(image[1].as_tensor(), expected[1].as_tensor(), atol=1e-2, rtol=0)
+    torch.testing.assert_close(image.as_tensor()[1], expected.as_tensor()[1], atol=1e-2, rtol=0)
     inside = (slice(1, -1),) * 3  # blocks are counted from the first voxel: what is left over lies at the other end
-    torch.testing.assert_close(image[0].as_tensor()[inside], image[1].as_tensor()[inside], atol=1e-2, rtol=0)
+    torch.testing.assert_close(image.as_tensor()[0][inside], image.as_tensor()[1][inside], atol=1e-2, rtol=0)
 
 
 def test_pair_gridd_applies_the_initial_transform() -> None:
@@ -78,7 +78,7 @@ def test_pair_gridd_applies_the_initial_transform() -> None:
     flip = torch.diag(torch.tensor([-1.0, -1, 1, 1]).double())
     moving = scan(RANDOM, flip @ matrix @ flip @ OBLIQUE)
     image = stacked(4.0, fixed_image=scan(RANDOM, OBLIQUE), moving_image=moving, initial_transform=matrix)
-    torch.testing.assert_close(image[1].as_tensor(), image[0].as_tensor(), atol=1e-2, rtol=0)
+    torch.testing.assert_close(image.as_tensor()[1], image.as_tensor()[0], atol=1e-2, rtol=0)
 
 
 def test_pair_gridd_blanks_what_lies_outside_both_masks() -> None:

@@ -39,7 +39,7 @@ def test_warp_scan_with_a_zero_field_is_the_identity() -> None:
 def test_warp_scan_with_an_integer_field_is_a_shift(mode: str) -> None:
     image = MetaTensor(torch.arange(210).reshape(1, *SHAPE).float() + 5, affine=AFFINE)
     warped = warp_scan(image, field_of(constant((1, -2, 0))), mode)
-    torch.testing.assert_close(warped[0, :-1, 2:].as_tensor(), image[0, 1:, :-2].as_tensor(), atol=1e-3, rtol=0)
+    torch.testing.assert_close(warped.as_tensor()[0, :-1, 2:], image.as_tensor()[0, 1:, :-2], atol=1e-3, rtol=0)
     assert (warped[0, -1] == (5 if mode == "bilinear" else 0)).all()
 
 
@@ -47,7 +47,7 @@ def test_warp_scan_of_a_label_map_keeps_its_type() -> None:
     label = MetaTensor(torch.randint(1, 9, (1, *SHAPE), dtype=torch.int32), affine=AFFINE)
     warped = warp_scan(label, field_of(constant((0, 0, 1))), "nearest")
     assert warped.dtype == torch.int32
-    assert torch.equal(warped[..., :-1].as_tensor(), label[..., 1:].as_tensor())
+    assert torch.equal(warped.as_tensor()[..., :-1], label.as_tensor()[..., 1:])
     assert (warped[..., -1] == 0).all()
 
 

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from common.io import InputError
 from common.networks.blocks.gradient_stages import CHANNELS, CONVOLUTIONS, Decoder, Encoder, stage_widths
 from common.networks.blocks.padding import even_padding
 from common.networks.blocks.traced import Traced
@@ -26,7 +27,7 @@ class SegmentationUNet(nn.Module):
 
     Args:
         spatial_dims: 2 or 3.
-        in_channels: of the scan, one a window.
+        in_channels: of the scan, one per window.
         classes: organs and background, which comes first.
         multiplier: the stages have `4, 8, 16, ...` channels times this.
         convolutions: number of convolutions in the stage after each halving.
@@ -76,7 +77,7 @@ class SegmentationUNet(nn.Module):
         """
         if not torch.jit.is_tracing() and image.shape[1] != self.in_channels:
             raise ValueError(
-                f"SegmentationUNet() expects 'image' of {self.in_channels} channels, one a window, "
+                f"SegmentationUNet() expects 'image' of {self.in_channels} channels, one per window, "
                 f"got {tuple(image.shape)}."
             )
         pads = even_padding(image.shape[2:], self.divisor)
@@ -108,5 +109,5 @@ def load_segmentation_unet(weights: Mapping[str, Tensor]) -> SegmentationUNet:
         net = SegmentationUNet(len(kernel), in_channels, classes, width // CHANNELS, convolutions)
         net.load_state_dict(weights)
     except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
-        raise ValueError("load_segmentation_unet() expects weights of a SegmentationUNet, got others.") from error
+        raise InputError("load_segmentation_unet() expects weights of a SegmentationUNet, got others.") from error
     return net
