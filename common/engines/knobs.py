@@ -1,6 +1,7 @@
 """What each knob of the configs may be: its kind comes from the config's own default, its range from one table here."""
 
 import math
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any, NamedTuple
@@ -68,6 +69,7 @@ RANGES: Mapping[str, Range] = {
     "margin_probability": SHARE,
     "margin_voxels": Range(0, 1000),
     "labels": Range(1, 2**31 - 1),
+    "labels": Range(1, 2**31 - 1, counts=ANY),
     "largest_extent_mm": Range(1.0, 1e5),
     "learning_rate": Range(1e-12, 10.0),
     "moving_phase": PHASE,
@@ -125,6 +127,9 @@ def check_knob(name: str, value: Any, default: Any) -> Any:
         InputError: in one sentence, if the knob is of another kind or outside its range.
     """
     default = "cpu" if name == "device" else default  # an expression in the configs
+    if name == "labels" and _is_number(value, whole=True) and value > 0:
+        warnings.warn("--labels is a list of the values now; their number goes in the next version.", FutureWarning, 2)
+        value = list(range(1, value + 1))
     if isinstance(value, str) and default is None and value.lower() in NULL:
         value = None
     if isinstance(value, str) and isinstance(default, bool):

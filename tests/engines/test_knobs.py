@@ -62,8 +62,7 @@ def test_words_of_the_command_line_are_what_they_mean(word: str, default: Any, m
         ("multiplier", -0.0, 8, r"^--multiplier is expected to be a whole number from 1 to 64, got -0\.0\.$"),
         ("multiplier", True, 8, r"a whole number from 1 to 64, got True\.$"),
         ("seed", [[1, 2], [3]], 0, r"a whole number from 0 to 4294967295, got \[\[1, 2\], \[3\]\]\.$"),
-        ("labels", [1, 2], 2, r"a whole number from 1 to 2147483647, got \[1, 2\]\.$"),
-        ("labels", 2, [1], "a list of whole numbers from 1 to 2147483647, got 2"),
+        ("labels", "all", [1], "a list of whole numbers from 1 to 2147483647, got all"),
         ("labels", [0], [1], "a list of whole numbers from 1"),
         ("learning_rate", True, 0.1, "a number from 1e-12 to 10, got True"),
         ("learning_rate", math.nan, 0.1, "a number from 1e-12 to 10, got nan"),
@@ -94,3 +93,8 @@ def test_knob_may_not_be(name: str, value: Any, default: Any, message: str) -> N
     with pytest.raises(ValueError, match=message) as error:
         check_knob(name, value, default)
     assert "\n" not in str(error.value)
+
+
+def test_number_of_labels_is_an_old_form_of_their_values() -> None:
+    with pytest.warns(FutureWarning, match=r"^--labels is a list of the values now"):
+        assert check_knob("labels", 3, [1, 2]) == [1, 2, 3]
