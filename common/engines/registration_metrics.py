@@ -9,6 +9,7 @@ from typing import Any
 from monai.handlers import IgniteMetricHandler
 from torch import Tensor
 
+from common.io import InputError
 from common.losses import NormalizedCrossCorrelation
 from common.metrics import (
     FoldingPercent,
@@ -54,7 +55,7 @@ def registration_metrics(
         Handlers by the names, in their order.
 
     Raises:
-        ValueError: if a name is unknown, or what its metric needs is missing.
+        InputError: if a name is unknown, or what its metric needs is missing.
     """
     return {name: _metric(name, labels, spacing, similarity) for name in names}
 
@@ -65,7 +66,7 @@ def _metric(
     needs = {"labels": name in (*OVERLAP, *DISTANCES), "spacing": name in DISTANCES, "similarity": name == "similarity"}
     given = {"labels": len(labels), "spacing": len(spacing), "similarity": similarity is not None}
     if missing := [argument for argument, needed in needs.items() if needed and not given[argument]]:
-        raise ValueError(f"registration_metrics() expects '{missing[0]}' for {name}, got none.")
+        raise InputError(f"registration_metrics() expects '{missing[0]}' for {name}, got none.")
     if name in OVERLAP:
         return IgniteMetricHandler(LabelDice(labels), output_transform=OVERLAP[name])
     if name in DISTANCES:
@@ -75,7 +76,7 @@ def _metric(
     if name in IMAGES:
         comparison: Any = similarity if name == "similarity" else _correlation
         return IgniteMetricHandler(loss_fn=comparison, output_transform=warped_and_fixed_image)
-    raise ValueError(f"registration_metrics() expects names out of {', '.join(NAMES)}, got {name}.")
+    raise InputError(f"registration_metrics() expects names out of {', '.join(NAMES)}, got {name}.")
 
 
 def _correlation(warped: Tensor, fixed: Tensor) -> Tensor:

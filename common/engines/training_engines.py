@@ -5,6 +5,7 @@ What a config says of them is what differs: network, loss, data, inferer, metric
 
 import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from monai.engines import SupervisedEvaluator, SupervisedTrainer
@@ -12,6 +13,8 @@ from monai.inferers import Inferer
 from torch import device as Device
 from torch import nn
 from torch.optim import Optimizer
+
+from common.io import load_weights
 
 from .batch import prepare_pair_batch
 
@@ -64,8 +67,10 @@ def validation_engine(
     val_handlers: Sequence[Any] = (),
     metric_cmp_fn: Callable[..., Any] = operator.gt,
     prepare_batch: Callable[..., Any] = prepare_pair_batch,
+    checkpoint: str | Path | None = None,
+    checkpoint_key: str | None = None,
 ) -> SupervisedEvaluator:
-    """Build the evaluator of a validation.
+    """Build the evaluator of a validation, or of an evaluation.
 
     Args:
         network: on its device, see `place_network`.
@@ -75,7 +80,15 @@ def validation_engine(
         val_handlers: see `ValidationHandlers`.
         metric_cmp_fn: whether the first of two values is the better one.
         prepare_batch: of pairs, or of cases.
+        checkpoint: weights of an evaluation, see `common.io.load_weights`; None where the network is in training.
+        checkpoint_key: name of the network in a file of several.
+
+    Raises:
+        FileNotFoundError: if there are no such weights.
+        InputError: if they do not fit the network.
     """
+    if checkpoint is not None:
+        load_weights(network, checkpoint, checkpoint_key)
     return SupervisedEvaluator(
         device=_device(network),
         val_data_loader=dataloader,

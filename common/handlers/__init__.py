@@ -3,7 +3,6 @@
 from ._checkpoint_files import newest_checkpoint as newest_checkpoint
 from .checkpoint import TrainingCheckpoint as TrainingCheckpoint
 from .epoch_seed import EpochSeed as EpochSeed
-from .load_weights import LoadWeights as LoadWeights
 from .metrics_csv import MetricsCsv as MetricsCsv
 from .non_finite import StopOnNonFinite as StopOnNonFinite
 from .pack_weights import pack_mean_weights as pack_mean_weights

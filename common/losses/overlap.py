@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from common.io import InputError
+
 from .direction import Direction
 from .term import Term
 
@@ -22,7 +24,7 @@ class Overlap(Term):
         labels: their values.
 
     Raises:
-        ValueError: in training, if only one of the scans has a label map, or one has other labels than 0 and these.
+        InputError: in training, if only one of the scans has a label map, or one has other labels than 0 and these.
     """
 
     def __init__(self, loss: Callable[[Tensor, Tensor], Tensor], labels: Sequence[int]) -> None:
@@ -33,7 +35,7 @@ class Overlap(Term):
         """The channels of the moving label map."""
         maps = [pair.of_fixed("label"), pair.of_moving("label")]
         if (maps[0] is None) != (maps[1] is None):
-            raise ValueError("Overlap() expects both label maps of a pair or none, got one.")
+            raise InputError("Overlap() expects both label maps of a pair or none, got one.")
         return None if maps[1] is None else self._channels(pair.moving, maps[1])
 
     def __call__(self, pair: Direction, warped: Tensor | None) -> Tensor | None:
@@ -47,5 +49,5 @@ class Overlap(Term):
         unknown = label[(label != 0) & ~channels.any(dim=1, keepdim=True)]
         if unknown.numel():
             rule = f"'{side}_label' of the values 0 and labels={self.labels}"
-            raise ValueError(f"Overlap() expects {rule}, got {int(unknown[0])}.")
+            raise InputError(f"Overlap() expects {rule}, got {int(unknown[0])}.")
         return channels.float()

@@ -1,6 +1,8 @@
 import operator
+from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 from monai.inferers import SimpleInferer
 from torch import nn
@@ -44,3 +46,13 @@ def test_the_first_metric_is_the_one_that_counts() -> None:
     assert validator.state.key_metric_name == "similarity"
     assert set(validator.state.metrics) == {"similarity", "folding_percent"}
     assert validator.state.best_metric == validator.state.metrics["similarity"]
+
+
+def test_an_evaluation_has_the_weights_of_its_file(tmp_path: Path) -> None:
+    trained = nn.Conv2d(2, 2, 1)
+    torch.save({"a": trained.half().state_dict(), "b": nn.Conv2d(2, 3, 1).state_dict()}, tmp_path / "weights.pt")
+    given = parts() | {"metrics": registration_metrics(["ncc"]), "checkpoint": tmp_path / "weights.pt"}
+    validation_engine(checkpoint_key="a", **given)
+    assert torch.equal(given["network"].weight, trained.weight.float())
+    with pytest.raises(ValueError, match=r"^The weights in .*weights\.pt do not fit the network: 2 of 2 are"):
+        validation_engine(checkpoint_key="b", **given)
