@@ -66,6 +66,8 @@ RANGES: Mapping[str, Range] = {
     "independent_rotation_degrees": DEGREES,
     "independent_translation_voxels": VOXELS,
     "independent_zoom": Range(0.0, 0.9),
+    "margin_probability": SHARE,
+    "margin_voxels": Range(0, 1000),
     "labels": Range(1, 2**31 - 1),
     "largest_extent_mm": Range(1.0, 1e5),
     "learning_rate": Range(1e-12, 10.0),

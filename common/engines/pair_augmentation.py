@@ -19,15 +19,17 @@ from monai.transforms import (
     Transform,
 )
 
+from common.transforms import RandFieldOfViewd
+
 IMAGES = ("fixed_image", "moving_image")
 KEYS = (*IMAGES, "fixed_label", "moving_label")
 
 
 def pair_augmentation(
     spatial_size: Sequence[int],
-    border: str = "constant",
     flip_probability: float = 0.0,
     quarter_turn_probability: float = 0.0,
+    margin: Mapping[str, Any] | None = None,
     affine: Mapping[str, Any] | None = None,
     independent: Mapping[str, Any] | None = None,
 ) -> Compose:
@@ -35,9 +37,10 @@ def pair_augmentation(
 
     Args:
         spatial_size: of the scans, voxels.
-        border: what lies outside of a scan: "constant" for 0, "edge" for its border.
         flip_probability: along each axis.
         quarter_turn_probability: of one to three quarter turns in one of the planes.
+        margin: of each scan by itself, first of all: `probability` and `voxels` of a narrower field of view, see
+            `common.transforms.RandFieldOfViewd`.
         affine: of both scans alike: `probability`, `rotation_degrees`, `translation_voxels`, `zoom`, the largest there
             can be; `rotation_axes` "all" or "one" of them at a time.
         independent: of each scan by itself, before: the same but for the axes, and `gamma`, lowest and highest, and
@@ -48,29 +51,28 @@ def pair_augmentation(
     """
     dims = len(spatial_size)
     transforms: list[Transform] = []
+    if margin:
+        transforms.append(RandFieldOfViewd(IMAGES, margin["probability"], margin["voxels"]))
     if independent and independent["probability"]:
-        transforms += _independent(spatial_size, border, **independent)
+        transforms += _independent(spatial_size, **independent)
     transforms += [RandFlipd(KEYS, flip_probability, axis, allow_missing_keys=True) for axis in range(dims)]
     planes = combinations(range(dims), 2)
     turns = [RandRotate90d(KEYS, quarter_turn_probability, 3, plane, allow_missing_keys=True) for plane in planes]
     transforms.append(OneOf(turns))
     if affine:
-        transforms.append(_common_affine(spatial_size, border, **affine))
+        transforms.append(_common_affine(spatial_size, **affine))
     return Compose(transforms)
 
 
-def _common_affine(
-    spatial_size: Sequence[int], border: str, probability: float, rotation_axes: str, **ranges: float
-) -> OneOf:
+def _common_affine(spatial_size: Sequence[int], probability: float, rotation_axes: str, **ranges: float) -> OneOf:
     """One affine transform of both scans, about all axes at once or about one of them."""
     axes = range(3 if len(spatial_size) == 3 else 1)
     choices = [[1.0] * len(axes)] if rotation_axes == "all" else [[float(a == b) for b in axes] for a in axes]
-    return OneOf([_affine(KEYS, spatial_size, border, probability, turned, **ranges) for turned in choices])
+    return OneOf([_affine(KEYS, spatial_size, probability, turned, **ranges) for turned in choices])
 
 
 def _independent(
     spatial_size: Sequence[int],
-    border: str,
     probability: float,
     gamma: Sequence[float],
     noise: float,
@@ -81,14 +83,13 @@ def _independent(
     return [
         *(RandAdjustContrastd(key, probability, (low, high), retain_stats=True) for key in IMAGES),
         *(RandGaussianNoised(key, probability, std=noise) for key in IMAGES),
-        *(_affine(KEYS[side::2], spatial_size, border, probability, turned, **ranges) for side in (0, 1)),
+        *(_affine(KEYS[side::2], spatial_size, probability, turned, **ranges) for side in (0, 1)),
     ]
 
 
 def _affine(
     keys: Sequence[str],
     spatial_size: Sequence[int],
-    border: str,
     probability: float,
     turned: Sequence[float],
     rotation_degrees: float,
@@ -96,7 +97,6 @@ def _affine(
     zoom: float,
 ) -> RandAffined:
     dims = len(spatial_size)
-    images = "zeros" if border == "constant" else "border"
     return RandAffined(
         keys,
         spatial_size,
@@ -105,7 +105,7 @@ def _affine(
         translate_range=[translation_voxels] * dims,
         scale_range=[zoom] * dims,
         mode=["bilinear" if key in IMAGES else "nearest" for key in keys],
-        padding_mode=[images if key in IMAGES else "zeros" for key in keys],
+        padding_mode="zeros",  # what a `CaseGrid` fills with
         cache_grid=True,
         allow_missing_keys=True,
     )
