@@ -97,7 +97,9 @@ def test_without_a_folder_nothing_is_kept(tmp_path: Path) -> None:
 def test_the_first_weights_can_be_validated(tmp_path: Path) -> None:
     trainer, validator = build(tmp_path, validate_first=True, val_interval=1)
     seen = []
-    validator.add_event_handler("COMPLETED", lambda: seen.append(float(trainer.network.shift.detach().abs().sum())))
+    validator.add_event_handler(
+        "COMPLETED", lambda: seen.append(float(trainer.network.state_dict()["shift"].abs().sum()))
+    )
     trainer.run()
     assert len(seen) == 3
     assert seen[0] == 0 < seen[1]
