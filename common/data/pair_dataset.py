@@ -33,7 +33,7 @@ class PairDataset(Dataset):
             pairs stay, and itself (``"name"``; else its file does).
         transform: reads and prepares a case; no randomness, done once per case.
         augmentation: applied to each pair; may be random.
-        pairs: how cases become pairs: "random" (every case once as the moving one, with a fixed one drawn from all,
+        pairing: how cases become pairs: "random" (every case once as the moving one, with a fixed one drawn from all,
             itself included), "ordered" (all of two different cases), "unordered" (of those one order), "ring" (every
             case with the next), "atlas" (the first case fixed, every other one moving).
         shuffle: draw the order anew each epoch; a random draw of pairs is new in any case.
@@ -42,7 +42,7 @@ class PairDataset(Dataset):
         preload: read every case at once, so that worker processes share what is read; else each when it is wanted.
 
     Raises:
-        InputError: if there are no data, they mix cases and pairs, `pairs` is unknown, or no two cases can be paired.
+        InputError: if there are no data, they mix cases and pairs, `pairing` is unknown, or no two cases can be paired.
     """
 
     def __init__(
@@ -50,25 +50,25 @@ class PairDataset(Dataset):
         data: Sequence[Mapping[Hashable, Any]],
         transform: Callable[[Case], Case] | None = None,
         augmentation: Callable[[Case], Case] | None = None,
-        pairs: str = "random",
+        pairing: str = "random",
         shuffle: bool = True,
         length: int | None = None,
         seed: int = 0,
         preload: bool = False,
     ) -> None:
         self.cases, self.listed = _split(data)
-        if pairs not in KINDS:
-            raise InputError(f"PairDataset() expects 'pairs' to be one of {', '.join(KINDS)}, got {pairs!r}.")
+        if pairing not in KINDS:
+            raise InputError(f"PairDataset() expects 'pairing' to be one of {', '.join(KINDS)}, got {pairing!r}.")
         self.transform = transform or dict
         self.augmentation = augmentation
-        self.kind = pairs
+        self.pairing = pairing
         self.shuffle = shuffle
         self.length = length
         self.seed = seed
         self.cache: dict[int, Case] = {}
         self.set_epoch(1)
         if not self.drawn:
-            raise InputError(f"PairDataset() expects two cases of one cohort for {pairs} pairs, got no such two.")
+            raise InputError(f"PairDataset() expects two cases of one cohort for {pairing} pairs, got no such two.")
         for number in range(len(self.cases) if preload else 0):
             self._case(number)
 
@@ -76,7 +76,7 @@ class PairDataset(Dataset):
         """Draw the pairs of an epoch, counted from 1."""
         self.epoch = epoch
         random = np.random.default_rng([self.seed, epoch])
-        drawn: Iterable[tuple[int, int]] = self.listed or _draw(self.kind, self.cases, random)
+        drawn: Iterable[tuple[int, int]] = self.listed or _draw(self.pairing, self.cases, random)
         if self.shuffle:
             ordered = list(drawn)
             drawn = (ordered[i] for i in random.permutation(len(ordered)))

@@ -7,8 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
+from monai.handlers import IgniteMetricHandler
 from monai.utils import CommonKeys
 from torch import Tensor
+
+from common.metrics import LabelDice
 
 from .batch import Batch, _move
 
@@ -47,3 +50,8 @@ def predicted_and_true_label(output: Mapping[str, Any]) -> tuple[Tensor, Tensor]
     maps = logits.argmax(dim=1, keepdim=True), batch["label"].long()
     kept = [torch.stack([m * k[m] for m, k in zip(each, known, strict=True)]) for each in maps]
     return kept[0], kept[1]
+
+
+def segmentation_metrics(organs: int) -> dict[str, IgniteMetricHandler]:
+    """Build the metric of a segmentation: "dice", of the organs from 1 to their number that are annotated."""
+    return {"dice": IgniteMetricHandler(LabelDice(range(1, organs + 1)), output_transform=predicted_and_true_label)}

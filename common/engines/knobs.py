@@ -1,6 +1,7 @@
 """What each knob of the configs may be: its kind comes from the config's own default, its range from one table here."""
 
 import math
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any, NamedTuple
@@ -125,6 +126,9 @@ def check_knob(name: str, value: Any, default: Any) -> Any:
         InputError: in one sentence, if the knob is of another kind or outside its range.
     """
     default = "cpu" if name == "device" else default  # an expression in the configs
+    if name == "labels" and _are_numbers(default) and _is_number(value, whole=True) and value in ANY:
+        warnings.warn("--labels is a list of the values now; their number goes in the next version.", FutureWarning, 2)
+        value = list(range(1, value + 1))
     if isinstance(value, str) and default is None and value.lower() in NULL:
         value = None
     if isinstance(value, str) and isinstance(default, bool):
@@ -147,7 +151,8 @@ def _range(name: str, default: Any) -> Range | None:
     rule = None if isinstance(default, Mapping) else RANGES.get(name)
     if rule is None or rule.counts or not isinstance(default, list | tuple):
         return rule
-    return rule._replace(counts=(len(default),) if len(default) > 1 else ANY) if _are_numbers(default) else None
+    counts = ANY if name == "labels" or len(default) == 1 else (len(default),)
+    return rule._replace(counts=counts) if _are_numbers(default) else None
 
 
 def is_built(value: Any) -> bool:
@@ -191,8 +196,8 @@ def _is_like(value: Any, default: Any) -> bool:
     return _is_number(value, isinstance(default, Integral))
 
 
-def _are_numbers(values: Sequence[Any]) -> bool:
-    return bool(values) and all(_is_number(value) for value in values)
+def _are_numbers(values: Any) -> bool:
+    return isinstance(values, list | tuple) and bool(values) and all(_is_number(value) for value in values)
 
 
 def _describe_range(name: str, rule: Range) -> str:

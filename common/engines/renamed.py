@@ -4,13 +4,15 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from monai.utils import ensure_tuple
+
 from common.io import InputError
 
 from ._references import references
 
 RENAMED = {
     "keypoints": "keypoint_keys",
-    "labels": "label_keys",  # where they are no values
+    "labels": "label_keys",
     "pairs": "pairing",
     "passes": "samples",
     "pixdim": "spacing",
@@ -37,6 +39,8 @@ def use_new_names(config: dict[str, Any], files: Sequence[Mapping[str, Any]]) ->
     """
     in_use = references(files)
     renamed = {old: new for old, new in RENAMED.items() if new in config and old not in in_use}
+    if any(isinstance(value, int) for value in ensure_tuple(config.get("labels"))):
+        renamed.pop("labels", None)  # values, of an overlay that trains, too
     given = renamed.keys() & config.keys()
     for old in sorted(given):
         new = renamed[old]

@@ -15,3 +15,4 @@ from .schedules import cosine as cosine
 from .schedules import exponential as exponential
 from .schedules import linear as linear
 from .schedules import stepwise as stepwise
+from .tensorboard import TensorBoard as TensorBoard

@@ -1,7 +1,9 @@
 """The terms of the loss, of an iteration and on average over an epoch."""
 
 from collections import Counter
+from typing import Any
 
+import torch
 from ignite.engine import Events
 from monai.engines import Evaluator, SupervisedTrainer
 from monai.engines.utils import IterationEvents
@@ -11,7 +13,11 @@ from monai.utils import CommonKeys, is_scalar
 def loss_terms(engine: SupervisedTrainer) -> dict[str, float]:
     """The loss and, where the loss function keeps them, its `terms`; from `LOSS_COMPLETED` to the next batch."""
     terms = getattr(engine.loss_function, "terms", {})
-    return terms if "loss" in terms else {"loss": float(engine.state.output[CommonKeys.LOSS].detach()), **terms}
+    if "loss" in terms:
+        return terms
+    output: Any = engine.state.output
+    output = output[0] if isinstance(output, list) else output  # one a case, at the end of an iteration
+    return {"loss": float(torch.as_tensor(output[CommonKeys.LOSS]).detach()), **terms}
 
 
 def validated(engine: SupervisedTrainer, validator: Evaluator | None) -> dict[str, float]:

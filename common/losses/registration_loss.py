@@ -1,140 +1,93 @@
-"""The loss of every bundle: similarity, overlap and regularization, summed over directions and levels in one place.
+"""The loss of every bundle: weighted terms, warped for and summed over directions in one place.
 
-MONAI has the terms, and no sum of them that knows a moving image from a fixed one.
+MONAI has losses, and no sum of them that knows a moving image from a fixed one.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any, Protocol, cast
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
-from monai.networks.utils import one_hot
 from torch import Tensor, nn
 
-from common.spatial import warp
-
-Term = Callable[[Tensor, Tensor], Tensor]
-
-
-class Prediction(Protocol):
-    """What a network answers in training mode; it may leave out all but the field.
-
-    Attributes:
-        ddf: displacement on the fixed grid, `(B, d, *spatial)`, voxels.
-        levels: further displacements of the same shape, for the similarity alone (deep supervision).
-        reverse: the prediction on the moving grid.
-    """
-
-    ddf: Tensor
-    levels: tuple[Tensor, ...]
-    reverse: "Prediction | None"
+from .direction import Direction, Prediction, directions
+from .term import Term
 
 
 class RegistrationLoss(nn.Module):
-    r"""Weighted sum of the terms, each averaged over the predicted directions.
+    r"""Weighted sum of terms, each averaged over the predicted directions.
 
-    .. math:: L = \alpha S(m \circ u, f) + \beta O(l_m \circ u, l_f) + \gamma R(u)
+    .. math:: L = \sum_k w_k T_k
 
-    The similarity is averaged over the levels of the deep supervision, too; the overlap sees the last field alone. The
-    weights are attributes, for schedules to set; a term of weight 0 is not computed. Without labels in the batch there
-    is no overlap term. The last values are in `terms`, for logging.
+    A term of weight 0 is not computed, nor one of which the batch has nothing to read. The last values are in `terms`,
+    for logging.
 
     Args:
-        similarity: of the warped and the fixed image, `(B, C, *spatial)` both: a loss of MONAI or of this room.
-        overlap: of warped and fixed one-hot labels, `(B, labels + 1, *spatial)` both, background first.
-        regularization: of a field, `(B, d, *spatial)`.
-        regularized: attribute of the prediction that is regularized.
-        labels: number of labels, without the background.
-        similarity_weight: alpha.
-        overlap_weight: beta.
-        regularization_weight: gamma.
-        foreground: compare images only where both are above 0.
+        terms: weight and term by name: `{"similarity": [1.0, Similarity(...)], ...}`; see `Term`. The weights are in
+            `weights`, for schedules to set with `set_weight`.
         padding: of moving images and labels, see `common.spatial.warp`.
+
+    Example:
+        >>> from common.losses import DisplacementSmoothness, Regularization, Similarity
+        >>> similarity, regularization = Similarity(torch.nn.MSELoss()), Regularization(DisplacementSmoothness())
+        >>> loss = RegistrationLoss({"similarity": [1.0, similarity], "regularization": [0.5, regularization]})
+        >>> batch = {"fixed_image": torch.ones(1, 1, 4, 4), "moving_image": torch.zeros(1, 1, 4, 4)}
+        >>> loss(torch.zeros(1, 2, 4, 4), batch).item(), loss.terms
+        (1.0, {'similarity': 1.0, 'regularization': 0.0, 'loss': 1.0})
     """
 
-    def __init__(
-        self,
-        similarity: Term | None = None,
-        overlap: Term | None = None,
-        regularization: Callable[[Tensor], Tensor] | None = None,
-        regularized: str = "ddf",
-        labels: int = 0,
-        similarity_weight: float = 1.0,
-        overlap_weight: float = 1.0,
-        regularization_weight: float = 1.0,
-        foreground: bool = False,
-        padding: str = "zeros",
-    ) -> None:
+    def __init__(self, terms: Mapping[str, Sequence[Any]], padding: str = "zeros") -> None:
         super().__init__()
-        self.similarity = similarity
-        self.overlap = overlap
-        self.regularization = regularization
-        self.regularized = regularized
-        self.labels = labels
-        self.similarity_weight = similarity_weight
-        self.overlap_weight = overlap_weight
-        self.regularization_weight = regularization_weight
-        self.foreground = foreground
+        self.weights = {name: float(weight) for name, (weight, _) in terms.items()}
+        self.parts: dict[str, Term] = {name: term for name, (_, term) in terms.items()}
         self.padding = padding
         self.terms: dict[str, float] = {}
+
+    def set_weight(self, name: str, weight: float) -> None:
+        """Change a weight: what a schedule calls.
+
+        Raises:
+            ValueError: if there is no such term.
+        """
+        if name not in self.weights:
+            raise ValueError(f"RegistrationLoss() has no term {name}, but {', '.join(self.weights)}.")
+        self.weights[name] = float(weight)
 
     def forward(self, prediction: Tensor | Prediction, batch: Mapping[str, Any]) -> Tensor:
         """Sum up.
 
         Args:
             prediction: a displacement `(B, d, *spatial)` in voxels, or what has one, see `Prediction`.
-            batch: `fixed_image` and `moving_image`, `(B, C, *spatial)`; for the overlap `fixed_label` and
-                `moving_label`, `(B, 1, *spatial)`, whole numbers.
+            batch: what the terms read: `fixed_image`, `moving_image`, `(B, C, *spatial)`, ...
 
         Returns:
             Scalar.
 
         Raises:
-            ValueError: if only one of the images has labels, or one is above `labels`.
+            ValueError: if there is nothing for any term in the batch.
         """
-        ways = [(prediction, "fixed", "moving")]
-        reverse = getattr(prediction, "reverse", None)
-        if reverse is not None:
-            ways.append((reverse, "moving", "fixed"))
-        sums: dict[str, Tensor] = {}
-        for predicted, fixed, moving in ways:
-            for name, value in self._terms(predicted, batch, fixed, moving).items():
-                sums[name] = sums.get(name, value.new_zeros(())) + value / len(ways)
-        loss = torch.stack([getattr(self, f"{name}_weight") * value for name, value in sums.items()]).sum()
-        self.terms = {name: float(value.detach()) for name, value in sums.items()} | {"loss": float(loss.detach())}
+        values: dict[str, list[Tensor]] = {}
+        for pair in directions(prediction, batch, self.padding):
+            for name, value in self._values(pair).items():
+                values.setdefault(name, []).append(value)
+        if not values:
+            raise ValueError(f"RegistrationLoss() expects a batch for one of its terms, got {', '.join(batch)}.")
+        means = {name: torch.stack(each).mean() for name, each in values.items()}
+        loss = torch.stack([self.weights[name] * mean for name, mean in means.items()]).sum()
+        self.terms = {name: float(mean.detach()) for name, mean in means.items()} | {"loss": float(loss.detach())}
         return loss
 
-    def _terms(self, prediction: Any, batch: Mapping[str, Any], fixed: str, moving: str) -> dict[str, Tensor]:
+    def _values(self, pair: Direction) -> dict[str, Tensor]:
         """The terms of one direction."""
-        ddf = getattr(prediction, "ddf", prediction)
-        images = batch[f"{fixed}_image"], batch[f"{moving}_image"]
-        labels = self._one_hot(batch, fixed), self._one_hot(batch, moving)
-        if (labels[0] is None) != (labels[1] is None):
-            raise ValueError("RegistrationLoss() expects both label maps of a pair or none, got one.")
-        terms: dict[str, Tensor] = {}
-        both = images[1] if labels[1] is None else torch.cat([images[1], labels[1]], dim=1)
-        warped = warp(both, ddf, padding=self.padding)  # images and labels in one go
-        channels = images[1].shape[1]
-        if self.similarity is not None and self.similarity_weight:
-            others = [warp(images[1], level, padding=self.padding) for level in getattr(prediction, "levels", ())]
-            similarities = [self._compare(each, images[0]) for each in (warped[:, :channels], *others)]
-            terms["similarity"] = torch.stack(similarities).mean()
-        if labels[0] is not None:
-            terms["overlap"] = cast(Term, self.overlap)(warped[:, channels:], labels[0])
-        if self.regularization is not None and self.regularization_weight:
-            terms["regularization"] = self.regularization(getattr(prediction, self.regularized, ddf))
-        return terms
+        parts = {name: term for name, term in self.parts.items() if self.weights[name]}
+        moving = {name: term.moving(pair) for name, term in parts.items()}
+        warped = _warp_together(pair, {name: tensor for name, tensor in moving.items() if tensor is not None})
+        values = {name: term(pair, warped.get(name)) for name, term in parts.items()}
+        return {name: value for name, value in values.items() if value is not None}
 
-    def _compare(self, warped: Tensor, fixed: Tensor) -> Tensor:
-        if self.foreground:
-            mask = (warped > 0) & (fixed > 0)
-            warped, fixed = warped * mask, fixed * mask
-        return cast(Term, self.similarity)(warped, fixed)
 
-    def _one_hot(self, batch: Mapping[str, Any], side: str) -> Tensor | None:
-        if self.overlap is None or not self.overlap_weight or f"{side}_label" not in batch:
-            return None
-        label = batch[f"{side}_label"].as_subclass(Tensor).long()
-        if label.max() > self.labels:
-            rule = f"'{side}_label' of values up to labels={self.labels}"
-            raise ValueError(f"RegistrationLoss() expects {rule}, got {int(label.max())}.")
-        return one_hot(label, self.labels + 1).float()
+def _warp_together(pair: Direction, moving: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Look up all channels at once, since the coordinates are the same."""
+    if not moving:
+        return {}
+    warped = pair.warp(torch.cat(list(moving.values()), dim=1))
+    return dict(zip(moving, warped.split([tensor.shape[1] for tensor in moving.values()], dim=1), strict=True))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import ignite.distributed as idist
 from ignite.engine import Engine, Events
 from monai.utils import CommonKeys
 from numpy.typing import NDArray
@@ -20,6 +21,8 @@ from .figure import registration_report
 class ValidationReport:
     """Write ``validation_epoch=N.png``, a registration report of the first pair, whenever an evaluator has run.
 
+    Of several processes the first writes.
+
     Args:
         output_dir: folder of the pictures.
         spacing: voxel size of the pairs, mm.
@@ -31,6 +34,8 @@ class ValidationReport:
 
     def attach(self, engine: Engine) -> None:
         """Register the event of an evaluator."""
+        if idist.get_rank():
+            return
         engine.add_event_handler(Events.ITERATION_COMPLETED(once=1), self.draw)
 
     def draw(self, engine: Engine) -> None:

@@ -15,6 +15,9 @@ from monai.transforms import Compose
 from common.io import read_scan
 
 BUNDLES = Path(__file__).parents[2] / "bundles"
+FINE_TUNING = [
+    str(BUNDLES / "hippocampus_mr_symmetric" / "configs" / f"{name}.json") for name in ("train", "monai_label")
+]
 
 
 @pytest.mark.filterwarnings("ignore:.*antialiasing:UserWarning")
@@ -50,17 +53,16 @@ def test_server_offers_the_weights_of_the_anatomy_alone(name: str) -> None:
 
 def fine_tune(phantom: dict[str, str], root: Path, **options: Any) -> None:
     """Train as the server does: from the weights there are, on cases it names."""
-    configs = BUNDLES / "hippocampus_mr_symmetric" / "configs"
     cases = [{"image": phantom[f"{side}_image"], "label": phantom[f"{side}_label"]} for side in ("fixed", "moving")]
     run(
-        config_file=[str(configs / f"{name}.json") for name in ("train", "monai_label")],
+        config_file=FINE_TUNING,
         logging_file=False,
         bundle_root=str(root),
         device="cpu",
         **{"train#trainer#max_epochs": 1, "train#dataset#data": cases, "validate#dataset#data": cases},
         multiplier=1,
-        labels=13,
-        pixdim=[12.0] * 3,
+        labels=list(range(1, 14)),
+        spacing=[12.0] * 3,
         spatial_size=[16, 16, 32],
         num_workers=0,
         **options,
@@ -83,6 +85,8 @@ def test_training_on_given_cases_leaves_the_weights_of_the_bundle(phantom: dict[
         "load_dict": {"model": "@network"},
     }
     torch.save(weights, tmp_path / "start.pt")
-    fine_tune(phantom, tmp_path, **{"train#handlers#0": loader}, learning_rate=10.0)
+    parser.read_config(FINE_TUNING)
+    handlers = [loader, *parser["train#handlers"]]  # as the server puts it
+    fine_tune(phantom, tmp_path, **{"train#handlers": handlers}, learning_rate=10.0)
     kept = torch.load(tmp_path / "models" / "model.pt", weights_only=True)
     assert all(torch.equal(kept[name], weights[name]) for name in weights)  # worse ones never replace them

@@ -26,7 +26,7 @@ TINY = {
     "val_interval": 1,
     "num_workers": 0,
     "device": "cpu",
-    "pixdim": [10.0, 10.0, 10.0],
+    "spacing": [10.0, 10.0, 10.0],
     "windows": [[400, 200]],
     "organs": ORGANS,
 }

@@ -28,8 +28,8 @@ TINY = {
     "val_interval": 1,
     "num_workers": 0,
     "device": "cpu",
-    "pixdim": [15.0, 15.0, 12.0],
-    "labels": 13,
+    "spacing": [15.0, 15.0, 12.0],
+    "labels": list(range(1, 14)),
 }
 
 

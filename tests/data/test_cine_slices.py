@@ -57,7 +57,7 @@ def test_find_cine_slices_validates_on_annotated_pairs(folder: Path) -> None:
     assert [case["name"][3:] for case in validation] == [
         "slice0_phase1", "slice0_phase3", "slice2_phase1", "slice2_phase3"]  # fmt: skip
     assert all("label" in case for case in validation)
-    assert len(PairDataset(validation, pairs="ordered")) == 4
+    assert len(PairDataset(validation, pairing="ordered")) == 4
 
 
 def test_find_cine_slices_reads_each_file_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,7 +44,7 @@ def test_other_errors_keep_their_traceback(workers: int) -> None:
 @pytest.mark.parametrize("workers", [0, 1])
 def test_batches_are_those_of_monai(workers: int) -> None:
     cases = [{"image": torch.full((1, 2), float(number))} for number in range(3)]
-    data = PairDataset(cases, pairs="ring", shuffle=False, augmentation=lambda pair: pair)
+    data = PairDataset(cases, pairing="ring", shuffle=False, augmentation=lambda pair: pair)
     loader = DataLoader(data, num_workers=workers, batch_size=2)
     batches = list(loader)
     assert [batch["moving_image"][:, 0, 0].tolist() for batch in batches] == [[0.0, 1.0], [2.0]]

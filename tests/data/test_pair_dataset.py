@@ -22,16 +22,16 @@ def test_random_pairs_show_every_case_once_as_the_moving_one() -> None:
     assert sorted(moving for _, moving in drawn) == list("abcd")
 
 
-@pytest.mark.parametrize(("pairs", "count"), [("ordered", 12), ("unordered", 6), ("ring", 4), ("atlas", 3)])
-def test_kinds_of_pairs(pairs: str, count: int) -> None:
-    drawn = names(PairDataset(CASES, pairs=pairs, shuffle=False))
+@pytest.mark.parametrize(("pairing", "count"), [("ordered", 12), ("unordered", 6), ("ring", 4), ("atlas", 3)])
+def test_kinds_of_pairs(pairing: str, count: int) -> None:
+    drawn = names(PairDataset(CASES, pairing=pairing, shuffle=False))
     assert len(drawn) == len(set(drawn)) == count
     assert all(fixed != moving for fixed, moving in drawn)
-    if pairs == "unordered":
+    if pairing == "unordered":
         assert len({frozenset(pair) for pair in drawn}) == count
-    if pairs == "atlas":
+    if pairing == "atlas":
         assert {fixed for fixed, _ in drawn} == {"a"}
-    if pairs == "ring":
+    if pairing == "ring":
         assert drawn == [("b", "a"), ("c", "b"), ("d", "c"), ("a", "d")]
 
 
@@ -56,10 +56,10 @@ def test_random_pairs_stay_within_a_cohort() -> None:
             assert set(item) == {"fixed_image", "moving_image", "pair"}
 
 
-@pytest.mark.parametrize(("pairs", "count"), [("ordered", 12 + 2), ("unordered", 6 + 1)])
-def test_all_pairs_stay_within_a_cohort(pairs: str, count: int) -> None:
+@pytest.mark.parametrize(("pairing", "count"), [("ordered", 12 + 2), ("unordered", 6 + 1)])
+def test_all_pairs_stay_within_a_cohort(pairing: str, count: int) -> None:
     cohorts = {"x0": "x", "y0": "y", "x1": "x", "z0": "z", "x2": "x", "y1": "y", "x3": "x"}
-    dataset = PairDataset([{"image": name, "cohort": cohort} for name, cohort in cohorts.items()], pairs=pairs)
+    dataset = PairDataset([{"image": name, "cohort": cohort} for name, cohort in cohorts.items()], pairing=pairing)
     drawn = names(dataset)
     assert len(drawn) == len(set(drawn)) == count
     assert all(fixed[0] == moving[0] and fixed != moving for fixed, moving in drawn)
@@ -68,7 +68,7 @@ def test_all_pairs_stay_within_a_cohort(pairs: str, count: int) -> None:
 def test_cohorts_of_one_case_have_no_pairs() -> None:
     cases = [{"image": name, "cohort": name} for name in "ab"]
     with pytest.raises(ValueError, match="expects two cases of one cohort for ordered pairs, got no such two"):
-        PairDataset(cases, pairs="ordered")
+        PairDataset(cases, pairing="ordered")
 
 
 def test_many_cases_are_drawn_in_no_time() -> None:
@@ -76,12 +76,12 @@ def test_many_cases_are_drawn_in_no_time() -> None:
     start = time.perf_counter()
     dataset.set_epoch(2)
     assert time.perf_counter() - start < 0.5  # 0.02 s; a list of mates for every case would be 2 s
-    assert PairDataset([{"image": str(n)} for n in range(6000)], pairs="ordered", shuffle=False, length=3).drawn == [
+    assert PairDataset([{"image": str(n)} for n in range(6000)], pairing="ordered", shuffle=False, length=3).drawn == [
         (0, 1), (0, 2), (0, 3)]  # fmt: skip
 
 
 def test_cases_may_have_names() -> None:
-    dataset = PairDataset([{"image": n, "name": f"slice{n}", "cohort": "x"} for n in range(2)], pairs="ring")
+    dataset = PairDataset([{"image": n, "name": f"slice{n}", "cohort": "x"} for n in range(2)], pairing="ring")
     assert {dataset[i]["pair"] for i in range(2)} == {"slice1_slice0", "slice0_slice1"}
     assert set(dataset[0]) == {"fixed_image", "moving_image", "pair"}
 
@@ -111,7 +111,7 @@ def test_each_case_is_read_once() -> None:
         read.append(case["image"])
         return case
 
-    dataset = PairDataset(CASES, transform, pairs="ordered")
+    dataset = PairDataset(CASES, transform, pairing="ordered")
     names(dataset)
     assert sorted(read) == list("abcd")
     PairDataset(CASES, transform, preload=True)
@@ -120,7 +120,7 @@ def test_each_case_is_read_once() -> None:
 
 def test_one_case_is_paired_with_itself() -> None:
     for kind in ("random", "ring", "atlas", "ordered"):
-        assert names(PairDataset(CASES[:1], pairs=kind)) == [("a", "a")]
+        assert names(PairDataset(CASES[:1], pairing=kind)) == [("a", "a")]
 
 
 def test_augmentation_depends_on_seed_epoch_and_place_alone() -> None:
@@ -128,7 +128,7 @@ def test_augmentation_depends_on_seed_epoch_and_place_alone() -> None:
         return {"image": MetaTensor(torch.ones(1, 2, 2))}
 
     augmentation = Compose([RandScaleIntensityd(["fixed_image", "moving_image"], factors=0.5, prob=1.0)])
-    dataset = PairDataset(CASES, transform, augmentation, pairs="ring", shuffle=False)
+    dataset = PairDataset(CASES, transform, augmentation, pairing="ring", shuffle=False)
     first = [dataset[i]["fixed_image"].mean().item() for i in (0, 1, 2)]
     assert [dataset[i]["fixed_image"].mean().item() for i in (2, 1, 0)] == first[::-1]
     assert len(set(first)) == 3
@@ -153,7 +153,7 @@ def test_augmentation_in_place_leaves_the_cache_alone(make: Callable[[int], Any]
             array[:] = 7
         return pair
 
-    dataset = PairDataset([{"image": n} for n in "ab"], lambda case: {"image": make(3)}, fill, pairs="ring")
+    dataset = PairDataset([{"image": n} for n in "ab"], lambda case: {"image": make(3)}, fill, pairing="ring")
     for _ in range(2):
         assert all(bool((array == 7).all()) for array in arrays(dataset[0]["fixed_image"]))
     kept = [array for case in dataset.cache.values() for array in arrays(case["image"])]
@@ -161,7 +161,7 @@ def test_augmentation_in_place_leaves_the_cache_alone(make: Callable[[int], Any]
 
 
 def test_length_limits_an_epoch() -> None:
-    assert len(PairDataset(CASES, pairs="ordered", length=5)) == 5
+    assert len(PairDataset(CASES, pairing="ordered", length=5)) == 5
 
 
 def test_wrong_data_raise() -> None:
@@ -169,5 +169,5 @@ def test_wrong_data_raise() -> None:
         PairDataset([])
     with pytest.raises(ValueError, match="of cases or of pairs, got both"):
         PairDataset([dict(case) for case in CASES] + [{"fixed_image": "a", "moving_image": "b"}])
-    with pytest.raises(ValueError, match="'pairs' to be one of random, ordered, unordered, ring, atlas, got 'all'"):
-        PairDataset(CASES, pairs="all")
+    with pytest.raises(ValueError, match="'pairing' to be one of random, ordered, unordered, ring, atlas, got 'all'"):
+        PairDataset(CASES, pairing="all")

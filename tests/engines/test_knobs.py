@@ -62,8 +62,7 @@ def test_words_of_the_command_line_are_what_they_mean(word: str, default: Any, m
         ("multiplier", -0.0, 8, r"^--multiplier is expected to be a whole number from 1 to 64, got -0\.0\.$"),
         ("multiplier", True, 8, r"a whole number from 1 to 64, got True\.$"),
         ("seed", [[1, 2], [3]], 0, r"a whole number from 0 to 4294967295, got \[\[1, 2\], \[3\]\]\.$"),
-        ("labels", [1, 2], 2, r"a whole number from 1 to 2147483647, got \[1, 2\]\.$"),
-        ("labels", 2, [1], "a list of whole numbers from 1 to 2147483647, got 2"),
+        ("labels", "all", [1], "a list of whole numbers from 1 to 2147483647, got all"),
         ("labels", [0], [1], "a list of whole numbers from 1"),
         ("learning_rate", True, 0.1, "a number from 1e-12 to 10, got True"),
         ("learning_rate", math.nan, 0.1, "a number from 1e-12 to 10, got nan"),
@@ -83,6 +82,7 @@ def test_words_of_the_command_line_are_what_they_mean(word: str, default: Any, m
         ("windows", [400, 40], [[400, 40]], r"a list such as \[\[400, 40\]\], got"),
         ("held_out", 3, None, "a name, got 3"),
         ("pooling", "abc", "average", "one of average, max, convolution, got abc"),
+        ("rotation_axes", "abc", "all", "one of all, one, got abc"),
         ("compile", "abc", None, "one of .*eager.*, got abc"),
         ("epochs", 10**400, 600, "a whole number from 1 to 1000000, got 1000"),
         ("other", 1.5, 2, "a whole number, got 1.5"),
@@ -94,3 +94,8 @@ def test_knob_may_not_be(name: str, value: Any, default: Any, message: str) -> N
     with pytest.raises(ValueError, match=message) as error:
         check_knob(name, value, default)
     assert "\n" not in str(error.value)
+
+
+def test_number_of_labels_is_an_old_form_of_their_values() -> None:
+    with pytest.warns(FutureWarning, match=r"^--labels is a list of the values now"):
+        assert check_knob("labels", 3, [1, 2]) == [1, 2, 3]

@@ -38,6 +38,12 @@ def test_both_names_are_a_mistake() -> None:
         renamed(passes=3, samples=4)
 
 
+def test_values_of_labels_are_no_old_name() -> None:
+    config = {"labels": [1, 2], "label_keys": ["fixed_label"], "run": "@label_keys"}
+    assert not use_new_names(config, [{"label_keys": ["fixed_label"], "run": "@label_keys"}])
+    assert config["labels"] == [1, 2]
+
+
 @pytest.mark.parametrize("old", sorted(RENAMED))
 def test_names_still_in_use_stay(old: str) -> None:
     config = {old: 1, RENAMED[old]: 2, "run": f"$@{old} + @{RENAMED[old]}"}

@@ -1,21 +1,23 @@
+import functools
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 import torch
+from monai.handlers import ParamSchedulerHandler
 from monai.losses import DiceLoss
 from torch import Tensor
 from torch.nn import MSELoss
 
-from common.losses import GradientL1, RegistrationLoss
+from common.handlers import linear
+from common.losses import Overlap, RegistrationLoss, Regularization, Similarity
 from common.spatial import warp
 
 
 class Predicted(NamedTuple):
     ddf: Tensor
     levels: tuple[Tensor, ...] = ()
-    reverse: "Predicted | None" = None
-    gradients: Tensor | None = None
+    reverse: Any = None
 
 
 @pytest.fixture
@@ -32,21 +34,36 @@ def ddf() -> Tensor:
     return torch.randn(2, 3, 6, 7, 8, requires_grad=True)
 
 
-def mean_square(warped: Tensor, fixed: Tensor) -> Tensor:
-    return (warped - fixed).square().mean()
-
-
 def roughness(ddf: Tensor) -> Tensor:
     return ddf.diff(dim=2).square().mean()
 
 
-def test_similarity_compares_the_warped_with_the_fixed_image(batch: dict, ddf: Tensor) -> None:
-    expected = mean_square(warp(batch["moving_image"], ddf, padding="zeros"), batch["fixed_image"])
-    torch.testing.assert_close(RegistrationLoss(MSELoss())(ddf, batch), expected)
+def make_loss() -> RegistrationLoss:
+    overlap = Overlap(DiceLoss(), labels=[1, 2])
+    return RegistrationLoss(
+        {
+            "similarity": [1.0, Similarity(MSELoss())],
+            "overlap": [1.0, overlap],
+            "regularization": [1, Regularization(roughness)],
+        }
+    )
+
+
+def test_loss_is_the_weighted_sum_of_its_terms(batch: dict, ddf: Tensor) -> None:
+    loss = make_loss()
+    loss.set_weight("overlap", 3.0)
+    whole = loss(ddf, batch)
+    terms = loss.terms
+    assert list(terms) == ["similarity", "overlap", "regularization", "loss"]
+    warped = warp(batch["moving_image"], ddf, padding="zeros")
+    assert terms["similarity"] == pytest.approx((warped - batch["fixed_image"]).square().mean().item())
+    assert terms["regularization"] == pytest.approx(roughness(ddf).item())
+    assert terms["loss"] == pytest.approx(whole.item())
+    assert whole.item() == pytest.approx(terms["similarity"] + 3 * terms["overlap"] + terms["regularization"])
 
 
 def test_directions_are_averaged_with_the_scans_exchanged(batch: dict, ddf: Tensor) -> None:
-    loss = RegistrationLoss(MSELoss(), DiceLoss(include_background=False), labels=2)
+    loss = make_loss()
     exchanged = {
         f"{a}_{kind}": batch[f"{b}_{kind}"]
         for a, b in (("fixed", "moving"), ("moving", "fixed"))
@@ -56,16 +73,67 @@ def test_directions_are_averaged_with_the_scans_exchanged(batch: dict, ddf: Tens
     torch.testing.assert_close(both, (loss(ddf, batch) + loss(-ddf, exchanged)) / 2)
 
 
+def test_term_of_one_direction_is_not_halved(batch: dict, ddf: Tensor) -> None:
+    class OneWay(Regularization):
+        def __call__(self, pair: Any, warped: Tensor | None = None) -> Any:
+            return None if pair.fixed == "moving" else super().__call__(pair)
+
+    loss = RegistrationLoss({"one_way": [1.0, OneWay(roughness)], "both": [1.0, Regularization(roughness)]})
+    loss(Predicted(ddf, reverse=Predicted(3 * ddf)), batch)
+    assert loss.terms["one_way"] == pytest.approx(roughness(ddf).item())
+    assert loss.terms["both"] == pytest.approx(5 * roughness(ddf).item())
+
+
 def test_levels_count_for_the_similarity_alone(batch: dict, ddf: Tensor) -> None:
-    loss = RegistrationLoss(MSELoss(), DiceLoss(include_background=False), labels=2)
-    levels = loss(Predicted(ddf, levels=(2 * ddf,)), batch)
+    loss = make_loss()
+    loss(Predicted(ddf, levels=(2 * ddf,)), batch)
     terms = loss.terms
     loss(ddf, batch)
     first = loss.terms
     loss(2 * ddf, batch)
     assert terms["similarity"] == pytest.approx((first["similarity"] + loss.terms["similarity"]) / 2)
     assert terms["overlap"] == pytest.approx(first["overlap"])
-    assert levels.item() == pytest.approx(terms["similarity"] + terms["overlap"])
+
+
+def test_images_and_labels_are_warped_in_one_go(batch: dict, ddf: Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
+    warps = []
+    monkeypatch.setattr("common.losses.direction.warp", lambda *given, **named: warps.append(given) or warp(*given))
+    make_loss()(ddf, batch)
+    assert [image.shape[1] for image, _ in warps] == [1 + 2]
+
+
+def test_term_of_weight_zero_is_left_out(batch: dict, ddf: Tensor) -> None:
+    loss = make_loss()
+    loss.set_weight("similarity", 2.0)
+    loss.set_weight("overlap", 0)
+    loss.set_weight("regularization", 0)
+    assert loss(ddf, batch).item() == pytest.approx(2 * loss.terms["similarity"])
+    assert set(loss.terms) == {"similarity", "loss"}
+
+
+def test_weights_follow_the_schedules_of_monai() -> None:
+    loss = make_loss()
+    schedule = functools.partial(linear, start=1.0, end=0.0, over=4)
+    handler = ParamSchedulerHandler(functools.partial(loss.set_weight, "regularization"), schedule, {})
+    handler._vc_kwargs["current_step"] = 3
+    handler._parameter_setter(handler._value_calculator(**handler._vc_kwargs))
+    assert loss.weights == {"similarity": 1.0, "overlap": 1.0, "regularization": 0.25}
+
+
+def test_weight_of_no_term_raises() -> None:
+    with pytest.raises(ValueError, match="has no term smoothness, but similarity, overlap, regularization"):
+        make_loss().set_weight("smoothness", 1.0)
+
+
+def test_batch_without_anything_to_read_raises(batch: dict, ddf: Tensor) -> None:
+    loss = RegistrationLoss({"overlap": [1.0, Overlap(DiceLoss(), labels=[1])]})
+    with pytest.raises(ValueError, match="expects a batch for one of its terms, got fixed_image, moving_image"):
+        loss(ddf, {key: value for key, value in batch.items() if "image" in key})
+
+
+def test_gradients_reach_the_field(batch: dict, ddf: Tensor) -> None:
+    make_loss()(ddf, batch).backward()
+    assert ddf.grad.abs().sum() > 0
 
 
 def test_dice_is_the_released_code(oracle: Callable) -> None:
@@ -73,54 +141,3 @@ def test_dice_is_the_released_code(oracle: Callable) -> None:
     dice = DiceLoss(include_background=False, squared_pred=True, batch=True, smooth_nr=1.0, smooth_dr=1.0)
     tensors = (torch.from_numpy(recorded[name]).float() for name in ("dice_in", "dice_tgt"))
     assert dice(*tensors).item() == pytest.approx(float(recorded["dice_loss"]), abs=1e-5)
-
-
-def test_regularization_takes_the_field_or_what_is_named(batch: dict, ddf: Tensor) -> None:
-    plain = RegistrationLoss(regularization=roughness)
-    torch.testing.assert_close(plain(ddf, batch), roughness(ddf))
-    gradients = torch.rand(2, 3, 6, 7, 8)
-    named = RegistrationLoss(regularization=GradientL1(), regularized="gradients", regularization_weight=0.1)
-    torch.testing.assert_close(named(Predicted(ddf, gradients=gradients), batch), 0.1 * GradientL1()(gradients))
-
-
-def test_weights_are_attributes_and_zero_leaves_a_term_out(batch: dict, ddf: Tensor) -> None:
-    loss = RegistrationLoss(MSELoss(), DiceLoss(include_background=False), roughness, labels=2)
-    whole = loss(ddf, batch)
-    assert set(loss.terms) == {"similarity", "overlap", "regularization", "loss"}
-    assert loss.terms["loss"] == pytest.approx(whole.item())
-    loss.similarity_weight, loss.overlap_weight, loss.regularization_weight = 2.0, 0.0, 0.0
-    assert loss(ddf, batch).item() == pytest.approx(2 * loss.terms["similarity"])
-    assert set(loss.terms) == {"similarity", "loss"}
-
-
-def test_foreground_is_where_both_images_are_above_zero() -> None:
-    fixed, moving = torch.ones(1, 1, 4, 4), torch.full((1, 1, 4, 4), 2.0)
-    moving[..., 0] = 0
-    seen = []
-    loss = RegistrationLoss(lambda w, f: seen.extend([w, f]) or (w - f).sum(), foreground=True)
-    loss(torch.zeros(1, 2, 4, 4), {"fixed_image": fixed, "moving_image": moving})
-    assert (seen[0][..., 0] == 0).all()
-    assert (seen[1][..., 0] == 0).all()
-    assert (seen[0][..., 1:] == 2).all()
-
-
-def test_without_labels_there_is_no_overlap(batch: dict, ddf: Tensor) -> None:
-    loss = RegistrationLoss(MSELoss(), DiceLoss(include_background=False), labels=2)
-    loss(ddf, {key: value for key, value in batch.items() if "image" in key})
-    assert "overlap" not in loss.terms
-
-
-def test_labels_of_one_scan_alone_raise(batch: dict, ddf: Tensor) -> None:
-    del batch["moving_label"]
-    with pytest.raises(ValueError, match="both label maps of a pair or none, got one"):
-        RegistrationLoss(MSELoss(), DiceLoss(include_background=False), labels=2)(ddf, batch)
-
-
-def test_gradients_reach_the_field(batch: dict, ddf: Tensor) -> None:
-    RegistrationLoss(MSELoss(), DiceLoss(include_background=False), labels=2)(ddf, batch).backward()
-    assert ddf.grad.abs().sum() > 0
-
-
-def test_label_above_their_number_raises(batch: dict, ddf: Tensor) -> None:
-    with pytest.raises(ValueError, match=r"'fixed_label' of values up to labels=1, got 2"):
-        RegistrationLoss(MSELoss(), DiceLoss(include_background=False), labels=1)(ddf, batch)

@@ -1,0 +1,84 @@
+"""Training by one process, or by several that torchrun started, a GPU each.
+
+MONAI's bundles write this out in every configuration.
+"""
+
+import os
+from pathlib import Path
+
+import torch
+from monai.utils import set_determinism
+from torch import distributed, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from .command_line import check_options
+
+
+def process_device(backend: str) -> torch.device:
+    """The device of this process.
+
+    Args:
+        backend: "nccl" for GPUs, "gloo" for CPUs.
+    """
+    return torch.device("cuda", int(os.environ["LOCAL_RANK"])) if backend == "nccl" else torch.device("cpu")
+
+
+def start(
+    output_dir: str | Path,
+    device: str | torch.device,
+    seed: int = 0,
+    backend: str | None = None,
+    **weights: str | None,
+) -> None:
+    """Do what comes before anything is built: meet the other processes, seed, check the options.
+
+    Args:
+        output_dir: see `check_options`.
+        device: see `check_options`.
+        seed: of all that is random, the first weights included.
+        backend: see `process_device`; None where there is one process.
+        weights: see `check_options`.
+
+    Raises:
+        ValueError: see `check_options`.
+        OSError: see `check_options`.
+    """
+    if backend is not None:
+        distributed.init_process_group(backend)
+    set_determinism(int(seed))
+    check_options(output_dir, device, **weights)
+
+
+def leave_processes(device: torch.device) -> None:
+    """Wait for the other processes, and part.
+
+    Args:
+        device: of this process.
+    """
+    distributed.barrier(device_ids=[device.index] if device.type == "cuda" else None)
+    distributed.destroy_process_group()
+
+
+def place_network(
+    network: nn.Module, device: str | torch.device, channels_last: bool = False, compiler: str | None = None
+) -> nn.Module:
+    """Make a network ready to be trained.
+
+    Args:
+        network: of one process.
+        device: where to compute.
+        channels_last: store weights and maps of 3-D networks channel by channel innermost, which is quicker on CPUs.
+        compiler: backend of `torch.compile`; None for none.
+
+    Returns:
+        The network on the device; where there are several processes, wrapped so that their gradients are averaged.
+    """
+    device = torch.device(device)
+    network = network.to(device)
+    if channels_last:
+        network = network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+    if distributed.is_available() and distributed.is_initialized():
+        network = DistributedDataParallel(network, device_ids=[device] if device.type == "cuda" else None)
+    if compiler:
+        network.compile(backend=compiler)
+    return network

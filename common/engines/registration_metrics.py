@@ -1,0 +1,83 @@
+"""The metrics of a registration by their names, as MONAI's engines take them.
+
+MONAI's metrics know a prediction and a target; what either is of a pair, a metric's name tells.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from monai.handlers import IgniteMetricHandler
+from torch import Tensor
+
+from common.io import InputError
+from common.losses import NormalizedCrossCorrelation
+from common.metrics import (
+    FoldingPercent,
+    LabelAverageSurfaceDistance,
+    LabelDice,
+    LabelHausdorffDistance95,
+    LabelSurfaceDistance95,
+    SDLogJ,
+)
+
+from .batch import moving_and_fixed_label, predicted_ddf, warped_and_fixed_image, warped_and_fixed_label
+
+FIELD: dict[str, Callable[[], Any]] = {"folding_percent": FoldingPercent, "sdlogj": SDLogJ}
+OVERLAP = {"dice": warped_and_fixed_label, "dice_before": moving_and_fixed_label}
+DISTANCES: dict[str, Callable[..., Any]] = {
+    "hd95_mm": LabelHausdorffDistance95,
+    "sd95_mm": LabelSurfaceDistance95,
+    "mad_mm": LabelAverageSurfaceDistance,
+}
+IMAGES = ("ncc", "similarity")
+NAMES = (*OVERLAP, *DISTANCES, *FIELD, *IMAGES)
+
+Comparison = Callable[[Tensor, Tensor], Tensor]
+
+
+def registration_metrics(
+    names: Sequence[str],
+    labels: Sequence[int] = (),
+    spacing: Sequence[float] = (),
+    similarity: Comparison | None = None,
+) -> dict[str, IgniteMetricHandler]:
+    """Build metrics for an engine with `prepare_pair_batch` and without decollation.
+
+    Args:
+        names: "dice" and "dice_before" (without the registration), "hd95_mm", "sd95_mm" and "mad_mm"
+            (distances of surfaces), "folding_percent", "sdlogj", "ncc" (correlation of the images), "similarity" (the
+            loss between them).
+        labels: values of the labels that are compared.
+        spacing: voxel size, mm, for distances.
+        similarity: of the warped and the fixed image.
+
+    Returns:
+        Handlers by the names, in their order.
+
+    Raises:
+        InputError: if a name is unknown, or what its metric needs is missing.
+    """
+    return {name: _metric(name, labels, spacing, similarity) for name in names}
+
+
+def _metric(
+    name: str, labels: Sequence[int], spacing: Sequence[float], similarity: Comparison | None
+) -> IgniteMetricHandler:
+    needs = {"labels": name in (*OVERLAP, *DISTANCES), "spacing": name in DISTANCES, "similarity": name == "similarity"}
+    given = {"labels": len(labels), "spacing": len(spacing), "similarity": similarity is not None}
+    if missing := [argument for argument, needed in needs.items() if needed and not given[argument]]:
+        raise InputError(f"registration_metrics() expects '{missing[0]}' for {name}, got none.")
+    if name in OVERLAP:
+        return IgniteMetricHandler(LabelDice(labels), output_transform=OVERLAP[name])
+    if name in DISTANCES:
+        return IgniteMetricHandler(DISTANCES[name](labels, spacing), output_transform=warped_and_fixed_label)
+    if name in FIELD:
+        return IgniteMetricHandler(FIELD[name](), output_transform=predicted_ddf)
+    if name in IMAGES:
+        comparison: Any = similarity if name == "similarity" else _correlation
+        return IgniteMetricHandler(loss_fn=comparison, output_transform=warped_and_fixed_image)
+    raise InputError(f"registration_metrics() expects names out of {', '.join(NAMES)}, got {name}.")
+
+
+def _correlation(warped: Tensor, fixed: Tensor) -> Tensor:
+    return -NormalizedCrossCorrelation()(warped, fixed)
