@@ -1,5 +1,6 @@
 """MONAI dictionary transforms: from two scans to one network input, and from its ddf to everything warped."""
 
+from .clocked_compose import ClockedCompose as ClockedCompose
 from .extent import CheckExtentd as CheckExtentd
 from .initial_transform import InitialTransformd as InitialTransformd
 from .keep_start import KeepStartd as KeepStartd
@@ -7,7 +8,6 @@ from .largest_component import keep_largest_component as keep_largest_component
 from .load_points import LoadPointsd as LoadPointsd
 from .load_scans import LoadScansd as LoadScansd
 from .measure import MeasureRegistrationd as MeasureRegistrationd
-from .milestone import Milestoned as Milestoned
 from .native_field import NativeFieldd as NativeFieldd
 from .native_field import native_displacement as native_displacement
 from .normalization import NormalizeForegroundd as NormalizeForegroundd
