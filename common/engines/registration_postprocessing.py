@@ -19,7 +19,7 @@ def registration_postprocessing(output_dir: str | Path) -> ClockedCompose:
     """
     return ClockedCompose(
         {
-            "warp": [KeepStartd("pred"), NativeFieldd("pred"), WarpToFixedd(MOVING_KEYS)],
+            "warp": [KeepStartd("pred"), NativeFieldd("pred"), WarpToFixedd(MOVING_KEYS, unaligned=True)],
             "measure": [MeasureRegistrationd()],
             "write": [SaveRegistrationd(output_dir)],
         },

@@ -39,11 +39,13 @@ class SaveRegistrationd(Transform):
             ValueError: if the field, an image or a figure is not finite.
             OSError: if a file cannot be written; an earlier result stays as it was.
         """
-        for key, name in (("pred", "displacement field"), ("warped_image", "warped image")):
+        for key, name in (("displacement_field", "displacement field"), ("warped_image", "warped image")):
             if not bool(torch.as_tensor(data[key]).isfinite().all()):
                 raise ValueError(
                     f"The {name} is not finite, and no result is written: are the weights damaged, or the intensities?"
                 )
+
+        format_record(_record(data))  # whether it can be written, before anything is
 
         def write(folder: Path) -> None:
             _write(folder, data)
@@ -59,7 +61,7 @@ def _record(data: Mapping[Hashable, Any]) -> dict[str, Any]:
     made_of = json.loads(data.get("made_of", "{}"))
     record = {**data["metrics"], "seconds": {"total": sum(seconds.values()), **seconds}, **made_of}
     if "spatial_dims" in record.get("settings", {}):  # where none were asked for, those of the pair
-        record["settings"] = {**record["settings"], "spatial_dims": len(data["pred"])}
+        record["settings"] = {**record["settings"], "spatial_dims": len(data["displacement_field"])}
     return record | {"files": _names(data)}
 
 
@@ -67,7 +69,7 @@ def _names(data: Mapping[Hashable, Any]) -> list[str]:
     """The files of this result but its record."""
     there = [name for name in RESULT_FILES if name.removesuffix(".nii.gz") in data]
     points = [_points_name(data)] if "warped_keypoints" in data else []
-    return ["displacement_field.nii.gz", *there, *points, "report.png"]
+    return [*there, *points, "report.png"]
 
 
 def _points_name(data: Mapping[Hashable, Any]) -> str:
@@ -75,7 +77,7 @@ def _points_name(data: Mapping[Hashable, Any]) -> str:
 
 
 def _write(folder: Path, data: Mapping[Hashable, Any]) -> None:
-    write_field(folder / "displacement_field.nii.gz", field_of(data["pred"]))
+    write_field(folder / "displacement_field.nii.gz", field_of(data["displacement_field"]))
     for key in ("warped_image", "warped_label"):
         if key in data:
             save_scan(folder / f"{key}.nii.gz", data[key])
