@@ -15,6 +15,7 @@ from common.io import (
     ONE_SLICE,
     POINT_ENDINGS,
     Field,
+    InputError,
     format_points,
     grid_of,
     has_one_slice,
@@ -64,9 +65,9 @@ def apply(
         check_flags(inverse=inverse)
         given = [name for name, value in (("image", image), ("label", label), ("points", points)) if value is not None]
         if len(given) != 1:
-            raise ValueError(f"apply expects one of --image, --label and --points, got {', '.join(given) or 'none'}.")
+            raise InputError(f"apply expects one of --image, --label and --points, got {', '.join(given) or 'none'}.")
         if reference is not None and (not inverse or points is not None):
-            raise ValueError("--reference is for scans carried back: give --inverse and --image or --label with it.")
+            raise InputError("--reference is for scans carried back: give --inverse and --image or --label with it.")
         check_ending(output, POINT_ENDINGS if points is not None else (".nii.gz", ".nii"))
         loaded = read_field(field)
         if points is not None:
@@ -120,7 +121,7 @@ def compare(field_a: str, field_b: str) -> dict[str, float]:
     with one_sentence():
         first, second = read_field(field_a), read_field(field_b)
         if len(first.grid.shape) != len(second.grid.shape):
-            raise ValueError(f"{field_a} and {field_b} are expected to have the same dimension.")
+            raise InputError(f"{field_a} and {field_b} are expected to have the same dimension.")
         return {name: round(value, 6) for name, value in metrics.field_distance(first, second).items()}
 
 
@@ -174,7 +175,7 @@ def label(
         place = check_device(("cuda" if torch.cuda.is_available() else "cpu") if device is None else device)
         pixdim = [float(spacing)] * 3 if isinstance(spacing, int | float) else spacing
         if not isinstance(label_map, dict | None):
-            raise TypeError(f"--label_map is expected to be such as {{1:6,2:6}}, got {label_map}.")
+            raise InputError(f"--label_map is expected to be such as {{1:6,2:6}}, got {label_map}.")
         segmenter = Segmenter(str(checkpoint), place, windows=windows, pixdim=pixdim)
         label_scans(segmenter, str(images), str(output), save_scan, labels and str(labels), label_map)
         return f"scans of {images} -> {output}"
@@ -208,7 +209,7 @@ def learning_curves(*tables: str, output: str, column: str = "similarity") -> st
     with one_sentence():
         check_ending(output, [".png"])
         if not tables:
-            raise ValueError("learning_curves expects the metrics.csv of one training or more, got none.")
+            raise InputError("learning_curves expects the metrics.csv of one training or more, got none.")
         reports.learning_curves(str(output), [str(table) for table in tables], str(column))
         return f"{column} of {', '.join(map(str, tables))} -> {output}"
 
@@ -229,7 +230,7 @@ def pack(output: str, *weights: str, half: bool = False, mean: bool = False) -> 
             return f"mean of {', '.join(map(str, weights))} -> {output}"
         files = dict(_named(str(each)) for each in weights)
         if len(files) != len(weights) or not files or ("" in files and len(files) > 1):
-            raise ValueError("pack expects the weights of one training, or of several as name=path, each name once.")
+            raise InputError("pack expects the weights of one training, or of several as name=path, each name once.")
         pack_weights(files, str(output), half)
         return f"weights of {', '.join(map(str, weights))} -> {output}"
 

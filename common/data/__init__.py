@@ -6,6 +6,7 @@ from .built_in import pairs_or_built_in as pairs_or_built_in
 from .cases import find_cases as find_cases
 from .cine_pairs import cine_pairs as cine_pairs
 from .cine_slices import find_cine_slices as find_cine_slices
+from .data_loader import DataLoader as DataLoader
 from .digits import find_digits as find_digits
 from .pair_dataset import PairDataset as PairDataset
 from .pairs import PAIR_KEYS as PAIR_KEYS

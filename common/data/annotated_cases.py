@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from common.io import read_json
+from common.io import InputError, read_json
 
 from .cases import EVERY, Case, find_cases
 
@@ -37,7 +37,7 @@ def find_annotated_cases(
 
     Raises:
         FileNotFoundError: see `find_cases`.
-        ValueError: see `find_cases`; or if a cohort is missing from ``annotated``, or no case is left.
+        InputError: see `find_cases`; or if a cohort is missing from ``annotated``, or no case is left.
     """
     tables = _tables(datalist)
     found = {}
@@ -45,7 +45,7 @@ def find_annotated_cases(
         described = [_describe(case, tables) for case in cases if "label" in case]
         found[part] = [case for case in described if case.get("annotated") != []]
         if not found[part]:
-            raise ValueError(f"No case for {part} has labels: {datalist or dataset_dir} has {len(cases)} without.")
+            raise InputError(f"No case for {part} has labels: {datalist or dataset_dir} has {len(cases)} without.")
     return found
 
 
@@ -56,7 +56,7 @@ def _tables(datalist: str | Path | None) -> dict[str, Mapping[str, Any]]:
     tables = {name: content[name] for name in TABLES if name in content}
     for name, table in tables.items():
         if not isinstance(table, dict):
-            raise ValueError(f"{datalist} is expected to have a table by cohort named {name}, got {table}.")
+            raise InputError(f"{datalist} is expected to have a table by cohort named {name}, got {table}.")
     return tables
 
 
@@ -67,6 +67,6 @@ def _describe(case: Case, tables: Mapping[str, Mapping[str, Any]]) -> Case:
     organs = tables.get("annotated", {cohort: None})
     if cohort not in organs and "annotated" not in case:
         known = ", ".join(organs)
-        raise ValueError(f"The datalist does not say what {cohort} annotates: 'annotated' has {known or 'nothing'}.")
+        raise InputError(f"The datalist does not say what {cohort} annotates: 'annotated' has {known or 'nothing'}.")
     said = {name: tables[name][cohort] for name in TABLES if cohort in tables.get(name, {})}
     return {**said, **case, "cohort": cohort}

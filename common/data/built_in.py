@@ -5,6 +5,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
+from common.io import InputError
 from common.phantoms import heart_phantom, torso_phantom, write_phantom
 
 from .pairs import read_pairs
@@ -55,10 +56,10 @@ def pairs_or_built_in(
         Dictionaries from keys to paths; see `read_pairs`.
 
     Raises:
-        ValueError: if there is no such phantom; and whatever `read_pairs` raises.
+        InputError: if there is no such phantom; and whatever `read_pairs` raises.
     """
     if phantom not in PHANTOMS:
-        raise ValueError(f"pairs_or_built_in() expects 'phantom' to be one of {', '.join(PHANTOMS)}, got {phantom}.")
+        raise InputError(f"pairs_or_built_in() expects 'phantom' to be one of {', '.join(PHANTOMS)}, got {phantom}.")
     if datalist is not None or any(value is not None for value in pair.values()):
         return read_pairs(datalist, **pair)
     return OnDemand(partial(_write_built_in, Path(folder) / "phantom", phantom), 1)

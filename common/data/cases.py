@@ -6,7 +6,7 @@ from typing import Any
 
 from monai.data import load_decathlon_datalist
 
-from common.io import read_json
+from common.io import InputError, read_json
 
 Case = dict[str, Any]
 FOLDERS = ("images", "imagesTr")
@@ -30,7 +30,7 @@ def find_cases(
 
     Raises:
         FileNotFoundError: if the folder or the list is not there.
-        ValueError: if there are fewer than two cases, or the list cannot be read.
+        InputError: if there are fewer than two cases, or the list cannot be read.
     """
     folder = Path(dataset_dir)
     if datalist is not None:
@@ -46,11 +46,11 @@ def _parts(datalist: Path) -> list[str]:
     """Which lists a JSON file has, of those for training and validation."""
     content = read_json(datalist)
     if not isinstance(content, dict) or not content.get("training"):
-        raise ValueError(f"{datalist} is expected to have a list of cases named training.")
+        raise InputError(f"{datalist} is expected to have a list of cases named training.")
     names = [name for name in ("training", "validation") if content.get(name)]
     for name in names:
         if not isinstance(content[name], list) or not all(isinstance(case, dict) for case in content[name]):
-            raise ValueError(f"{datalist} is expected to list the cases for {name} as records with image and label.")
+            raise InputError(f"{datalist} is expected to list the cases for {name} as records with image and label.")
     return names
 
 
@@ -70,7 +70,7 @@ def _listed(images: Path) -> list[Case]:
 
 def _split(cases: Sequence[Case], every: int, source: str) -> dict[str, list[Case]]:
     if len(cases) < 2:
-        raise ValueError(f"Training needs two cases or more, but {source} has {len(cases)}.")
+        raise InputError(f"Training needs two cases or more, but {source} has {len(cases)}.")
     held = set(range(0, len(cases), every))
     return {
         "training": [case for number, case in enumerate(cases) if number not in held],

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from common.io import existing_file, read_nifti, read_nifti_header
+from common.io import InputError, existing_file, read_nifti, read_nifti_header
 
 ALL = "all"
 
@@ -34,11 +34,11 @@ def cine_pairs(
 
     Raises:
         FileNotFoundError: if a file is not there.
-        ValueError: if a file is no such NIfTI, the two do not fit, or there are no such phases.
+        InputError: if a file is no such NIfTI, the two do not fit, or there are no such phases.
     """
     shape = _shape(cine, "--cine")
     if len(shape) != 4 or shape[3] < 2:
-        raise ValueError(f"--cine {cine} is expected to be 4-D (x, y, slice, phase), got the shape {shape}.")
+        raise InputError(f"--cine {cine} is expected to be 4-D (x, y, slice, phase), got the shape {shape}.")
     annotated = _annotated_phases(label, shape) if label is not None else []
     fixed, moving = _choose(fixed_phase, moving_phase, shape[3], annotated)
     if annotated is None:  # the label map has no time: it is of the phase that was named
@@ -64,20 +64,20 @@ def _shape(path: str | Path, option: str) -> tuple[int, ...]:
     except FileNotFoundError:
         raise
     except Exception as error:  # every damage raises its own kind of error
-        raise ValueError(f"{option} {path} cannot be read as an image: it is damaged, or no NIfTI.") from error
+        raise InputError(f"{option} {path} cannot be read as an image: it is damaged, or no NIfTI.") from error
 
 
 def _annotated_phases(label: str | Path, shape: tuple[int, ...]) -> list[int] | None:
     """Phases with a label; None for a label map without time."""
     got = _shape(label, "--label")
     if got not in (shape, shape[:3]):
-        raise ValueError(f"--label {label} is expected to have the shape {shape} of the cine or a phase, got {got}.")
+        raise InputError(f"--label {label} is expected to have the shape {shape} of the cine or a phase, got {got}.")
     if len(got) == 3:
         return None
     labels, _ = read_nifti(Path(label))
     annotated = [phase for phase in range(shape[3]) if labels[..., phase].any()]
     if not annotated:
-        raise ValueError(f"--label {label} holds no label at any phase.")
+        raise InputError(f"--label {label} holds no label at any phase.")
     return annotated
 
 
@@ -89,7 +89,7 @@ def _choose(
         fixed_phase = None
     if fixed_phase is None and moving_phase in (None, ALL):
         if annotated is None:
-            raise ValueError("--label has no time axis: say with --moving_phase or --fixed_phase which phase it is of.")
+            raise InputError("--label has no time axis: say with --moving_phase or --fixed_phase which phase it is of.")
         first = annotated[0] if annotated else 0
         fixed_phase, moving_phase = (ALL, first) if moving_phase is None else (first, ALL)
     fixed, moving = (
@@ -97,9 +97,9 @@ def _choose(
         for option, value in (("fixed_phase", fixed_phase), ("moving_phase", moving_phase))
     )
     if len(fixed) > 1 and len(moving) > 1:
-        raise ValueError("Only one of --fixed_phase and --moving_phase can be all: give the other one as a number.")
+        raise InputError("Only one of --fixed_phase and --moving_phase can be all: give the other one as a number.")
     if fixed == moving:
-        raise ValueError(f"--fixed_phase and --moving_phase are expected to differ, got {fixed[0]} for both.")
+        raise InputError(f"--fixed_phase and --moving_phase are expected to differ, got {fixed[0]} for both.")
     return fixed, moving
 
 
@@ -107,5 +107,5 @@ def _phases(option: str, value: int | str | None, count: int) -> list[int]:
     if value in (None, ALL):
         return list(range(count))
     if isinstance(value, bool) or not str(value).isdigit() or int(str(value)) >= count:
-        raise ValueError(f"--{option} is expected to be a number from 0 to {count - 1} or {ALL}, got {value}.")
+        raise InputError(f"--{option} is expected to be a number from 0 to {count - 1} or {ALL}, got {value}.")
     return [int(str(value))]

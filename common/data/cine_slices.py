@@ -11,7 +11,7 @@ import torch
 from monai.data import MetaTensor
 from numpy.typing import NDArray
 
-from common.io import read_nifti
+from common.io import InputError, read_nifti
 
 from .cases import Case
 
@@ -35,7 +35,7 @@ def find_cine_slices(dataset_dir: str | Path, held_out: str | Sequence[str] | No
 
     Raises:
         FileNotFoundError: if the folder, a scan in it or a patient is not there.
-        ValueError: if a file cannot be used, or no patient or annotated slice is left.
+        InputError: if a file cannot be used, or no patient or annotated slice is left.
     """
     folder = Path(dataset_dir)
     if not folder.is_dir():
@@ -47,7 +47,7 @@ def find_cine_slices(dataset_dir: str | Path, held_out: str | Sequence[str] | No
     slices = {patient: _slices(folder, patient) for patient in patients}  # each file is read once
     annotated = [case for patient in validation for case in _annotated(slices[patient])]
     if not annotated:
-        raise ValueError(f"No slice of {', '.join(validation)} has labels at two times (<patient>{LABEL} in {folder}).")
+        raise InputError(f"No slice of {', '.join(validation)} has labels at two times (<patient>{LABEL} in {folder}).")
     return {"training": [case for patient in training for case in slices[patient]], "validation": annotated}
 
 
@@ -62,7 +62,7 @@ def _split(
         raise FileNotFoundError(f"There is no patient {', '.join(unknown)} in {folder}, but {', '.join(patients)}.")
     training = [patient for patient in patients if patient not in held]
     if not training or not held:
-        raise ValueError(
+        raise InputError(
             f"Training needs a patient and validation another, but of {len(patients)} in {folder} held_out leaves "
             f"{len(training)} for training: give --held_out none to use all of them for both."
         )
@@ -74,7 +74,7 @@ def _slices(folder: Path, patient: str) -> list[Case]:
     image, affine = _read(path)
     label = _read(label_path)[0] if label_path.is_file() else np.zeros(image.shape, np.uint8)
     if label.shape != image.shape:
-        raise ValueError(f"{label_path} is expected to have the shape {image.shape} of its scan, got {label.shape}.")
+        raise InputError(f"{label_path} is expected to have the shape {image.shape} of its scan, got {label.shape}.")
     cases = []
     for k, t in np.ndindex(image.shape[2:]):
         placed = affine.copy()
@@ -92,11 +92,11 @@ def _read(path: Path) -> tuple[NDArray, NDArray]:
     try:
         array, affine = read_nifti(path)
     except Exception as error:  # every damage raises its own kind of error
-        raise ValueError(f"{path} cannot be read as an image: it is damaged, or no NIfTI.") from error
+        raise InputError(f"{path} cannot be read as an image: it is damaged, or no NIfTI.") from error
     if array.ndim != 4:
-        raise ValueError(f"{path} is expected to be 4-D (x, y, slice, phase), got the shape {array.shape}.")
+        raise InputError(f"{path} is expected to be 4-D (x, y, slice, phase), got the shape {array.shape}.")
     if array.dtype.kind not in "buif" or not np.isfinite(array).all():
-        raise ValueError(f"{path} is expected to hold finite numbers, one a voxel, got {array.dtype}.")
+        raise InputError(f"{path} is expected to hold finite numbers, one a voxel, got {array.dtype}.")
     return array, affine
 
 

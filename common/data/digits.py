@@ -8,7 +8,7 @@ import torch
 from monai.data import MetaTensor
 from numpy.typing import NDArray
 
-from common.io import existing_file
+from common.io import InputError, existing_file
 
 from .cases import Case
 
@@ -31,10 +31,10 @@ def find_digits(dataset_dir: str | Path, digit: int) -> dict[str, list[Case]]:
 
     Raises:
         FileNotFoundError: if the file is not there.
-        ValueError: if it holds something else, `digit` is none, or there are too few images of it.
+        InputError: if it holds something else, `digit` is none, or there are too few images of it.
     """
     if digit not in range(10):
-        raise ValueError(f"find_digits() expects 'digit' to be a whole number from 0 to 9, got {digit!r}.")
+        raise InputError(f"find_digits() expects 'digit' to be a whole number from 0 to 9, got {digit!r}.")
     path = Path(dataset_dir) / FILE
     images, digits = _read(path)
     affine = torch.diag(torch.tensor([-1.0, -1.0, 1.0, 1.0], dtype=torch.float64))  # ITK's, in RAS
@@ -46,7 +46,7 @@ def find_digits(dataset_dir: str | Path, digit: int) -> dict[str, list[Case]]:
         )
     for part, cases in found.items():
         if not cases:
-            raise ValueError(f"{path} has no image of the digit {digit} for {part}.")
+            raise InputError(f"{path} has no image of the digit {digit} for {part}.")
     return found
 
 
@@ -56,9 +56,9 @@ def _read(path: Path) -> tuple[NDArray, NDArray]:
         with np.load(path, allow_pickle=False) as arrays:
             images, digits = (arrays[name] for name in ARRAYS)
     except (KeyError, OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path} cannot be read: it is expected to hold the arrays {' and '.join(ARRAYS)}.") from error
+        raise InputError(f"{path} cannot be read: it is expected to hold the arrays {' and '.join(ARRAYS)}.") from error
     if images.ndim != 3 or images.dtype != np.uint8 or digits.shape != images.shape[:1]:
-        raise ValueError(
+        raise InputError(
             f"{path} is expected to hold x_train (N, rows, columns) of type uint8 and y_train (N,), "
             f"got {images.shape} of type {images.dtype} and {digits.shape}."
         )

@@ -13,6 +13,8 @@ import numpy as np
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from common.io import InputError
+
 Case = dict[Hashable, Any]
 KINDS = ("random", "ordered", "unordered", "ring", "atlas")
 SIDES = ("fixed", "moving")
@@ -40,7 +42,7 @@ class PairDataset(Dataset):
         preload: read every case at once, so that worker processes share what is read; else each when it is wanted.
 
     Raises:
-        ValueError: if there are no data, they mix cases and pairs, `pairs` is unknown, or no two cases can be paired.
+        InputError: if there are no data, they mix cases and pairs, `pairs` is unknown, or no two cases can be paired.
     """
 
     def __init__(
@@ -56,7 +58,7 @@ class PairDataset(Dataset):
     ) -> None:
         self.cases, self.listed = _split(data)
         if pairs not in KINDS:
-            raise ValueError(f"PairDataset() expects 'pairs' to be one of {', '.join(KINDS)}, got {pairs!r}.")
+            raise InputError(f"PairDataset() expects 'pairs' to be one of {', '.join(KINDS)}, got {pairs!r}.")
         self.transform = transform or dict
         self.augmentation = augmentation
         self.kind = pairs
@@ -66,7 +68,7 @@ class PairDataset(Dataset):
         self.cache: dict[int, Case] = {}
         self.set_epoch(1)
         if not self.drawn:
-            raise ValueError(f"PairDataset() expects two cases of one cohort for {pairs} pairs, got no such two.")
+            raise InputError(f"PairDataset() expects two cases of one cohort for {pairs} pairs, got no such two.")
         for number in range(len(self.cases) if preload else 0):
             self._case(number)
 
@@ -106,12 +108,12 @@ class PairDataset(Dataset):
 def _split(data: Sequence[Mapping[Hashable, Any]]) -> tuple[list[Case], list[tuple[int, int]]]:
     """The different cases, and which of them a list of pairs names; cases alone name no pairs."""
     if not data:
-        raise ValueError("PairDataset() expects 'data' of one case or more, got none.")
+        raise InputError("PairDataset() expects 'data' of one case or more, got none.")
     paired = ["fixed_image" in record for record in data]
     if not any(paired):
         return [dict(record) for record in data], []
     if not all(paired):
-        raise ValueError("PairDataset() expects 'data' of cases or of pairs, got both.")
+        raise InputError("PairDataset() expects 'data' of cases or of pairs, got both.")
     cases: list[Case] = []
     places: dict[str, int] = {}
     listed = []

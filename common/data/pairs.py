@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from common.io import existing_file, read_json, read_table
+from common.io import InputError, existing_file, read_json, read_table
 
 PAIR_KEYS = (
     "fixed_image",
@@ -36,20 +36,20 @@ def read_pairs(datalist: str | Path | Sequence[Mapping[str, Any]] | None = None,
 
     Raises:
         FileNotFoundError: if the list is not there.
-        ValueError: if both ways or half a pair are given, the list cannot be read, or lacks a column, or a
+        InputError: if both ways or half a pair are given, the list cannot be read, or lacks a column, or a
             phase is no whole number.
     """
     single = {key: _value(key, value, "the command line") for key, value in pair.items() if value is not None}
     if datalist is None:
         return [_checked(single, "the command line")]
     if single:
-        raise ValueError(f"Give either datalist or single files, got datalist and {', '.join(single)}.")
+        raise InputError(f"Give either datalist or single files, got datalist and {', '.join(single)}.")
     if not isinstance(datalist, str | Path):
         return _named([_checked(_known(record, "datalist"), "datalist") for record in datalist])
     path = existing_file(datalist)
     records = _read_json(path) if path.suffix == ".json" else _read_csv(path)
     if not records:
-        raise ValueError(f"{path} lists no pairs.")
+        raise InputError(f"{path} lists no pairs.")
     return _named([_checked(_resolved(record, path), str(path)) for record in records])
 
 
@@ -86,7 +86,7 @@ def _value(key: str, value: Any, source: str) -> str | int:
     except (TypeError, ValueError):
         number = math.nan
     if isinstance(value, bool) or not number.is_integer() or number < 0:
-        raise ValueError(f"{key} is expected to be a whole number from 0, but {source} gives {value}.")
+        raise InputError(f"{key} is expected to be a whole number from 0, but {source} gives {value}.")
     return int(number)
 
 
@@ -98,7 +98,7 @@ def _resolved(record: Mapping[str, Any], path: Path) -> dict[str, Any]:
 
 def _checked(record: dict[str, Any], source: str) -> dict[str, Any]:
     if missing := [key for key in REQUIRED if key not in record]:
-        raise ValueError(f"A pair needs {' and '.join(REQUIRED)}, but {source} gives no {' and no '.join(missing)}.")
+        raise InputError(f"A pair needs {' and '.join(REQUIRED)}, but {source} gives no {' and no '.join(missing)}.")
     return record
 
 
@@ -124,7 +124,7 @@ def _read_csv(path: Path) -> list[dict[str, Any]]:
 
 def _check_names(names: Iterable[str], path: Path) -> None:
     if unknown := [name for name in names if name not in (*KNOWN_KEYS, "pair")]:
-        raise ValueError(f"{path} has the unknown column {', '.join(unknown)}: known are {', '.join(KNOWN_KEYS)}.")
+        raise InputError(f"{path} has the unknown column {', '.join(unknown)}: known are {', '.join(KNOWN_KEYS)}.")
 
 
 def _read_json(path: Path) -> list[dict[str, Any]]:
@@ -132,7 +132,7 @@ def _read_json(path: Path) -> list[dict[str, Any]]:
     if isinstance(content, dict):
         return _from_learn2reg(content, path)
     if not isinstance(content, list) or not all(isinstance(record, dict) for record in content):
-        raise ValueError(f"{path} is expected to hold a list of records with the keys {', '.join(PAIR_KEYS)}.")
+        raise InputError(f"{path} is expected to hold a list of records with the keys {', '.join(PAIR_KEYS)}.")
     for record in content:
         _check_names(record, path)
     return content
@@ -148,8 +148,8 @@ def _from_learn2reg(content: dict[str, Any], path: Path) -> list[dict[str, Any]]
             try:
                 return [_learn2reg_pair(pair, path.parent) for pair in content[part]]
             except (KeyError, TypeError) as error:
-                raise ValueError(f"{path} is expected to name a fixed and a moving image in each {part}.") from error
-    raise ValueError(f"{path} is no dataset JSON of Learn2Reg with paired images: it has {', '.join(content)}.")
+                raise InputError(f"{path} is expected to name a fixed and a moving image in each {part}.") from error
+    raise InputError(f"{path} is no dataset JSON of Learn2Reg with paired images: it has {', '.join(content)}.")
 
 
 def _learn2reg_pair(pair: Mapping[str, str], folder: Path) -> dict[str, str]:

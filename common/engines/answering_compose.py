@@ -5,7 +5,9 @@ from typing import Any
 
 from monai.transforms import Compose
 
-from .workflow import MISTAKES, sentence
+from common.io import find_mistake
+
+from .workflow import sentence
 
 
 class AnsweringCompose(Compose):
@@ -22,8 +24,8 @@ class AnsweringCompose(Compose):
         """
         try:
             return super().__call__(*args, **kwargs)
-        except MISTAKES as error:
+        except Exception as error:
             server: Any = sys.modules.get("fastapi")
-            if server is None:
+            if server is None or find_mistake(error) is None:
                 raise
             raise server.HTTPException(status_code=422, detail=sentence(error)) from error

@@ -2,7 +2,7 @@
 
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -11,13 +11,14 @@ from monai.bundle import ConfigParser, ConfigWorkflow
 from monai.bundle.properties import InferProperties, TrainProperties
 from monai.utils import BundlePropertyConfig
 
-from common.io import read_json
+from common.io import InputError, read_json
 
+from ._references import references, texts
 from .knobs import PATHS, check_knob, is_built
 from .path_option import check_path_options, restore_name
+from .renamed import use_new_names
 from .workflow import calling, on_command_line
 
-REFERENCE = re.compile(r"@(\w+)")
 OWN_PATH = re.compile(r"\$@\w+( \+ '[\w/.-]*')?")  # how the configs themselves say where a file is
 ENTRIES = {
     *(str(each[BundlePropertyConfig.ID]).split("::")[0] for each in (TrainProperties | InferProperties).values()),
@@ -29,10 +30,12 @@ ENTRIES = {
 def check_config() -> None:
     """Check the config that is being resolved, and hand on its knobs as what they mean; see `check_settings`.
 
+    Old names of options are made new ones first, see `use_new_names`.
+
     An entry of ``initialize`` that refers to nothing: it comes before anything that a user gives is evaluated.
 
     Raises:
-        ValueError: in one sentence, if an option is unknown or cannot be used.
+        InputError: in one sentence, if an option is unknown or cannot be used.
     """
     parser, workflow = calling(ConfigParser), calling(ConfigWorkflow)
     if parser is None or workflow is None:
@@ -41,11 +44,13 @@ def check_config() -> None:
         check_path_options(sys.argv[1:])
     config: dict[str, Any] = parser.get()
     entries = ENTRIES | {workflow.init_id, workflow.run_id, workflow.final_id}
-    checked = check_settings(config, read_files(Path(workflow.config_root_path), config), entries)
-    for name, value in checked.items():
-        if value is not config[name]:
-            config[name] = value
-            parser.ref_resolver.items[name].update_config(value)
+    files = read_files(Path(workflow.config_root_path), config)
+    changed = use_new_names(config, files)
+    for name, value in check_settings(config, files, entries).items():
+        changed |= value is not config[name]
+        config[name] = value
+    if changed:
+        parser.parse()
 
 
 def check_settings(
@@ -62,7 +67,7 @@ def check_settings(
         The ids and their values; words of a command line as what they mean.
 
     Raises:
-        ValueError: if nothing reads an id that was set, a name of a file would be evaluated, or a knob is of another
+        InputError: if nothing reads an id that was set, a name of a file would be evaluated, or a knob is of another
             kind or outside its range.
     """
     checked, defaults = {}, _defaults(files)
@@ -71,12 +76,12 @@ def check_settings(
             checked[name] = _check_path(name, value, defaults.get(name, value))
         elif name in defaults:
             checked[name] = check_knob(name, value, defaults[name])
-    read = entries | {reference for text in _texts(config) for reference in REFERENCE.findall(text)}
+    read = entries | references(config)
     for name in set(config) - read:
         if not name.startswith("_") and all(config[name] != content.get(name, ...) for content in files):
             close = get_close_matches(name, [other for other in config if other in read], n=1)
             hint = f" Did you mean --{close[0]}?" if close else ""
-            raise ValueError(f"--{name} is not an option here: nothing reads it.{hint}")
+            raise InputError(f"--{name} is not an option here: nothing reads it.{hint}")
     return checked
 
 
@@ -109,30 +114,18 @@ def _defaults(files: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return defaults
 
 
-def _texts(config: Any) -> Iterator[str]:
-    """All text in a config."""
-    if isinstance(config, str):
-        yield config
-    elif isinstance(config, Mapping):
-        for value in config.values():
-            yield from _texts(value)
-    elif isinstance(config, list | tuple):
-        for value in config:
-            yield from _texts(value)
-
-
 def _check_path(name: str, value: Any, default: Any) -> Any:
     """A name of a file stays one: never an expression, nor what the parser or the command line made of it."""
     if (value is None and default is None) or (name == "bundle_root" and value == default):
         return value
     if name == "datalist" and value and isinstance(value, list | tuple) and all(isinstance(v, Mapping) for v in value):
-        for text in _texts(value):
+        for text in texts(value):
             _check_name(name, text)
         return value
     if isinstance(value, Path):
         value = str(value)
     if not isinstance(value, str) or not value:
-        raise ValueError(
+        raise InputError(
             f"--{name} is expected to be the name of a file or folder, got {value!r} ({type(value).__name__}): a name "
             "that looks like a number or a list is taken for one, unless a folder stands before it, as in ./1001."
         )
@@ -142,10 +135,10 @@ def _check_path(name: str, value: Any, default: Any) -> Any:
 
 def _check_name(option: str, name: str) -> None:
     if name[:1] in ("$", "@") and not OWN_PATH.fullmatch(name):
-        raise ValueError(
+        raise InputError(
             f"--{option} {name} begins with {name[0]}, and would be evaluated: put ./ before it, or name it in a file "
             "given as --datalist, where names are data."
         )
     if "::" in restore_name(name):  # MONAI has made it of a #
         name = name.replace("::", "#")
-        raise ValueError(f"--{option} {name} holds #, which MONAI changes: rename it, or name it in a --datalist file.")
+        raise InputError(f"--{option} {name} holds #, which MONAI changes: rename it, or name it in a --datalist file.")

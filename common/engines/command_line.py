@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from common.data import OnDemand, both_directions, cine_pairs, pairs_or_built_in
-from common.io import fresh_folder, read_weights
+from common.io import InputError, fresh_folder, read_weights
 from common.networks.nets import FEATURES
 
 from .path_option import check_folder_name, restore_name
@@ -33,13 +33,13 @@ def check_options(
         checkpoint_key: name of the network in a file of several.
 
     Raises:
-        ValueError: if a feature or a network in the file is unknown, or the device is not there.
+        InputError: if a feature or a network in the file is unknown, or the device is not there.
         FileNotFoundError: if the weights are not there.
         OSError: if the folder cannot be written.
     """
     check_folder_name("output_dir", output_dir)
     if features not in (None, *FEATURES):
-        raise ValueError(f"--features is expected to be one of {', '.join(FEATURES)}, got {features}.")
+        raise InputError(f"--features is expected to be one of {', '.join(FEATURES)}, got {features}.")
     if features in (None, "trained") and checkpoint is not None:
         if not Path(checkpoint).is_file():
             way = "use --features mind or random" if features else "give --checkpoint, or train them with train.json"
@@ -53,13 +53,13 @@ def check_device(device: str | torch.device) -> torch.device:
     """Make sure that a device is there.
 
     Raises:
-        ValueError: if it is not.
+        InputError: if it is not.
     """
     try:
         found = torch.device(device)
         torch.zeros(1, device=found).item()  # "meta" computes nothing
     except (RuntimeError, AssertionError, TypeError, ValueError, OverflowError) as error:
-        raise ValueError(f"--device {device} is not available on this machine: use --device cpu.") from error
+        raise InputError(f"--device {device} is not available on this machine: use --device cpu.") from error
     return found
 
 
@@ -91,17 +91,17 @@ def command_line_pairs(
         options: ``datalist`` or one pair, key by key; with ``cine`` the ``fixed_phase`` and ``moving_phase``.
 
     Raises:
-        ValueError: if the list, the pair, the cine or the direction cannot be used.
+        InputError: if the list, the pair, the cine or the direction cannot be used.
         FileNotFoundError: if the list or the cine is not there.
     """
     if direction not in DIRECTIONS:
-        raise ValueError(f"--direction is expected to be one of {', '.join(DIRECTIONS)}, got {direction}.")
+        raise InputError(f"--direction is expected to be one of {', '.join(DIRECTIONS)}, got {direction}.")
     cine, label = restore_name(cine), restore_name(label)
     options = {name: restore_name(value) for name, value in options.items()}
     if cine is not None:
         return _cine_pairs(cine, label, direction, options)
     if label is not None:
-        raise ValueError("--label is that of a --cine: for a pair give --fixed_label and --moving_label.")
+        raise InputError("--label is that of a --cine: for a pair give --fixed_label and --moving_label.")
     pairs = pairs_or_built_in(folder, **options)
     return pairs if direction == "forward" else OnDemand(partial(both_directions, pairs), 2 * len(pairs))
 
@@ -113,7 +113,7 @@ def _cine_pairs(
     others = {name for name, value in options.items() if value is not None} - {*phases, "phantom"}
     if others:
         names = ", ".join(f"--{name}" for name in sorted(others))
-        raise ValueError(f"Give either --cine or other files, got --cine and {names}; its label map is --label.")
+        raise InputError(f"Give either --cine or other files, got --cine and {names}; its label map is --label.")
     if direction != "forward":
-        raise ValueError("--direction both is for pairs: with --cine set --fixed_phase or --moving_phase to all.")
+        raise InputError("--direction both is for pairs: with --cine set --fixed_phase or --moving_phase to all.")
     return cine_pairs(cine, label=label, **phases)

@@ -7,6 +7,9 @@ from typing import Any, NamedTuple
 
 import torch
 
+from common.io import InputError
+from common.networks.nets.dirnet import POOLINGS, TRANSFORMERS
+
 PATHS = {f"{side}_{kind}" for side in ("fixed", "moving") for kind in ("image", "label", "mask", "keypoints")} | {
     *("bundle_root", "checkpoint", "cine", "ckpt_dir", "datalist", "dataset_dir", "initial_transform"),
     *("initial_weights", "label", "output_dir", "pretraining_dir"),
@@ -93,10 +96,13 @@ RANGES: Mapping[str, Range] = {
 }
 IN_MM = ("spacing", "pixdim", "largest_extent_mm")
 CHOICES: Mapping[str, Callable[[], Sequence[str]]] = {
+    "backend": lambda: ("nccl", "gloo"),
     "border": lambda: ("constant", "edge"),
     "compile": lambda: torch.compiler.list_backends(exclude_tags=()),
+    "pooling": lambda: POOLINGS,
     "rotation_axes": lambda: ("all", "one"),
     "regularized": lambda: ("ddf", "gradients"),
+    "transformer": lambda: TRANSFORMERS,
 }
 
 
@@ -113,7 +119,7 @@ def check_knob(name: str, value: Any, default: Any) -> Any:
         The value; the words true, false and null of a command line as what they mean.
 
     Raises:
-        ValueError: in one sentence, if the knob is of another kind or outside its range.
+        InputError: in one sentence, if the knob is of another kind or outside its range.
     """
     default = "cpu" if name == "device" else default  # an expression in the configs
     if isinstance(value, str) and default is None and value.lower() in NULL:
@@ -129,7 +135,7 @@ def check_knob(name: str, value: Any, default: Any) -> Any:
     else:
         fits, kind = _is_like(value, default), _describe(default)
     if not fits:
-        raise ValueError(f"--{name} is expected to be {kind}, got {_short(value)}.")
+        raise InputError(f"--{name} is expected to be {kind}, got {_short(value)}.")
     return value
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from monai.data import MetaTensor
 
-from common.io import fingerprint, read_scan, write_table
+from common.io import InputError, find_mistake, fingerprint, read_scan, write_table
 from common.transforms import map_labels
 
 from ._label_records import LabelRecords
@@ -48,15 +48,15 @@ def label_scans(
 
     Raises:
         FileNotFoundError: if a folder is not there.
-        ValueError: if there are no scans, two have one name, or the results would mix with the input.
-        RuntimeError: if scans failed; the others are done all the same.
+        InputError: if there are no scans, two have one name, the results would mix with the input, or scans failed;
+            the others are done all the same.
     """
     output = Path(output)
     scans = _scans(Path(images))
     truths = _scans(Path(labels)) if labels is not None else {}
     for folder in (images, labels):
         if folder is not None and Path(folder).resolve() == output.resolve():
-            raise ValueError(f"--output is expected to be another folder than that of the input, got {output}.")
+            raise InputError(f"--output is expected to be another folder than that of the input, got {output}.")
     volumes: dict[str, dict[int, float]] = {}
     errors: dict[str, str] = {}
     records = LabelRecords(output)
@@ -74,14 +74,14 @@ def label_scans(
                 save(target, label)
                 records.add(target, made_of)
             volumes[name] = volumes_ml(label, segmenter.organs)
-        except (ValueError, TypeError, OSError, RuntimeError, MemoryError) as error:
+        except Exception as error:  # the others are labeled all the same
             errors[name] = sentence(error)
-            logger.error("  failed: %s", errors[name])
+            logger.error("  failed: %s", errors[name], exc_info=find_mistake(error) is None)
     rows = report_rows(volumes)
     write_table(output / REPORT, [*rows, *({"scan": name, "error": text} for name, text in errors.items())])
     logger.info("%d of %d organs stand out, see %s", sum(bool(r["flag"]) for r in rows), len(rows), output / REPORT)
     if errors:
-        raise RuntimeError(f"{len(errors)} of {len(scans)} scans failed: {', '.join(errors)}.")
+        raise InputError(f"{len(errors)} of {len(scans)} scans failed: {', '.join(errors)}.")
 
 
 def _label(segmenter: Segmenter, path: Path, truth: Path | None, label_map: Mapping | None) -> MetaTensor:
@@ -90,7 +90,7 @@ def _label(segmenter: Segmenter, path: Path, truth: Path | None, label_map: Mapp
         return segmenter(scan)
     true = read_scan(truth, label=True)
     if true.shape != scan.shape:  # before the work, not after it
-        raise ValueError(
+        raise InputError(
             f"{truth} is expected to have the shape {tuple(scan.shape[1:])} of its scan, got {tuple(true.shape[1:])}."
         )
     return merge_true_labels(segmenter(scan), true if label_map is None else map_labels(true, label_map))
@@ -142,8 +142,8 @@ def _scans(folder: Path) -> dict[str, Path]:
     for path in sorted(path for path in folder.iterdir() if not path.name.startswith(".")):
         name = path.name if path.is_dir() else Path(path.name.removesuffix(".gz")).stem
         if name in scans:
-            raise ValueError(f"{folder} holds two scans of one name, {scans[name].name} and {path.name}.")
+            raise InputError(f"{folder} holds two scans of one name, {scans[name].name} and {path.name}.")
         scans[name] = path
     if not scans:
-        raise ValueError(f"{folder} holds no scans.")
+        raise InputError(f"{folder} holds no scans.")
     return scans

@@ -12,6 +12,8 @@ from typing import Any, get_type_hints
 from fire.decorators import SetParseFn, SetParseFns
 from fire.parser import DefaultParseValue
 
+from common.io import InputError
+
 from .knobs import PATHS
 
 
@@ -22,7 +24,7 @@ def check_path_options(arguments: Sequence[str]) -> None:
         arguments: of the command line of a bundle.
 
     Raises:
-        ValueError: if a name is taken for something else; it says how to write it.
+        InputError: if a name is taken for something else; it says how to write it.
     """
     for name, text in _options(arguments):
         if name.endswith("_dir"):
@@ -31,7 +33,7 @@ def check_path_options(arguments: Sequence[str]) -> None:
         quoted = text[:1] in ("'", '"')
         commented = isinstance(value, str) and text.startswith(f"{value}#")
         if value != text and not quoted and (commented or _is_mistaken(name, value)):
-            raise ValueError(f"--{name} {text} is taken for {value!r}, not for a name: write it as ./{text}")
+            raise InputError(f"--{name} {text} is taken for {value!r}, not for a name: write it as ./{text}")
 
 
 def as_written(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -53,32 +55,32 @@ def check_folder_name(name: str, folder: str | Path) -> None:
         folder: as given, or as it comes out of a config.
 
     Raises:
-        ValueError: if it holds `#`, or `::`, which may have been one.
+        InputError: if it holds `#`, or `::`, which may have been one.
     """
     if "#" in str(folder) or "::" in str(folder):
-        raise ValueError(f"--{name} {folder} is expected to be a name without # and ::, which a config mixes up.")
+        raise InputError(f"--{name} {folder} is expected to be a name without # and ::, which a config mixes up.")
 
 
 def check_ending(path: str, endings: Sequence[str]) -> None:
     """Make sure that a file to write is called by its format.
 
     Raises:
-        ValueError: if its name has none of the endings.
+        InputError: if its name has none of the endings.
     """
     if not str(path).lower().endswith(tuple(endings)):
         listed = " or ".join(filter(None, [", ".join(endings[:-1]), endings[-1]]))
-        raise ValueError(f"--output is expected to end in {listed}, got {path}.")
+        raise InputError(f"--output is expected to end in {listed}, got {path}.")
 
 
 def check_flags(**flags: Any) -> None:
     """Make sure that options without a value have got none.
 
     Raises:
-        TypeError: if one has: Fire takes what stands behind it.
+        InputError: if one has: Fire takes what stands behind it.
     """
     for name, value in flags.items():
         if not isinstance(value, bool):
-            raise TypeError(f"--{name} takes no value: write it at the end, not before {value}.")
+            raise InputError(f"--{name} takes no value: write it at the end, not before {value}.")
 
 
 def restore_name(value: Any) -> Any:

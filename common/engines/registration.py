@@ -17,7 +17,7 @@ from monai.engines import Evaluator
 from torch import distributed
 
 from common.engines.workflow import sentence
-from common.io import check_replaceable, write_table
+from common.io import InputError, check_replaceable, find_mistake, write_table
 from common.optimization import listening
 from common.reports import RESULT_FILES, describe_inputs, differences, read_record
 
@@ -44,7 +44,7 @@ def register_pairs(
         provenance: what a result is made of besides its inputs, see `common.reports.differences`.
 
     Raises:
-        RuntimeError: if pairs of several failed; the others are done all the same. Whatever a single pair raises.
+        InputError: if pairs of several failed; the others are done all the same. Whatever a single pair raises.
     """
     parts = (evaluator.network, evaluator.inferer, dataset.transform)  # type: ignore[attr-defined]
     provenance = {**(provenance or {}), "configuration": configuration_digest(*parts)}
@@ -63,7 +63,7 @@ def register_pairs(
             write_table(Path(output_dir) / SUMMARY, rows)
     failures = [row["pair"] for row in rows if row["error"]]
     if failures:
-        raise RuntimeError(f"{len(failures)} of {len(dataset)} pairs failed: {', '.join(failures)}.")
+        raise InputError(f"{len(failures)} of {len(dataset)} pairs failed: {', '.join(failures)}.")
 
 
 def _made_of(pair: Mapping[str, Any], provenance: Mapping[str, Any]) -> dict[str, Any]:
@@ -124,9 +124,9 @@ def _register_list(
             else:
                 logger.info("%s is complete: same inputs and settings", place)
             row |= _summarize(record)
-        except (ValueError, TypeError, OSError, RuntimeError, MemoryError) as error:
+        except Exception as error:  # the others are registered all the same
             row["error"] = sentence(error)
-            logger.error("  failed: %s", row["error"])
+            logger.error("  failed: %s", row["error"], exc_info=find_mistake(error) is None)
         rows.append(row)
         if len(share) == len(dataset):
             write_table(output_dir / SUMMARY, rows)

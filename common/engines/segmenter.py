@@ -17,7 +17,7 @@ from monai.inferers import SlidingWindowInferer
 from monai.transforms import Compose, Orientationd, Spacingd
 from torch import Tensor
 
-from common.io import fingerprint, grid_of, read_json, read_weights, save_text
+from common.io import InputError, fingerprint, grid_of, read_json, read_weights, save_text
 from common.networks.nets import load_segmentation_unet
 from common.spatial import sample
 from common.transforms import WindowsToChannelsd, keep_largest_component
@@ -66,7 +66,7 @@ class Segmenter:
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if it holds no such weights, a setting cannot be used, or the network takes another number of
+        InputError: if it holds no such weights, a setting cannot be used, or the network takes another number of
             windows.
     """
 
@@ -80,7 +80,7 @@ class Segmenter:
         self.organs = self.net.head.out_channels - 1
         _check(chosen)
         if len(chosen["windows"]) != self.net.in_channels:
-            raise ValueError(
+            raise InputError(
                 f"The network in {path} takes {self.net.in_channels} windows, got {len(chosen['windows'])}: "
                 f"{chosen['windows']}."
             )
@@ -134,7 +134,7 @@ def _check(settings: dict[str, Any]) -> None:
         except (IndexError, TypeError, ValueError):
             fits = False
         if not fits:
-            raise ValueError(f"Segmenter() expects '{name}' to be {rules[name]}, got {settings[name]}.")
+            raise InputError(f"Segmenter() expects '{name}' to be {rules[name]}, got {settings[name]}.")
 
 
 def merge_true_labels(predicted: MetaTensor, truth: Tensor) -> MetaTensor:
@@ -145,7 +145,7 @@ def merge_true_labels(predicted: MetaTensor, truth: Tensor) -> MetaTensor:
         truth: label map of the same shape; 0 is unknown.
 
     Raises:
-        ValueError: if the shapes differ.
+        InputError: if the shapes differ.
     """
     true = torch.as_tensor(truth).as_subclass(Tensor).to(torch.int32)
     if true.shape != predicted.shape:

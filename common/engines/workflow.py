@@ -6,7 +6,6 @@ An entry is instantiated by the parser of its config, and that is called by a wo
 
 import inspect
 import os
-import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,8 +17,9 @@ import torch
 from monai.bundle import ConfigParser, ConfigWorkflow, scripts
 from monai.utils import ensure_tuple
 
-MISTAKES = (ValueError, TypeError, OSError, RuntimeError, MemoryError)
-RAISED = re.compile(r"^([A-Za-z_][\w.]*): (.+)$", re.MULTILINE)  # in the text of a traceback, the deepest first
+from common.io import find_mistake
+
+ENTRY_ERRORS = (ImportError, SyntaxError)  # of an entry that names nothing there is, or is no Python
 Kind = TypeVar("Kind")
 
 
@@ -63,8 +63,8 @@ def raise_mistakes() -> None:
     """From now on, let the parser of the calling config raise the user's mistakes as what they are.
 
     MONAI wraps every error of an entry in a RuntimeError. On the command line a mistake becomes its sentence on stderr
-    and exit code 1; in Python the ValueError, FileNotFoundError or the like at the bottom is raised. Nothing but this
-    parser is changed. Belongs first in ``initialize``.
+    and exit code 1; in Python the InputError, FileNotFoundError or the like is raised. Any other error keeps what is
+    around it. Nothing but this parser is changed. Belongs first in ``initialize``.
     """
     parser = calling(ConfigParser)
     if parser is None or "get_parsed_content" in vars(parser):
@@ -74,10 +74,10 @@ def raise_mistakes() -> None:
     def get_parsed_content(*args: Any, **kwargs: Any) -> Any:
         try:
             return resolve(*args, **kwargs)
-        except (*MISTAKES, ImportError, SyntaxError) as error:  # these two: MONAI does not wrap them
-            found = mistake(error)
-            if not on_command_line() and not isinstance(found, MISTAKES):
-                raise  # a mistake of ours
+        except Exception as error:
+            found = error if isinstance(error, ENTRY_ERRORS) else find_mistake(error)
+            if found is None:
+                raise
         if on_command_line():
             raise SystemExit(f"Error: {sentence(found)}")
         raise found  # out here, so that it has no context but its own cause
@@ -90,37 +90,20 @@ def one_sentence() -> Iterator[None]:
     """Turn a user's mistake on a command line into its sentence on stderr and exit code 1, without a traceback."""
     try:
         yield
-    except MISTAKES as error:
+    except Exception as error:
+        if find_mistake(error) is None:
+            raise
         raise SystemExit(f"Error: {sentence(error)}") from None
 
 
-def mistake(error: BaseException) -> BaseException:
-    """The error at the bottom of a chain: what MONAI and PyTorch wrap around it says nothing to a user."""
-    while error.__cause__ is not None and not isinstance(error, OSError | ValueError | TypeError):
-        error = error.__cause__
-    return error
-
-
 def sentence(error: BaseException) -> str:
-    """The message of the mistake at the bottom of a chain of errors, on one line.
-
-    Two are told by their text, since PyTorch raises a plain RuntimeError for them.
-    """
-    error = mistake(error)
-    if isinstance(error, MemoryError | torch.cuda.OutOfMemoryError) or "can't allocate memory" in str(error):
+    """The message of the mistake in a chain of errors, or else of the error at its bottom, on one line."""
+    found = find_mistake(error)
+    if isinstance(found, MemoryError | torch.cuda.OutOfMemoryError):
         return "There is not enough memory for this pair: choose a coarser spacing."
-    if "loading state_dict" in str(error):
-        return "The weights of --checkpoint are of another network: give the options they were trained with."
-    if isinstance(error, OSError) and error.filename:
-        return f"{error.filename}: {error.strerror}."
-    text = " ".join(str(error).split())
-    if "in DataLoader worker process" in text:
-        return _raised_in_worker(str(error)) or text
-    return text if isinstance(error, MISTAKES) and text else f"{type(error).__name__}: {text}".removesuffix(": ")
-
-
-def _raised_in_worker(text: str) -> str:
-    """The message of the mistake where PyTorch hands on nothing but the text of a traceback."""
-    raised = RAISED.findall(text)
-    mistakes = [message for kind, message in raised if kind != "RuntimeError"]
-    return mistakes[-1] if mistakes else "".join(message for _, message in raised[:1])
+    if isinstance(found, OSError) and found.filename:
+        return f"{found.filename}: {found.strerror}."
+    while found is None and error.__cause__ is not None:
+        error = error.__cause__
+    text = " ".join(str(found or error).split())
+    return text if found and text else f"{type(found or error).__name__}: {text}".removesuffix(": ")

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
-from common.io import read_checkpoint, save_bytes
+from common.io import InputError, read_checkpoint, save_bytes
 
 logger = logging.getLogger("common")
 NAME = re.compile(r"checkpoint_epoch=(\d+)\.pt")
@@ -36,7 +35,7 @@ def load_newest(folder: Path) -> tuple[Path, dict[str, Any]] | None:
     for path in reversed(checkpoints(folder).values()):
         try:
             content = read_checkpoint(path)
-        except ValueError as error:
+        except InputError as error:
             logger.warning("%s The file is skipped.", error)
             continue
         if _is_checkpoint(content):
@@ -65,9 +64,3 @@ def save(path: Path, content: Any) -> None:
     buffer = io.BytesIO()
     torch.save(content, buffer)  # into memory: torch tells a full disk as a broken archive
     save_bytes(path, buffer.getbuffer())
-
-
-def unwrap(network: nn.Module) -> nn.Module:
-    """The network itself, whose weights have the same names on one GPU and on many."""
-    wrappers = nn.DataParallel | nn.parallel.DistributedDataParallel
-    return network.module if isinstance(network, wrappers) else network

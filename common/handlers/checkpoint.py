@@ -14,9 +14,9 @@ from ignite.engine import Events
 from ignite.handlers import Checkpoint
 from monai.engines import Evaluator, SupervisedTrainer
 
-from common.io import load_weights
+from common.io import InputError, load_weights, unwrap
 
-from ._checkpoint_files import checkpoints, load_newest, save, unwrap
+from ._checkpoint_files import checkpoints, load_newest, save
 
 logger = logging.getLogger("common")
 
@@ -40,10 +40,10 @@ class TrainingCheckpoint:
         initial_weights: weights to start from, unless the run is resumed.
 
     Raises:
-        ValueError: if an argument cannot be used.
+        InputError: if an argument cannot be used.
 
     When the training starts:
-        ValueError: if the folder holds checkpoints and `resume` is false, or if a checkpoint or the initial weights do
+        InputError: if the folder holds checkpoints and `resume` is false, or if a checkpoint or the initial weights do
             not fit.
         FileNotFoundError: if there are no such initial weights.
     """
@@ -67,7 +67,7 @@ class TrainingCheckpoint:
             if value < 1:
                 raise ValueError(f"TrainingCheckpoint() expects '{name}' of 1 or more, got {value}.")
         if str(resume).lower() not in ("true", "false"):
-            raise ValueError(f"TrainingCheckpoint() expects 'resume' to be true or false, got {resume}.")
+            raise InputError(f"TrainingCheckpoint() expects 'resume' to be true or false, got {resume}.")
         self.folder = Path(save_dir)
         self.objects = dict(objects)
         self.validator = validator
@@ -89,14 +89,14 @@ class TrainingCheckpoint:
         if newest:
             self._restore(engine, *newest)
         elif not self.resume and checkpoints(self.folder):
-            raise ValueError(
+            raise InputError(
                 f"{self.folder} holds checkpoints of an earlier run: use --resume true or another --ckpt_dir."
             )
         else:
             if self.resume:
                 logger.info("There is no checkpoint in %s: training starts from the beginning.", self.folder)
             if self.initial_weights:
-                load_weights(unwrap(self.objects["network"]), self.initial_weights)
+                load_weights(self.objects["network"], self.initial_weights)
         engine.add_event_handler(Events.EPOCH_COMPLETED, self.save)  # only now, to be the last one there
 
     def save(self, engine: SupervisedTrainer) -> None:
@@ -144,7 +144,7 @@ class TrainingCheckpoint:
     def _restore(self, engine: SupervisedTrainer, path: Path, state: dict[str, Any]) -> None:
         trainer = state["trainer"]
         if engine.state.epoch_length not in (None, trainer["epoch_length"]):
-            raise ValueError(
+            raise InputError(
                 f"{path} was written with {trainer['epoch_length']} iterations an epoch, now there are "
                 f"{engine.state.epoch_length}: did the data or the batch size change? Use another --ckpt_dir."
             )
@@ -152,7 +152,7 @@ class TrainingCheckpoint:
             try:
                 Checkpoint.load_objects({name: item}, {name: state["objects"][name]})
             except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
-                raise ValueError(
+                raise InputError(
                     f"{path} does not fit the {name} of this run: did its settings change? Use another --ckpt_dir."
                 ) from error
         vars(engine.state).update(trainer)

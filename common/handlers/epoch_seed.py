@@ -11,6 +11,8 @@ from ignite.utils import manual_seed
 from monai.data.utils import set_rnd
 from monai.engines import SupervisedTrainer
 
+from common.io import InputError
+
 
 class EpochSeed:
     """Begins each epoch with random numbers of its own, so that it is the same in a resumed run.
@@ -22,7 +24,7 @@ class EpochSeed:
         seed: of the run.
 
     When the training starts:
-        ValueError: if the workers of the data loader are persistent.
+        InputError: if the workers of the data loader are persistent.
     """
 
     def __init__(self, seed: int = 0) -> None:
@@ -36,7 +38,7 @@ class EpochSeed:
     def start(self, engine: SupervisedTrainer) -> None:
         """Check the data loader."""
         if getattr(engine.data_loader, "persistent_workers", False):  # they would never hear of the epoch
-            raise ValueError("EpochSeed() expects a data loader without persistent_workers, got one with them.")
+            raise InputError("EpochSeed() expects a data loader without persistent_workers, got one with them.")
         if not engine.has_event_handler(_begin_anew, Events.EPOCH_STARTED):
             engine.add_event_handler(Events.EPOCH_STARTED, _begin_anew)  # only now, to be the last one there
 

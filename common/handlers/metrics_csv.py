@@ -11,7 +11,7 @@ from typing import Any
 from ignite.engine import Events
 from monai.engines import Evaluator, SupervisedTrainer
 
-from common.io import save_bytes
+from common.io import InputError, save_bytes
 
 from ._loss_terms import EpochMeans, validated
 
@@ -78,4 +78,4 @@ class MetricsCsv:
                     raise ValueError("another table, or rows of different lengths")
                 return rows
         except (KeyError, TypeError, ValueError, csv.Error) as error:
-            raise ValueError(f"{self.path} is not a table of epochs: move it away or name another.") from error
+            raise InputError(f"{self.path} is not a table of epochs: move it away or name another.") from error

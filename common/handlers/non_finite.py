@@ -12,6 +12,8 @@ from monai.engines import SupervisedTrainer
 from monai.engines.utils import IterationEvents
 from torch import Tensor
 
+from common.io import InputError
+
 from ._loss_terms import loss_terms
 
 
@@ -34,14 +36,14 @@ class StopOnNonFinite:
         """Check the terms of the loss."""
         bad = {name: value for name, value in loss_terms(engine).items() if not math.isfinite(value)}
         if bad:
-            raise ValueError(_message(engine, ", ".join(f"{name} is {value}" for name, value in bad.items())))
+            raise InputError(_message(engine, ", ".join(f"{name} is {value}" for name, value in bad.items())))
 
     def check_weights(self, engine: SupervisedTrainer) -> None:
         """Check the weights and buffers of the network."""
         state = engine.network.state_dict().items()
         bad = [name for name, value in state if isinstance(value, Tensor) and not torch.isfinite(value).all()]
         if bad:
-            raise ValueError(_message(engine, f"{len(bad)} weights are not finite, {bad[0]} among them"))
+            raise InputError(_message(engine, f"{len(bad)} weights are not finite, {bad[0]} among them"))
 
 
 def _message(engine: SupervisedTrainer, what: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from common.io import read_weights
+from common.io import InputError, read_weights
 
 from ._checkpoint_files import load_newest, save
 
@@ -25,7 +25,7 @@ def pack_weights(files: Mapping[str, str | Path], output: str | Path, half: bool
 
     Raises:
         FileNotFoundError: if there is no such file, or no checkpoint in the folder.
-        ValueError: if a file holds no weights.
+        InputError: if a file holds no weights.
         OSError: if the output cannot be written.
     """
     weights = {name: _convert(_load(Path(path)), half) for name, path in files.items()}
@@ -42,7 +42,7 @@ def pack_mean_weights(files: Sequence[str | Path], output: str | Path, half: boo
 
     Raises:
         FileNotFoundError: see `pack_weights`.
-        ValueError: if a file holds no weights, or they are of different networks.
+        InputError: if a file holds no weights, or they are of different networks.
         OSError: if the output cannot be written.
 
     Reference:
@@ -53,7 +53,7 @@ def pack_mean_weights(files: Sequence[str | Path], output: str | Path, half: boo
     shapes = {name: weight.shape for name, weight in first.items()}
     for path, weights in zip(files[1:], others, strict=True):
         if {name: weight.shape for name, weight in weights.items()} != shapes:
-            raise ValueError(f"{path} is expected to hold weights of the network of {files[0]}, got another one.")
+            raise InputError(f"{path} is expected to hold weights of the network of {files[0]}, got another one.")
     mean = {
         name: torch.stack([weight.double(), *(each[name].double() for each in others)]).mean(0).to(weight.dtype)
         for name, weight in first.items()

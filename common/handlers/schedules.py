@@ -14,6 +14,8 @@ import math
 from bisect import bisect_right
 from collections.abc import Sequence
 
+from common.io import InputError
+
 
 def constant(current_step: int, *, value: float) -> float:
     """Give the same value at every step.
@@ -39,7 +41,7 @@ def linear(current_step: int, *, start: float, end: float, over: int, hold: int 
         The value.
 
     Raises:
-        ValueError: if `over` is not positive.
+        InputError: if `over` is not positive.
 
     Example:
         >>> [linear(step, start=1.0, end=0.0, over=4, hold=1) for step in range(7)]
@@ -68,7 +70,7 @@ def cosine(current_step: int, *, start: float, end: float, over: int, warmup: in
         The value.
 
     Raises:
-        ValueError: if nothing is left of `over` after the warm-up.
+        InputError: if nothing is left of `over` after the warm-up.
 
     Reference:
         Loshchilov and Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts", ICLR 2017,
@@ -98,7 +100,7 @@ def exponential(current_step: int, *, start: float, end: float, over: int) -> fl
         The value.
 
     Raises:
-        ValueError: if `over` or a value is not positive.
+        InputError: if `over` or a value is not positive.
 
     Example:
         >>> [round(exponential(step, start=1.0, end=0.01, over=2), 6) for step in range(4)]
@@ -106,7 +108,7 @@ def exponential(current_step: int, *, start: float, end: float, over: int) -> fl
     """
     _check_over("exponential", over)
     if start <= 0 or end <= 0:
-        raise ValueError(f"exponential() expects 'start' and 'end' to be positive, got {start} and {end}.")
+        raise InputError(f"exponential() expects 'start' and 'end' to be positive, got {start} and {end}.")
     share = min(max(current_step, 0), over) / over
     return float(start ** (1 - share) * end**share)
 
@@ -123,21 +125,21 @@ def stepwise(current_step: int, *, values: Sequence[float], milestones: Sequence
         The value.
 
     Raises:
-        ValueError: if the numbers do not match or the milestones do not ascend.
+        InputError: if the numbers do not match or the milestones do not ascend.
 
     Example:
         >>> [stepwise(step, values=[1.0, 0.5, 0.1], milestones=[2, 3]) for step in range(5)]
         [1.0, 1.0, 0.5, 0.1, 0.1]
     """
     if len(values) != len(milestones) + 1:
-        raise ValueError(
+        raise InputError(
             f"stepwise() expects one more of 'values' than of 'milestones', got {len(values)} and {len(milestones)}."
         )
     if sorted(set(milestones)) != list(milestones):
-        raise ValueError(f"stepwise() expects 'milestones' to ascend, got {list(milestones)}.")
+        raise InputError(f"stepwise() expects 'milestones' to ascend, got {list(milestones)}.")
     return values[bisect_right(milestones, current_step)]
 
 
 def _check_over(function: str, steps: int) -> None:
     if steps <= 0:
-        raise ValueError(f"{function}() expects 'over' to leave at least one step, got {steps}.")
+        raise InputError(f"{function}() expects 'over' to leave at least one step, got {steps}.")

@@ -14,6 +14,9 @@ from .fingerprint import fingerprint as fingerprint
 from .fresh_folder import fresh_folder as fresh_folder
 from .grid import grid_of as grid_of
 from .grid import largest_distance as largest_distance
+from .input_error import MISTAKES as MISTAKES
+from .input_error import InputError as InputError
+from .input_error import find_mistake as find_mistake
 from .integrity import check_complete as check_complete
 from .json_file import read_json as read_json
 from .memory import available_memory as available_memory
@@ -37,3 +40,4 @@ from .table import write_table as write_table
 from .weights import load_weights as load_weights
 from .weights import read_checkpoint as read_checkpoint
 from .weights import read_weights as read_weights
+from .weights import unwrap as unwrap

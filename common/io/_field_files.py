@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ._itk import FIND_VOXELS, check_voxels, open_header
+from .input_error import InputError
 from .integrity import check_complete
 from .nifti_header import read_nifti_header, warn_of_two_places
 
@@ -23,13 +24,13 @@ def check_field_file(path: Path) -> None:
         path: of a file that is there.
 
     Raises:
-        ValueError: in a sentence, if it is one of these, or in no format that can be checked.
+        InputError: in a sentence, if it is one of these, or in no format that can be checked.
     """
     for endings, check in CHECKS.items():
         if path.name.lower().endswith(endings):
             return check(path)
     known = ", ".join(ending for endings in CHECKS for ending in endings)
-    raise ValueError(f"{path} cannot be read as {KIND}: its name is expected to end in one of {known}.")
+    raise InputError(f"{path} cannot be read as {KIND}: its name is expected to end in one of {known}.")
 
 
 def _check_nifti(path: Path) -> None:
@@ -38,16 +39,16 @@ def _check_nifti(path: Path) -> None:
         start, item = header.get_data_offset(), header.get_data_dtype().itemsize
         intent, name = int(header["intent_code"]), header["intent_name"].item().decode("latin-1")
     except Exception as error:  # nibabel raises many kinds
-        raise ValueError(f"{path} cannot be read as {KIND}: its header is damaged.") from error
+        raise InputError(f"{path} cannot be read as {KIND}: its header is damaged.") from error
     check_complete(path, start + item * math.prod(map(int, shape)), kind=KIND)
     program = FOREIGN.get(name, "FSL, in voxels of its own" if intent in FSL else None)
     if program:
-        raise ValueError(
+        raise InputError(
             f"{path} is a transform of {program}, but displacements in mm, LPS, are expected, as ITK and ANTs "
             "have them: convert it."
         )
     if not affine.any():
-        raise ValueError(f"{path} has no affine: its header does not say where the vectors lie in the world.")
+        raise InputError(f"{path} has no affine: its header does not say where the vectors lie in the world.")
     if other is not None:
         warn_of_two_places(path, shape, affine, other)
 
@@ -59,9 +60,9 @@ def _check_with_itk(path: Path) -> None:
     except FileNotFoundError:
         raise
     except Exception as error:  # ITK and the look at the header raise many kinds
-        raise ValueError(f"{path} cannot be read as {KIND}: its header is damaged.") from error
+        raise InputError(f"{path} cannot be read as {KIND}: its header is damaged.") from error
     if found is None:
-        raise ValueError(f"{path} cannot be read as {KIND}: its header is damaged, or its encoding not raw or gzip.")
+        raise InputError(f"{path} cannot be read as {KIND}: its header is damaged, or its encoding not raw or gzip.")
     check_voxels(path, found, promised, KIND)
 
 

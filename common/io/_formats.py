@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from . import _pictures, nifti_header
 from ._itk import read_with_itk
 from .dicom import read_series
-from .integrity import UnusableFileError, check_complete
+from .input_error import InputError
+from .integrity import check_complete
 from .nifti_header import read_nifti
 
 UNPLACED = np.diag([-1.0, -1.0, 1.0, 1.0])  # where ITK puts an image without a header, 1 mm a voxel, in RAS
@@ -28,14 +29,14 @@ def read_array(path: Path, label: bool = False) -> tuple[NDArray, NDArray, bool]
 
     Raises:
         FileNotFoundError: if half of a pair of files is not there.
-        ValueError: if it is no image or damaged, a label map in colors, or a folder that is not one whole series.
+        InputError: if it is no image or damaged, a label map in colors, or a folder that is not one whole series.
     """
     try:
         return _read(path, label)
-    except (FileNotFoundError, MemoryError, UnusableFileError):
+    except (FileNotFoundError, MemoryError, InputError):
         raise
     except Exception as error:  # every reader raises its own kind of error
-        raise ValueError(f"{path} cannot be read as an image: it is damaged, or in no format known here.") from error
+        raise InputError(f"{path} cannot be read as an image: it is damaged, or in no format known here.") from error
 
 
 def _read(path: Path, label: bool) -> tuple[NDArray, NDArray, bool]:

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from ._itk_headers import Voxels, check_meta_image, gipl_voxels, meta_image_voxels, nrrd_voxels, vtk_voxels
 from .bounds import check_size
 from .files import existing_file
-from .integrity import UnusableFileError, check_complete
+from .input_error import InputError
+from .integrity import check_complete
 
 NOT_WRAPPED = {"char": itk.SS, "long": itk.D, "long_long": itk.D, "unsigned_long": itk.ULL}  # what is read instead
 STORED = {"char": "int8", "long": "int64", "long_long": "int64"}
@@ -37,12 +38,12 @@ def read_with_itk(path: Path, color: bool = False) -> tuple[NDArray, NDArray]:
         color: whether a voxel may have several numbers, as the last axis.
 
     Raises:
-        UnusableFileError: if there are several numbers a voxel, or not as many bytes as the header promises.
+        InputError: if there are several numbers a voxel, or not as many bytes as the header promises.
         Exception: of many kinds, if it is no image.
     """
     header = open_header(path)
     if header.GetNumberOfComponents() > 1 and not color:
-        raise UnusableFileError(
+        raise InputError(
             f"{path} is expected to hold one number a voxel, got {header.GetNumberOfComponents()}, "
             "components of a vector, colors or layers of a segmentation: save one of them, or one label map, alone."
         )
@@ -96,7 +97,7 @@ def _check_bytes(path: Path, header: Any) -> None:
         compresses = header.GetNameOfClass().startswith(COMPRESSING) or path.name.lower().endswith(".gz")
         text = header.GetFileType() == itk.CommonEnums.IOFile_ASCII
         if promised > path.stat().st_size * (MOST_COMPRESSED if compresses or text else 1):
-            raise UnusableFileError(
+            raise InputError(
                 f"{path} is damaged: its header promises {promised} bytes, more than so small a file holds."
             )
         return
@@ -108,7 +109,7 @@ def check_voxels(path: Path, found: tuple[Path, int, bool], promised: int, kind:
 
     Raises:
         FileNotFoundError: if their file is not there.
-        UnusableFileError: see `check_complete`.
+        InputError: see `check_complete`.
     """
     _check_named(path, found)
     voxels, start, compressed = found

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from .integrity import UnusableFileError
+from .input_error import InputError
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 PNG_SIGNATURE, LAST_CHUNK = b"\x89PNG\r\n\x1a\n", b"IEND"
@@ -19,15 +19,15 @@ def check_picture(path: Path) -> None:
     """Refuse a PNG, JPEG or BMP file that ITK would fill up.
 
     Raises:
-        UnusableFileError: if its end or a checksum is missing.
+        InputError: if its end or a checksum is missing.
     """
     content = path.read_bytes()
     if content.startswith(PNG_SIGNATURE) and not _png_is_whole(content):
-        raise UnusableFileError(f"{path} cannot be read as an image: it is damaged, a checksum or its end is missing.")
+        raise InputError(f"{path} cannot be read as an image: it is damaged, a checksum or its end is missing.")
     if content.startswith(b"BM") and struct.unpack_from("<I", content.ljust(6), 2)[0] > len(content):
-        raise UnusableFileError(f"{path} cannot be read as an image: it is damaged, its end is missing.")
+        raise InputError(f"{path} cannot be read as an image: it is damaged, its end is missing.")
     if path.name.lower().endswith((".jpg", ".jpeg")) and not content.rstrip(b"\0").endswith(END_OF_JPEG):
-        raise UnusableFileError(f"{path} cannot be read as an image: it is damaged, its end is missing.")
+        raise InputError(f"{path} cannot be read as an image: it is damaged, its end is missing.")
 
 
 def _png_is_whole(content: bytes) -> bool:
@@ -47,13 +47,11 @@ def to_gray(array: NDArray, path: Path, label: bool) -> NDArray:
     """Luminance of a color picture ``(x, y, 3)``, in its type; a gray one that is stored in color stays exact.
 
     Raises:
-        UnusableFileError: if it is to be a label map.
+        InputError: if it is to be a label map.
     """
     if (array == array[..., :1]).all():
         return array[..., 0]
     if label:
-        raise UnusableFileError(
-            f"{path} is expected to be a label map, got a color picture: save the labels as gray values."
-        )
+        raise InputError(f"{path} is expected to be a label map, got a color picture: save the labels as gray values.")
     gray = array @ np.array(LUMINANCE)
     return (np.rint(gray) if array.dtype.kind in "ui" else gray).astype(array.dtype)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from .integrity import UnusableFileError
+from .input_error import InputError
 
 SPACING_MM = (1e-5, 1e3)  # from a hundredth of a micron, finer than light resolves, to a meter
 ANISOTROPY = 1e3  # the longest side of a voxel by the shortest; of light sheets it is 200
@@ -26,12 +26,12 @@ def check_size(path: Path, shape: Sequence[int]) -> None:
     """Refuse a grid without voxels or with more than there can be.
 
     Raises:
-        UnusableFileError: naming the shape and the bound.
+        InputError: naming the shape and the bound.
     """
     if 0 in shape:
-        raise UnusableFileError(f"{path} is empty: its shape is {tuple(shape)}.")
+        raise InputError(f"{path} is empty: its shape is {tuple(shape)}.")
     if np.prod(shape, dtype=object) > VOXELS:
-        raise UnusableFileError(f"{path} is expected to have {VOXELS} voxels at most, got the shape {tuple(shape)}.")
+        raise InputError(f"{path} is expected to have {VOXELS} voxels at most, got the shape {tuple(shape)}.")
 
 
 def check_place(path: Path, shape: Sequence[int], affine: NDArray) -> None:
@@ -43,12 +43,12 @@ def check_place(path: Path, shape: Sequence[int], affine: NDArray) -> None:
         affine: voxel to world, mm, ``(4, 4)``.
 
     Raises:
-        UnusableFileError: naming what is out of its bounds, and the bounds.
+        InputError: naming what is out of its bounds, and the bounds.
     """
     dims = len(shape)
     axes = affine[:dims, :dims]
     if not spans_space(axes) or not np.isfinite(affine).all():
-        raise UnusableFileError(
+        raise InputError(
             f"{path} has a singular or no affine: its header does not say where the voxels lie in the world."
         )
     spacing = np.linalg.norm(axes, axis=0)
@@ -64,9 +64,7 @@ def check_place(path: Path, shape: Sequence[int], affine: NDArray) -> None:
     elif distance > DISTANCE_MM:
         wrong = f"its middle within {DISTANCE_MM:g} mm of the origin, got {distance:.4g} mm"
     if wrong:
-        raise UnusableFileError(
-            f"{path} is expected to have {wrong}: its header is damaged, or in another unit than mm."
-        )
+        raise InputError(f"{path} is expected to have {wrong}: its header is damaged, or in another unit than mm.")
 
 
 def _listed(lengths: NDArray) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._itk import locale_kept, read_with_itk
-from .integrity import UnusableFileError
+from .input_error import InputError
 
 ENDINGS = (".dcm", ".dicom", ".ima")  # other names can be anything
 SERIES, POSITION, ORIENTATION = "0020|000e", "0020|0032", "0020|0037"
@@ -55,18 +55,18 @@ def read_series(folder: Path) -> tuple[NDArray, NDArray]:
         ``(4, 4)``, sheared where the gantry was tilted.
 
     Raises:
-        UnusableFileError: if there is no series or more than one, a file is damaged, or the slices are no volume: they
+        InputError: if there is no series or more than one, a file is damaged, or the slices are no volume: they
             differ in size or direction, share a position, or have gaps.
     """
     with locale_kept():
         slices = _slices(sorted(folder.iterdir())) or _slices(sorted(folder.rglob("*")))
     if not slices:
-        raise UnusableFileError(f"{folder} cannot be read as an image: there is no DICOM image in it.")
+        raise InputError(f"{folder} cannot be read as an image: there is no DICOM image in it.")
     names = [each.series for each in slices]
     counts = [str(names.count(name)) for name in sorted(set(names), key=names.index)]
     if len(counts) > 1:
         listed = " and ".join([", ".join(counts[:-1]), counts[-1]])
-        raise UnusableFileError(f"{folder} is expected to hold one DICOM series, got {len(counts)}, of {listed} files.")
+        raise InputError(f"{folder} is expected to hold one DICOM series, got {len(counts)}, of {listed} files.")
     if len(slices) == 1:
         return read_with_itk(slices[0].path)
     _check_alike(folder, slices)
@@ -90,17 +90,17 @@ def _slice(path: Path) -> Slice | None:
     magic = begin[128:132] == b"DICM"
     if not magic and not reader.CanReadFile(str(path)):
         if path.name.lower().endswith(ENDINGS):
-            raise UnusableFileError(f"{path} cannot be read as a DICOM image: it is damaged.")
+            raise InputError(f"{path} cannot be read as a DICOM image: it is damaged.")
         return None
     if magic and begin[132:134] != b"\x02\x00":  # no meta header: GDCM would search long
-        raise UnusableFileError(f"{path} cannot be read as a DICOM image: it is damaged.")
+        raise InputError(f"{path} cannot be read as a DICOM image: it is damaged.")
     reader.SetFileName(str(path))
     try:
         reader.ReadImageInformation()
     except RuntimeError as error:
         if _sop_class(begin).startswith(WITHOUT_IMAGE):
             return None
-        raise UnusableFileError(f"{path} cannot be read as a DICOM image: it is damaged.") from error
+        raise InputError(f"{path} cannot be read as a DICOM image: it is damaged.") from error
     tags = reader.GetMetaDataDictionary()
     placed = tags.HasKey(POSITION) and tags.HasKey(ORIENTATION)
     return Slice(
@@ -122,7 +122,7 @@ def _check_alike(folder: Path, slices: Sequence[Slice]) -> None:
     for each in slices:
         if each.size[2:] != (1,) or np.isnan(each.position).any():
             lacks = "does not say where it lies" if each.size[2:] == (1,) else f"holds {each.size[2]} images"
-            raise UnusableFileError(
+            raise InputError(
                 f"{each.path} {lacks}: the {len(slices)} files of a series are expected to be one placed slice each."
             )
     size = Counter(each.size for each in slices).most_common(1)[0][0]
@@ -131,7 +131,7 @@ def _check_alike(folder: Path, slices: Sequence[Slice]) -> None:
     odd = [each for each in slices if each.size != size or np.abs(each.axes - axes).max() > tolerance]
     if odd:
         names = odd[0].path.name if len(odd) == 1 else f"{odd[0].path.name} and {len(odd) - 1} more"
-        raise UnusableFileError(
+        raise InputError(
             f"{folder} is expected to hold one volume, but of its {len(slices)} files {names} differ in size or "
             "direction from the others: move scouts and other scans out of it."
         )
@@ -150,14 +150,14 @@ def _in_order(folder: Path, slices: Sequence[Slice]) -> list[Slice]:
     widest = int(np.abs(gaps - spacing).argmax())
     if abs(gaps[widest] - spacing) > tolerance:
         first, second = slices[widest].path.name, slices[widest + 1].path.name
-        raise UnusableFileError(
+        raise InputError(
             f"{folder} lacks slices, or is unevenly spaced: from {first} to {second} it is {gaps[widest]:.4g} mm, "
             f"between most of its {len(slices)} slices {spacing:.4g} mm."
         )
     even = np.linspace(positions[0], positions[-1], len(slices))
     apart = np.linalg.norm(positions - even, axis=1)
     if apart.max() > max(tolerance, MOST_UNEVEN * spacing):
-        raise UnusableFileError(
+        raise InputError(
             f"{folder} is expected to hold slices on a line, but {slices[int(apart.argmax())].path.name} lies "
             f"{apart.max():.3g} mm away from it."
         )
@@ -168,7 +168,7 @@ def _check_distinct(folder: Path, slices: Sequence[Slice], gaps: NDArray) -> Non
     same = np.flatnonzero(gaps <= UNEVEN * gaps.max())
     if len(same):
         first, second = slices[same[0]].path.name, slices[same[0] + 1].path.name
-        raise UnusableFileError(
+        raise InputError(
             f"{folder} is expected to hold one slice at each position, but {len(same)} of its {len(slices)} files lie "
             f"where another one does, {second} where {first} does: keep one time or echo, and no copies."
         )

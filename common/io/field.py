@@ -16,6 +16,7 @@ from common.spatial import Grid, ras_to_lps
 
 from ._field_files import check_field_file
 from .files import existing_file
+from .input_error import InputError
 from .nifti import write_nifti
 
 VECTOR_INTENT, FLIPPED_INTENT = 1007, 1006
@@ -61,7 +62,7 @@ def read_field(path: str | Path) -> Field:
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if it is no image with as many components as dimensions, is damaged or cut short, holds NaN, or says
+        InputError: if it is no image with as many components as dimensions, is damaged or cut short, holds NaN, or says
             that it is a transform of FSL, NiftyReg or SPM.
     """
     path = existing_file(path)
@@ -73,12 +74,12 @@ def read_field(path: str | Path) -> Field:
         image = itk.imread(str(path), itk.VariableLengthVector[itk.F])
         array = itk.array_from_image(image)
     except (RuntimeError, TypeError) as error:
-        raise ValueError(f"{path} cannot be read as a displacement field.") from error
+        raise InputError(f"{path} cannot be read as a displacement field.") from error
     dims = image.GetImageDimension()
     if array.ndim != dims + 1 or array.shape[-1] not in (dims, dims - 1) or array.shape[-1] < 2:
-        raise ValueError(f"{path} is expected to hold one vector a voxel, got an array of shape {array.shape}.")
+        raise InputError(f"{path} is expected to hold one vector a voxel, got an array of shape {array.shape}.")
     if not np.isfinite(array).all():
-        raise ValueError(f"{path} holds NaN or infinite displacements.")
+        raise InputError(f"{path} holds NaN or infinite displacements.")
     lps = torch.eye(dims + 1, dtype=torch.float64)
     direction = np.asarray(itk.array_from_matrix(image.GetDirection()))
     lps[:-1, :-1] = torch.from_numpy(direction * np.asarray(list(image.GetSpacing())))
@@ -87,7 +88,7 @@ def read_field(path: str | Path) -> Field:
     components = len(vectors)
     if components == dims - 1:  # a 2-D field in a 3-D file
         if vectors.shape[-1] != 1:
-            raise ValueError(f"{path} is expected to hold one vector a voxel, got {components} components in {dims}-D.")
+            raise InputError(f"{path} is expected to hold one vector a voxel, got {components} components in {dims}-D.")
         return _in_plane(vectors, ras_to_lps(lps))
     return Field(vectors[None], Grid(tuple(vectors.shape[1:]), ras_to_lps(lps)))
 
@@ -116,10 +117,10 @@ def _read_with_nibabel(path: Path) -> Field:
     try:
         array = np.asanyarray(image.dataobj, dtype=np.float32)
     except (OSError, EOFError, ValueError) as error:
-        raise ValueError(f"{path} cannot be read as a displacement field.") from error
+        raise InputError(f"{path} cannot be read as a displacement field.") from error
     vectors = torch.from_numpy(np.ascontiguousarray(np.moveaxis(array[:, :, :, 0], -1, 0)))
     if not np.isfinite(array).all():
-        raise ValueError(f"{path} holds NaN or infinite displacements.")
+        raise InputError(f"{path} holds NaN or infinite displacements.")
     affine = torch.from_numpy(image.affine).double()
     return (
         Field(vectors[None], Grid(tuple(vectors.shape[1:]), affine))

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from .input_error import InputError
+
 
 def existing_file(path: str | Path, hint: str = "") -> Path:
     """The path of a file that is there.
@@ -24,9 +26,9 @@ def read_text(path: str | Path) -> str:
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if it is no text.
+        InputError: if it is no text.
     """
     try:
         return existing_file(path).read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is not a text file.") from error
+        raise InputError(f"{path} is not a text file.") from error

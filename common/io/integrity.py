@@ -7,13 +7,11 @@ import zlib
 from pathlib import Path
 from typing import BinaryIO
 
+from .input_error import InputError
+
 CHUNK = 2**16  # 64 MiB at most once decompressed
 ZLIB_OR_GZIP = 47  # window bits: the stream says which of the two it is
 GZIP_MAGIC = b"\x1f\x8b"
-
-
-class UnusableFileError(ValueError):
-    """A sentence that names a file and what is wrong; what the libraries raise while they read is none."""
 
 
 def check_complete(
@@ -30,7 +28,7 @@ def check_complete(
 
     Raises:
         OSError: if the file cannot be opened.
-        UnusableFileError: if it holds fewer or more bytes, or they do not have their checksum.
+        InputError: if it holds fewer or more bytes, or they do not have their checksum.
     """
     path = Path(path)
     if compressed is None:
@@ -40,12 +38,12 @@ def check_complete(
         try:
             held = _inflated(file, promised) if compressed else path.stat().st_size - start
         except zlib.error as error:
-            raise UnusableFileError(
+            raise InputError(
                 f"{path} cannot be read as {kind}: it is damaged, its compressed part is not whole."
             ) from error
     if held != promised:
         count = "more" if held > promised else f"{max(held, 0)}"
-        raise UnusableFileError(
+        raise InputError(
             f"{path} cannot be read as {kind}: it is damaged, its header promises {promised} bytes, it holds {count}."
         )
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from .files import existing_file
+from .input_error import InputError
 
 
 def read_json(path: str | Path, kind: type | None = None) -> Any:
@@ -16,14 +17,14 @@ def read_json(path: str | Path, kind: type | None = None) -> Any:
 
     Raises:
         FileNotFoundError: if there is none.
-        ValueError: if it is no JSON, or its content is of another kind.
+        InputError: if it is no JSON, or its content is of another kind.
     """
     try:
         content = json.loads(existing_file(path).read_text(encoding="utf-8-sig"))
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is not JSON: {error}.") from error
+        raise InputError(f"{path} is not JSON: {error}.") from error
     if kind is not None and not isinstance(content, kind):
-        raise ValueError(
+        raise InputError(
             f"{path} is not JSON of the right kind: expected {kind.__name__}, got {type(content).__name__}."
         )
     return content

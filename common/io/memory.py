@@ -5,6 +5,8 @@ psutil knows the machine, not the limit of the container a program runs in.
 
 from pathlib import Path
 
+from .input_error import InputError
+
 GENEROSITY = 1.5  # estimates are rough, and a false alarm is worse than a late one
 CGROUPS = (("memory.max", "memory.current"), ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"))
 
@@ -40,11 +42,11 @@ def check_memory(needed: float, advice: str) -> None:
         advice: what would need less.
 
     Raises:
-        ValueError: if it is more than 1.5 times as much.
+        InputError: if it is more than 1.5 times as much.
     """
     free = available_memory()
     if free is not None and needed > GENEROSITY * free:
-        raise ValueError(
+        raise InputError(
             f"This pair needs about {needed / 1e9:.3g} GB of memory, {free / 1e9:.3g} GB are free: {advice}."
         )
 

@@ -71,7 +71,7 @@ def read_nifti(path: Path) -> tuple[NDArray, NDArray]:
     """Read array and affine of a file that holds all its bytes; warn where its header holds two places.
 
     Raises:
-        UnusableFileError: if bytes or the checksum are missing, or there are too many; see `check_size`.
+        InputError: if bytes or the checksum are missing, or there are too many; see `check_size`.
         Exception: see `read_nifti_header`.
     """
     header, voxels, shape, affine, other = read_nifti_header(path)

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from .files import existing_file, read_text
+from .input_error import InputError
 from .table import read_table
 
 AXES = ("x", "y", "z")
@@ -63,7 +64,7 @@ def read_points(path: str | Path, spatial_dims: int = 3) -> Points:
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if it is no such file, a column is missing, a value is no finite number, its coordinate system is
+        InputError: if it is no such file, a column is missing, a value is no finite number, its coordinate system is
             neither LPS nor RAS or its unit not mm, or no point is defined.
     """
     path = existing_file(path)
@@ -74,10 +75,10 @@ def read_points(path: str | Path, spatial_dims: int = 3) -> Points:
         positions = [np.array(nothing if p is None else p[:spatial_dims], dtype=np.float64) for p, _ in rows]
         points = np.array(positions).reshape(len(rows), spatial_dims)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{path} holds a coordinate that is not a number.") from error
+        raise InputError(f"{path} holds a coordinate that is not a number.") from error
     defined = np.array([p is not None for p, _ in rows], dtype=bool)
     if not defined.any() or not np.isfinite(points[defined]).all():
-        raise ValueError(f"{path} is expected to hold points with finite coordinates, got {defined.sum()} points.")
+        raise InputError(f"{path} is expected to hold points with finite coordinates, got {defined.sum()} points.")
     labels = tuple(label for _, label in rows)
     return Points(torch.from_numpy(points), labels if any(labels) else ())
 
@@ -87,7 +88,7 @@ def _read_csv(path: Path, spatial_dims: int) -> list[Row]:
     wanted = AXES[:spatial_dims]
     if missing := [axis for axis in wanted if axis not in names]:
         got = ", ".join(names) or "no columns"
-        raise ValueError(f"{path} lacks the column {', '.join(missing)}: expected {', '.join(wanted)}, got {got}.")
+        raise InputError(f"{path} lacks the column {', '.join(missing)}: expected {', '.join(wanted)}, got {got}.")
     label = next((name for name in LABELS if name in names), "")
     return [(_position([row[axis] for axis in wanted]), row.get(label) or "") for row in rows]
 
@@ -97,7 +98,7 @@ def _read_fcsv(path: Path, spatial_dims: int) -> list[Row]:
     system = next((line.split("=")[-1] for line in lines if line.startswith("#") and "CoordinateSystem" in line), "LPS")
     rows = list(csv.reader(line for line in lines if line.strip() and not line.startswith("#")))
     if any(len(row) < 4 for row in rows):
-        raise ValueError(f"{path} is expected to have the columns {FCSV_COLUMNS}.")
+        raise InputError(f"{path} is expected to have the columns {FCSV_COLUMNS}.")
     names = [row[FCSV_LABEL] if len(row) > FCSV_LABEL else "" for row in rows]
     # Slicer 5 adds the position status, without naming the column.
     defined = [row[FCSV_STATUS : FCSV_STATUS + 1] in ([], [""], [FCSV_DEFINED]) for row in rows]
@@ -114,7 +115,7 @@ def _read_markups(path: Path, spatial_dims: int) -> list[Row]:
             for point in markup.get("controlPoints", [])
         ]
     except (KeyError, IndexError, TypeError, AttributeError, json.JSONDecodeError) as error:
-        raise ValueError(f"{path} is not a markups file of 3D Slicer.") from error
+        raise InputError(f"{path} is not a markups file of 3D Slicer.") from error
 
 
 def _defined(point: dict[str, Any]) -> Sequence[float] | None:
@@ -130,7 +131,7 @@ def _defined(point: dict[str, Any]) -> Sequence[float] | None:
 def _check_unit(markup: dict[str, Any], path: Path) -> bool:
     unit = markup.get("coordinateUnits", "mm")
     if (unit[0] if isinstance(unit, list) else unit) != "mm":
-        raise ValueError(f"{path} is expected to hold points in mm, got {unit}.")
+        raise InputError(f"{path} is expected to hold points in mm, got {unit}.")
     return True
 
 
@@ -142,13 +143,13 @@ def _position(cells: Sequence[str | None]) -> Sequence[str | None] | None:
 def _to_lps(position: Sequence[Any] | None, system: str, path: Path) -> list[float] | None:
     name = str(system).strip().upper()
     if name not in TO_LPS:
-        raise ValueError(f"{path} is expected to hold points in LPS or RAS, got the coordinate system {name}.")
+        raise InputError(f"{path} is expected to hold points in LPS or RAS, got the coordinate system {name}.")
     if position is None:
         return None
     try:
         x, y, z = (float(value) for value in position)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{path} holds a coordinate that is not a number.") from error
+        raise InputError(f"{path} holds a coordinate that is not a number.") from error
     return [TO_LPS[name] * x, TO_LPS[name] * y, z]
 
 

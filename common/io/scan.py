@@ -13,6 +13,7 @@ from monai.data import MetaTensor
 from ._formats import read_array
 from .bounds import INTENSITY, check_place, check_size
 from .files import existing_file
+from .input_error import InputError
 
 LARGEST_LABEL = 2**31 - 1  # torch looks up and NIfTI's readers agree on integers of 32 bits
 LARGEST_EXACT = 2**24  # whole number in single precision
@@ -37,7 +38,7 @@ def read_scan(path: str | Path, spatial_dims: int = 3, label: bool = False, phas
 
     Raises:
         FileNotFoundError: if there is no such file or folder.
-        ValueError: if it is no image, is damaged, has other dimensions or not that phase, or its values, its size or
+        InputError: if it is no image, is damaged, has other dimensions or not that phase, or its values, its size or
             its place in the world are none that a scan can have.
     """
     path = Path(path)
@@ -51,9 +52,9 @@ def read_scan(path: str | Path, spatial_dims: int = 3, label: bool = False, phas
     _check_values(array, path, label)
     values = np.ascontiguousarray(array.astype(np.int32 if label else np.float32))[None]
     if not label and values.min() == values.max():
-        raise ValueError(f"{path} is constant: every voxel is {array.flat[0]}, there is nothing to register.")
+        raise InputError(f"{path} is constant: every voxel is {array.flat[0]}, there is nothing to register.")
     if not label and np.spacing(np.abs(values).max()) * LEAST_STEPS > np.ptp(values):
-        raise ValueError(
+        raise InputError(
             f"{path} holds values from {array.min()} to {array.max()}, which single precision cannot tell apart: "
             "subtract what they have in common."
         )
@@ -83,7 +84,7 @@ def _at_phase(array: np.ndarray, spatial_dims: int, phase: int | None, path: Pat
     if phase is None or array.ndim != spatial_dims + 1:
         return array
     if not 0 <= phase < array.shape[-1]:
-        raise ValueError(f"{path} has the phases 0 to {array.shape[-1] - 1}, there is no phase {phase}.")
+        raise InputError(f"{path} has the phases 0 to {array.shape[-1] - 1}, there is no phase {phase}.")
     return array[..., phase]
 
 
@@ -101,21 +102,21 @@ def _check_dimensions(shape: tuple[int, ...], spatial_dims: int, path: Path, lab
         hint = f": its last axis are the {shape[-1]} components of a vector, save one of them alone."
     if spatial_dims == 2 and len(shape) in (3, 4):
         hint = f": for all of its slices set spatial_dims to 3{hint.replace(':', ';', 1)}"
-    raise ValueError(f"{path} is expected to be a {spatial_dims}-D scan, got the shape {tuple(shape)}{hint}")
+    raise InputError(f"{path} is expected to be a {spatial_dims}-D scan, got the shape {tuple(shape)}{hint}")
 
 
 def _check_values(array: np.ndarray, path: Path, label: bool) -> None:
     if array.dtype.kind not in "buif":
-        raise ValueError(
+        raise InputError(
             f"{path} is expected to hold one number a voxel, got the type {array.dtype}: colors or components."
         )
     least, greatest = array.min(), array.max()  # NaN if one voxel is
     if not (np.isfinite(least) and np.isfinite(greatest)):
-        raise ValueError(f"{path} holds NaN or infinite values.")
+        raise InputError(f"{path} holds NaN or infinite values.")
     largest = LARGEST_LABEL if label else INTENSITY
     for value in (least, greatest):
         if abs(float(value)) > largest:
             kind = "labels" if label else "intensities"
-            raise ValueError(f"{path} is expected to hold {kind} up to {largest:.10g}, got {value}.")
+            raise InputError(f"{path} is expected to hold {kind} up to {largest:.10g}, got {value}.")
     if label and array.dtype.kind == "f" and (array != np.round(array)).any():
-        raise ValueError(f"{path} is expected to be a label map, got values that are not whole numbers.")
+        raise InputError(f"{path} is expected to be a label map, got values that are not whole numbers.")

@@ -8,6 +8,7 @@ from typing import Any
 
 from .atomic import write_atomically
 from .files import read_text
+from .input_error import InputError
 
 
 def read_table(path: str | Path) -> tuple[list[str], list[dict[str, Any]]]:
@@ -21,13 +22,13 @@ def read_table(path: str | Path) -> tuple[list[str], list[dict[str, Any]]]:
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if it is no text, or no table.
+        InputError: if it is no text, or no table.
     """
     reader = csv.DictReader(io.StringIO(read_text(path), newline=""), skipinitialspace=True)
     try:
         return list(reader.fieldnames or []), list(reader)
     except csv.Error as error:
-        raise ValueError(f"{path} is not a table: {error}.") from error
+        raise InputError(f"{path} is not a table: {error}.") from error
 
 
 def write_table(path: str | Path, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .input_error import InputError
+
 Weights = dict[str, Tensor]
 
 
@@ -21,13 +23,13 @@ def read_weights(path: str | Path, name: str | None = None) -> Weights:
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if it holds no weights, not those of that name, or such that are not finite.
+        InputError: if it holds no weights, not those of that name, or such that are not finite.
     """
     path = Path(path)
     weights = _one_of(read_checkpoint(path), path, name)
     for parameter, value in weights.items():
         if not bool(torch.isfinite(value).all()):
-            raise ValueError(f"{path} is damaged: its weights {parameter} are not finite.")
+            raise InputError(f"{path} is damaged: its weights {parameter} are not finite.")
     return weights
 
 
@@ -36,7 +38,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if it is damaged, or something else.
+        InputError: if it is damaged, or something else.
     """
     path = Path(path)
     if not path.is_file():
@@ -45,9 +47,9 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         _check_sums(path)
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # whatever a damaged archive happens to be taken for
-        raise ValueError(f"{path} holds no weights: it is damaged, or no file of PyTorch.") from error
+        raise InputError(f"{path} holds no weights: it is damaged, or no file of PyTorch.") from error
     if not isinstance(content, dict) or not content:
-        raise ValueError(f"{path} holds no weights: it is no checkpoint and no state_dict.")
+        raise InputError(f"{path} holds no weights: it is no checkpoint and no state_dict.")
     return content
 
 
@@ -63,25 +65,31 @@ def load_weights(network: nn.Module, path: str | Path, name: str | None = None) 
     """Load the weights of a file into a network, all of them.
 
     Args:
-        network: takes the weights.
+        network: takes the weights; also one that is spread over several GPUs.
         path: see `read_weights`.
         name: see `read_weights`.
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: see `read_weights`; and if names or shapes are not the network's.
+        InputError: see `read_weights`; and if names or shapes are not the network's.
     """
-    weights = read_weights(path, name)
+    weights, network = read_weights(path, name), unwrap(network)
     there = {parameter: value.shape for parameter, value in weights.items()}
     wanted = {parameter: value.shape for parameter, value in network.state_dict().items()}
     names = there.keys() | wanted.keys()
     differing = sorted(parameter for parameter in names if there.get(parameter) != wanted.get(parameter))
     if differing:
-        raise ValueError(
+        raise InputError(
             f"The weights in {path} do not fit the network: {len(differing)} of {len(names)} are missing, unknown or "
-            f"of another shape, {differing[0]} among them. Do its settings differ?"
+            f"of another shape, {differing[0]} among them. Give the options they were trained with."
         )
     network.load_state_dict(weights)
+
+
+def unwrap(network: nn.Module) -> nn.Module:
+    """The network itself, whose weights have the same names on one GPU and on many."""
+    wrappers = nn.DataParallel | nn.parallel.DistributedDataParallel
+    return network.module if isinstance(network, wrappers) else network
 
 
 def _one_of(content: Mapping[str, Any], path: Path, name: str | None) -> Weights:
@@ -96,9 +104,9 @@ def _one_of(content: Mapping[str, Any], path: Path, name: str | None) -> Weights
         if isinstance(value, Mapping) and value and all(isinstance(each, Tensor) for each in value.values())
     }
     if not networks:
-        raise ValueError(f"{path} holds no weights but {', '.join(map(str, content))}.")
+        raise InputError(f"{path} holds no weights but {', '.join(map(str, content))}.")
     if is_checkpoint or (name is None and len(networks) == 1):
         return next(iter(networks.values()))
     if name not in networks:
-        raise ValueError(f"There is no network {name} in {path}: --checkpoint_key is one of {', '.join(networks)}.")
+        raise InputError(f"There is no network {name} in {path}: --checkpoint_key is one of {', '.join(networks)}.")
     return networks[name]

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from scipy.stats import wilcoxon
 
-from common.io import read_table
+from common.io import InputError, read_table
 
 Row = Mapping[str, str]
 
@@ -58,7 +58,7 @@ def compare_results(path_a: str | Path, path_b: str | Path) -> list[ColumnCompar
 
     Raises:
         FileNotFoundError: if a file is not there.
-        ValueError: if a file is no such table or names a pair twice, or both share no pair or no figure.
+        InputError: if a file is no such table or names a pair twice, or both share no pair or no figure.
 
     Reference:
         Wilcoxon, "Individual Comparisons by Ranking Methods", Biometrics Bulletin 1945,
@@ -68,7 +68,7 @@ def compare_results(path_a: str | Path, path_b: str | Path) -> list[ColumnCompar
     pairs = [pair for pair in rows_a if pair in rows_b]
     if not pairs:
         examples = f"the first of {path_a} is {next(iter(rows_a))}, that of {path_b} {next(iter(rows_b))}"
-        raise ValueError(f"{path_a} and {path_b} share no pair: {examples}.")
+        raise InputError(f"{path_a} and {path_b} share no pair: {examples}.")
     pairs = [pair for pair in pairs if not (rows_a[pair].get("error") or rows_b[pair].get("error"))]
     columns = [column for column in rows_a[pairs[0]] if column in rows_b[pairs[0]]] if pairs else []
     compared = []
@@ -79,7 +79,7 @@ def compare_results(path_a: str | Path, path_b: str | Path) -> list[ColumnCompar
         if known := [(a, b) for a, b in values if a is not None and b is not None]:
             compared.append(_compare_column(column, known))
     if not compared:
-        raise ValueError(f"{path_a} and {path_b} share no figure of a pair that both completed.")
+        raise InputError(f"{path_a} and {path_b} share no figure of a pair that both completed.")
     return compared
 
 
@@ -93,7 +93,7 @@ def wilcoxon_p(differences: Sequence[float]) -> float:
         Two-sided p; 1 if all are 0, where SciPy has none.
 
     Raises:
-        ValueError: if there is no difference.
+        InputError: if there is no difference.
 
     Example:
         >>> wilcoxon_p([0.1, 0.2, 0.3, 0.4, 0.5])
@@ -145,9 +145,9 @@ def _read_rows(path: Path) -> dict[str, Row]:
     names, rows = read_table(path)
     if "pair" not in names:
         first = ", ".join(names)[:80]
-        raise ValueError(f"{path} is expected to be a CSV file with a column pair, got the first line '{first}'.")
+        raise InputError(f"{path} is expected to be a CSV file with a column pair, got the first line '{first}'.")
     if not rows:
-        raise ValueError(f"{path} lists no pairs.")
+        raise InputError(f"{path} lists no pairs.")
     return _by_pair(rows, path)
 
 
@@ -155,8 +155,8 @@ def _by_pair(rows: Sequence[Row], path: Path) -> dict[str, Row]:
     named: dict[str, Row] = {}
     for row in rows:
         if None in row or None in row.values():
-            raise ValueError(f"{path} has more or fewer cells than columns in the line of {row['pair']}.")
+            raise InputError(f"{path} has more or fewer cells than columns in the line of {row['pair']}.")
         if row["pair"] in named:
-            raise ValueError(f"{path} has more than one line of the pair {row['pair']}.")
+            raise InputError(f"{path} has more than one line of the pair {row['pair']}.")
         named[row["pair"]] = row
     return named

@@ -10,6 +10,7 @@ import itk
 import numpy as np
 import torch
 
+from common.io import InputError
 from common.spatial import Grid, center_of, ras_to_lps
 
 from .coarse import center_of_mass, coarse_copy
@@ -46,7 +47,7 @@ def initial_transform(
         The matrix in LPS, mm, and a record of why it was taken.
 
     Raises:
-        ValueError: if the file holds no linear transform.
+        InputError: if the file holds no linear transform.
         FileNotFoundError: if ``kind`` is neither a kind nor a file.
     """
     dims = fixed.ndim - 2
@@ -90,19 +91,19 @@ def read_linear_transform(path: str, dims: int) -> torch.Tensor:
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if it is not a transform file, or a transform in it is not linear or of other dimension.
+        InputError: if it is not a transform file, or a transform in it is not linear or of other dimension.
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"initial_transform expects one of {', '.join(KINDS)} or an ITK file, got {path}.")
     try:
         transforms = itk.transformread(path)
     except RuntimeError as error:
-        raise ValueError(f"initial_transform cannot read {path} as an ITK transform file.") from error
+        raise InputError(f"initial_transform cannot read {path} as an ITK transform file.") from error
     matrix = torch.eye(dims + 1, dtype=torch.float64)
     for transform in transforms:
         if not transform.IsLinear() or transform.GetInputSpaceDimension() != dims:
             name = transform.GetTransformTypeAsString()
-            raise ValueError(f"initial_transform expects linear transforms in {dims}-D, got {name} in {path}.")
+            raise InputError(f"initial_transform expects linear transforms in {dims}-D, got {name} in {path}.")
         matrix = matrix @ matrix_of(transform, dims)  # ITK applies the last of a composite first
     return matrix
 

@@ -9,7 +9,7 @@ from matplotlib.colors import Normalize
 from monai.data import MetaTensor
 from numpy.typing import NDArray
 
-from common.io import find_spatial_dims, grid_of, read_scan
+from common.io import InputError, find_spatial_dims, grid_of, read_scan
 from common.spatial import resample
 
 from . import _panels as panels
@@ -40,7 +40,7 @@ def difference_maps(
         By name the mean of the absolute differences over the whole image, of r.
 
     Raises:
-        ValueError: if there is no other image or one has another shape, or the fixed one is constant.
+        InputError: if there is no other image or one has another shape, or the fixed one is constant.
         OSError: if the file cannot be written.
     """
     _check(fixed, others)
@@ -80,7 +80,7 @@ def draw_difference_maps(path: str | Path, fixed: str | Path, others: Sequence[s
 
     Raises:
         FileNotFoundError: if a scan is not there.
-        ValueError: if a scan cannot be read or two have the same name.
+        InputError: if a scan cannot be read or two have the same name.
         OSError: if the picture cannot be written.
     """
     dims = min(find_spatial_dims(each) for each in (fixed, *others))
@@ -88,7 +88,7 @@ def draw_difference_maps(path: str | Path, fixed: str | Path, others: Sequence[s
     grid = grid_of(reference)
     named = {"/".join(Path(other).parts[-2:]).split(".nii")[0]: other for other in others}
     if len(named) < len(others):
-        raise ValueError(f"Scans of different folders or names are expected, got {', '.join(map(str, others))}.")
+        raise InputError(f"Scans of different folders or names are expected, got {', '.join(map(str, others))}.")
     images = {}
     for name, other in named.items():
         scan = read_scan(other, dims)
@@ -100,12 +100,12 @@ def draw_difference_maps(path: str | Path, fixed: str | Path, others: Sequence[s
 
 def _check(fixed: NDArray, others: Mapping[str, NDArray]) -> None:
     if not others:
-        raise ValueError("difference_maps() expects 'others' with at least one image, got none.")
+        raise InputError("difference_maps() expects 'others' with at least one image, got none.")
     for name, image in others.items():
         if image.shape != fixed.shape:
-            raise ValueError(f"difference_maps() expects {name!r} of shape {fixed.shape}, got {image.shape}.")
+            raise InputError(f"difference_maps() expects {name!r} of shape {fixed.shape}, got {image.shape}.")
     if not np.ptp(np.quantile(fixed, (0.005, 0.995))) > 0:
-        raise ValueError("difference_maps() expects 'fixed' that is not constant.")
+        raise InputError("difference_maps() expects 'fixed' that is not constant.")
 
 
 def _draw_color_bar(canvas: Canvas, top: float) -> None:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
-from common.io import read_table
+from common.io import InputError, read_table
 
 from ._canvas import MUTED, TEXT, Canvas
 
@@ -43,11 +43,11 @@ def learning_curves(path: str | Path, tables: Sequence[str | Path], column: str 
 
     Raises:
         FileNotFoundError: if a table is not there.
-        ValueError: if none is given or one is no such table or does not have the column.
+        InputError: if none is given or one is no such table or does not have the column.
         OSError: if the picture cannot be written.
     """
     if not tables:
-        raise ValueError("learning_curves() expects 'tables' with at least one file, got none.")
+        raise InputError("learning_curves() expects 'tables' with at least one file, got none.")
     courses = dict(zip(_names(tables), (_read(Path(table), column) for table in tables), strict=True))
     longest = max(map(len, courses))
     across = max(1, int((WIDTH - LEFT - MARGIN) // (longest * LETTER + HANDLE)))
@@ -97,7 +97,7 @@ def _names(tables: Sequence[str | Path]) -> list[str]:
     paths = [Path(table).absolute() for table in tables]
     paths = [path.parent if path.stem == TABLE else path.with_suffix("") for path in paths]
     if len(set(paths)) < len(paths):
-        raise ValueError(f"learning_curves() expects different tables, got {', '.join(map(str, tables))}.")
+        raise InputError(f"learning_curves() expects different tables, got {', '.join(map(str, tables))}.")
     shared = Path(commonpath([path.parent for path in paths]))
     return [str(path.relative_to(shared)) for path in paths]
 
@@ -108,7 +108,7 @@ def _read(path: Path, column: str) -> dict[str, _Curve]:
     try:
         iterations = [int(row["iteration"]) for row in rows]
     except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path} is not a table of a training: it is expected to have a column iteration.") from error
+        raise InputError(f"{path} is not a table of a training: it is expected to have a column iteration.") from error
     curves = {}
     for name in (column, f"val_{column}"):
         found = [(n, _number(row.get(name))) for n, row in zip(iterations, rows, strict=True)]
@@ -116,7 +116,7 @@ def _read(path: Path, column: str) -> dict[str, _Curve]:
             curves[name] = _Curve(*zip(*known, strict=True))
     if not curves:
         names = ", ".join(rows[0]) if rows else "no rows"
-        raise ValueError(f"{path} has no numbers in a column {column} or val_{column}, but {names}.")
+        raise InputError(f"{path} has no numbers in a column {column} or val_{column}, but {names}.")
     return curves
 
 

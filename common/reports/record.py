@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from common.data import PAIR_KEYS, PHASE_KEYS
-from common.io import fingerprint, read_json
+from common.io import InputError, fingerprint, read_json
 
 RECORD = "metrics.json"
 RESULT_FILES = (
@@ -44,13 +44,13 @@ def format_record(record: Mapping[str, Any]) -> str:
     """Write a record as JSON.
 
     Raises:
-        ValueError: if it holds a number that is not finite, for which JSON has no word.
+        InputError: if it holds a number that is not finite, for which JSON has no word.
     """
     for name, value in record.items():
         try:
             json.dumps(value, allow_nan=False, default=_plain)
         except ValueError as error:
-            raise ValueError(f"The result is not written: its {name} holds a number that is not finite.") from error
+            raise InputError(f"The result is not written: its {name} holds a number that is not finite.") from error
     return json.dumps(record, indent=2, default=_plain) + "\n"
 
 
@@ -59,7 +59,7 @@ def read_record(folder: str | Path) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: if there is none.
-        ValueError: if it is damaged.
+        InputError: if it is damaged.
     """
     record: dict[str, Any] = read_json(Path(folder) / RECORD, dict)
     return record

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from monai.transforms import Transform
 
-from common.io import format_points, points_suffix, save_scan, save_text, write_field, write_together
+from common.io import InputError, format_points, points_suffix, save_scan, save_text, write_field, write_together
 from common.transforms import field_of
 
 from .record import RECORD, RESULT_FILES, format_record
@@ -36,12 +36,12 @@ class SaveRegistrationd(Transform):
         """Write the files.
 
         Raises:
-            ValueError: if the field, an image or a figure is not finite.
+            InputError: if the field, an image or a figure is not finite.
             OSError: if a file cannot be written; an earlier result stays as it was.
         """
         for key, name in (("displacement_field", "displacement field"), ("warped_image", "warped image")):
             if not bool(torch.as_tensor(data[key]).isfinite().all()):
-                raise ValueError(
+                raise InputError(
                     f"The {name} is not finite, and no result is written: are the weights damaged, or the intensities?"
                 )
 

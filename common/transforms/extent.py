@@ -6,7 +6,7 @@ from typing import Any
 from monai.config import KeysCollection
 from monai.transforms import MapTransform
 
-from common.io import grid_of
+from common.io import InputError, grid_of
 
 
 class CheckExtentd(MapTransform):
@@ -25,13 +25,13 @@ class CheckExtentd(MapTransform):
         """Look at the headers.
 
         Raises:
-            ValueError: if a scan is larger.
+            InputError: if a scan is larger.
         """
         for key in self.keys:
             grid = grid_of(data[key])
             extent = [size * float(step) for size, step in zip(grid.shape, grid.spacing, strict=True)]
             if self.largest_mm is not None and max(extent) > self.largest_mm:
-                raise ValueError(
+                raise InputError(
                     f"The {str(key).replace('_', ' ')} measures {' x '.join(f'{length:.0f}' for length in extent)} mm: "
                     f"the weights know no more than {self.largest_mm:g} mm (--largest_extent_mm). Crop it to the organ."
                 )

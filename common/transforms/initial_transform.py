@@ -9,7 +9,7 @@ import torch
 from monai.config import KeysCollection
 from monai.transforms import MapTransform
 
-from common.io import grid_of
+from common.io import InputError, grid_of
 from common.prealignment import KINDS, Start, initial_transform
 from common.spatial import Grid, ras_to_lps
 
@@ -40,13 +40,13 @@ class InitialTransformd(MapTransform):
         """Estimate or read the transform.
 
         Raises:
-            ValueError: if the scans do not overlap in space as the headers ("none") or the file have it.
+            InputError: if the scans do not overlap in space as the headers ("none") or the file have it.
         """
         start = self._estimate(data)
         fixed, moving = (data[key] for key in self.keys)
         given = self.transform not in KINDS or self.transform == "none"
         if given and overlap(grid_of(fixed), grid_of(moving), start.matrix) < MINIMUM_OVERLAP:
-            raise ValueError(
+            raise InputError(
                 "The scans do not overlap in space as their headers and initial_transform have it: "
                 "choose initial_transform affine, center or moments to bring them together."
             )

@@ -6,7 +6,7 @@ from typing import Any
 from monai.config import KeysCollection
 from monai.transforms import MapTransform
 
-from common.io import read_points
+from common.io import InputError, read_points
 
 
 class LoadPointsd(MapTransform):
@@ -28,7 +28,7 @@ class LoadPointsd(MapTransform):
         """Read every file.
 
         Raises:
-            ValueError: if fixed and moving key points are not equally many, or have the same names in another order.
+            InputError: if fixed and moving key points are not equally many, or have the same names in another order.
         """
         loaded = dict(data)
         for key in self.key_iterator(loaded):
@@ -40,8 +40,8 @@ class LoadPointsd(MapTransform):
         counts = {key: len(loaded[key]) for key in self.key_iterator(loaded)}
         if len(set(counts.values())) > 1:
             text = ", ".join(f"{count} {key}" for key, count in counts.items())
-            raise ValueError(f"Key points are expected to come in pairs, got {text}.")
+            raise InputError(f"Key points are expected to come in pairs, got {text}.")
         names = [loaded.get(f"{key}_labels", ()) for key in self.key_iterator(loaded)]
         if len(set(names)) > 1 and sorted(names[0]) == sorted(names[1]):
-            raise ValueError("Key points correspond by their order, but fixed and moving have their names in another.")
+            raise InputError("Key points correspond by their order, but fixed and moving have their names in another.")
         return loaded

@@ -9,7 +9,7 @@ from monai.data import MetaTensor
 from monai.transforms import MapTransform
 from monai.utils import ensure_tuple
 
-from common.io import ONE_SLICE, find_spatial_dims, grid_of, has_one_slice, largest_distance, read_scan
+from common.io import ONE_SLICE, InputError, find_spatial_dims, grid_of, has_one_slice, largest_distance, read_scan
 
 
 class LoadScansd(MapTransform):
@@ -25,7 +25,7 @@ class LoadScansd(MapTransform):
         spatial_dims: 2 or 3; None for those of the first scan of each pair.
 
     Raises:
-        ValueError: if a label map does not have the shape of its scan, or its header puts a voxel more than half a
+        InputError: if a label map does not have the shape of its scan, or its header puts a voxel more than half a
             voxel away from that of the scan, or it holds negative labels, or as a mask nothing; if a scan is one slice
             where 3 dimensions are asked for; and whatever `read_scan` raises.
     """
@@ -61,7 +61,7 @@ def _phase(data: Mapping[Hashable, Any], key: Hashable) -> int | None:
 def _check_volume(scan: MetaTensor, path: str | Path) -> None:
     shape = tuple(scan.shape[1:])
     if 1 in shape:
-        raise ValueError(
+        raise InputError(
             f"{path} is expected to be a volume, got one slice, of shape {shape}: register slices with spatial_dims 2, "
             "or with a bundle for them, cardiac_mr_dirnet."
         )
@@ -70,22 +70,22 @@ def _check_volume(scan: MetaTensor, path: str | Path) -> None:
 def _check_labels(label: MetaTensor, path: str | Path, mask: bool) -> None:
     """What is measured are labels from 0 on: a map with others can be carried along by a field, but not compared."""
     if int(label.min()) < 0:
-        raise ValueError(
+        raise InputError(
             f"{path} is expected to hold labels from 0 on, got {int(label.min())}: give it another number."
         )
     if mask and not bool((label > 0).any()):
-        raise ValueError(f"{path} is expected to be a mask, but no voxel of it is above 0: leave it out.")
+        raise InputError(f"{path} is expected to be a mask, but no voxel of it is above 0: leave it out.")
 
 
 def _check_fit(label: MetaTensor, scan: MetaTensor, path: str | Path) -> None:
     """A label map lies on the grid of its scan; one without a place in the world lies where its scan does."""
     got, expected = tuple(label.shape[1:]), tuple(scan.shape[1:])
     if got != expected:
-        raise ValueError(f"{path} is expected to have the shape {expected} of its scan, got {got}.")
+        raise InputError(f"{path} is expected to have the shape {expected} of its scan, got {got}.")
     if not label.meta["placed"]:
         return
     distance = largest_distance(expected, grid_of(label).affine, grid_of(scan).affine)
     if distance > float(grid_of(scan).spacing.min()) / 2:
-        raise ValueError(
+        raise InputError(
             f"{path} is expected to lie where its scan does, but their headers are up to {distance:.3g} mm apart."
         )

@@ -7,7 +7,7 @@ import torch
 from monai.data import MetaTensor
 from monai.transforms import Transform
 
-from common.io import ONE_SLICE, grid_of
+from common.io import ONE_SLICE, InputError, grid_of
 from common.spatial import Grid, displacement_to_world, identity_grid, ras_to_lps, sample
 
 
@@ -55,12 +55,12 @@ class NativeFieldd(Transform):
         """Resample and chain.
 
         Raises:
-            ValueError: if the network's answer is not finite.
+            InputError: if the network's answer is not finite.
         """
         reference = data[self.reference]
         ddf = torch.as_tensor(data[self.key]).as_subclass(torch.Tensor).detach().cpu()[None]
         if not bool(ddf.isfinite().all()):
-            raise ValueError("The displacement is not finite: are the weights damaged, or the intensities extreme?")
+            raise InputError("The displacement is not finite: are the weights damaged, or the intensities extreme?")
         matrix = torch.as_tensor(data["initial_transform"], dtype=torch.float64)
         displacement = native_displacement(ddf, grid_of(data["image"]), grid_of(reference), matrix)[0]
         meta = {ONE_SLICE: reference.meta.get(ONE_SLICE, False)}

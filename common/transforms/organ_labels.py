@@ -10,6 +10,8 @@ import torch
 from monai.data import MetaTensor
 from monai.transforms import Transform
 
+from common.io import InputError
+
 LabelMap = Mapping[Any, int | Sequence[int]]
 SOURCES = ("annotated", "label_map", "cohort")
 
@@ -26,7 +28,7 @@ def map_labels(label: MetaTensor, label_map: LabelMap) -> MetaTensor:
         The same shape and type.
 
     Raises:
-        ValueError: if an entry is neither a whole number nor a pair of them.
+        InputError: if an entry is neither a whole number nor a pair of them.
     """
     mapped: MetaTensor = torch.zeros_like(label)  # type: ignore[assignment]
     pairs: dict[tuple[int, ...], torch.Tensor] = {}
@@ -38,7 +40,7 @@ def map_labels(label: MetaTensor, label_map: LabelMap) -> MetaTensor:
         elif len(organs) == 2:
             pairs[organs] = pairs.get(organs, torch.zeros_like(mask)) | mask
         else:
-            raise ValueError(f"map_labels() expects 'label_map' of an organ or [right, left], got {target}.")
+            raise InputError(f"map_labels() expects 'label_map' of an organ or [right, left], got {target}.")
     for organs, mask in pairs.items():
         places = mask[0].nonzero()  # (N, d)
         across = places.double() @ torch.as_tensor(label.affine)[0, : places.shape[1]].double()  # mm; RAS: right is +
@@ -65,7 +67,7 @@ class OrganLabelsd(Transform):
         """Map.
 
         Raises:
-            ValueError: if an annotated organ has a number that is not from 1 to the number of organs.
+            InputError: if an annotated organ has a number that is not from 1 to the number of organs.
         """
         label = data["label"]
         if "label_map" in data:
@@ -73,7 +75,7 @@ class OrganLabelsd(Transform):
         label = torch.where(label > self.organs, 0, label)
         annotated = [int(organ) for organ in data.get("annotated", range(1, self.organs + 1))]
         if not set(annotated) <= set(range(1, self.organs + 1)):
-            raise ValueError(f"OrganLabelsd() expects 'annotated' from 1 to {self.organs}, got {annotated}.")
+            raise InputError(f"OrganLabelsd() expects 'annotated' from 1 to {self.organs}, got {annotated}.")
         flags = torch.zeros(self.organs)
         flags[[organ - 1 for organ in annotated]] = 1
         return {key: value for key, value in data.items() if key not in SOURCES} | {"label": label, "annotated": flags}

@@ -7,6 +7,8 @@ from typing import Any
 
 from monai.transforms import Transform
 
+from common.io import InputError
+
 
 class StudyPaird(Transform):
     """Name the files of a pair, from what MONAI Label hands to a model.
@@ -27,18 +29,18 @@ class StudyPaird(Transform):
         """Look up the files.
 
         Raises:
-            ValueError: if the study has no such scan, or no final label of it, or the request names none of its scans.
+            InputError: if the study has no such scan, or no final label of it, or the request names none of its scans.
             ModuleNotFoundError: outside of MONAI Label.
         """
         image = str(data["image"])
         if not Path(image).is_absolute():  # of an unknown id, and of what is one in the folder of the server
-            raise ValueError("The study has no such scan: give the id of one of its scans as image.")
+            raise InputError("The study has no such scan: give the id of one of its scans as image.")
         study = import_module("monailabel.interfaces.utils.app").app_instance().datastore()
         moving = str(data.get("moving_image") or self.moving)
         files = {"image": study.get_image_uri(moving), "label": study.get_label_uri(moving, "final")}
         for kind, file in files.items():
             if not file:
                 what = "scan" if kind == "image" else "final label of the scan"
-                raise ValueError(f"The study has no {what} {moving!r}: give moving_image, the id of a labeled scan.")
+                raise InputError(f"The study has no {what} {moving!r}: give moving_image, the id of a labeled scan.")
         kept = {key: value for key, value in data.items() if not str(key).startswith(("fixed_", "moving_"))}
         return {**kept, "fixed_image": image, **{f"moving_{kind}": file for kind, file in files.items()}}

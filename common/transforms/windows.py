@@ -10,6 +10,8 @@ import torch
 from monai.config import KeysCollection
 from monai.transforms import MapTransform
 
+from common.io import InputError
+
 WINDOWS = ((400.0, 40.0), (800.0, 100.0), (1000.0, 400.0))  # soft tissue, wide, bone
 
 
@@ -24,7 +26,7 @@ def windows_to_channels(image: torch.Tensor, windows: Sequence[Sequence[float]] 
         ``(C * windows, *spatial)``, all windows of the first channel first; 0 where a window leaves a constant.
 
     Raises:
-        ValueError: if there is no window, or one is no width above 0 and a level.
+        InputError: if there is no window, or one is no width above 0 and a level.
 
     Reference:
         Estienne et al., Learn2Reg 2020, https://doi.org/10.1007/978-3-030-71827-5_11 -- task 3, released code.
@@ -35,7 +37,7 @@ def windows_to_channels(image: torch.Tensor, windows: Sequence[Sequence[float]] 
                 [0.0000, 0.5000, 1.0000]])
     """
     if not windows or any(len(window) != 2 or not window[0] > 0 for window in windows):
-        raise ValueError(f"windows_to_channels() expects 'windows' of a width above 0 and a level, got {windows}.")
+        raise InputError(f"windows_to_channels() expects 'windows' of a width above 0 and a level, got {windows}.")
     return torch.stack([_window(channel, width, level) for channel in image for width, level in windows])
 
 

@@ -11,7 +11,7 @@ from monai.config import KeysCollection
 from monai.data import MetaTensor
 from monai.transforms import MapTransform
 
-from common.io import grid_of
+from common.io import InputError, grid_of
 from common.spatial import Grid, center_of, place_centered, ras_to_lps, resample, voxel_to_world, world_to_voxel
 
 from .content import content_of
@@ -36,10 +36,10 @@ def working_grid(
         orientation: "RAS" takes the axes nearest to R, A, S, "fixed" those of the fixed scan in its own order.
 
     Raises:
-        ValueError: if the spacing is not positive or the orientation is none of the two.
+        InputError: if the spacing is not positive or the orientation is none of the two.
     """
     if orientation not in ORIENTATIONS:
-        raise ValueError(f"orientation is expected to be one of {', '.join(ORIENTATIONS)}, got {orientation}.")
+        raise InputError(f"orientation is expected to be one of {', '.join(ORIENTATIONS)}, got {orientation}.")
     if orientation == "fixed" and spacing is None:
         return fixed
     dims = len(fixed.shape)
@@ -54,7 +54,7 @@ def working_grid(
             spacing *= 1.005
     steps = torch.as_tensor(spacing, dtype=torch.float64).flatten()
     if len(steps) not in (1, dims) or not bool((steps > 0).all()):
-        raise ValueError(f"spacing is expected to be one or {dims} positive numbers in mm, got {spacing}.")
+        raise InputError(f"spacing is expected to be one or {dims} positive numbers in mm, got {spacing}.")
     steps = steps.expand(dims) if len(steps) == 1 else steps
     return place_centered(_voxels(extent, steps), directions * steps, center_of(fixed))
 

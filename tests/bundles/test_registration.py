@@ -14,6 +14,7 @@ import pytest
 import torch
 from monai.bundle import run
 
+from common.io import InputError
 from common.networks.nets import CoupledConvexNet, SelfTrainingFeatureNet
 from common.phantoms import torso_phantom, write_phantom
 
@@ -118,7 +119,7 @@ def test_datalist_goes_on_after_a_bad_pair_and_skips_what_is_the_same(phantom: d
         csv.writer(file).writerows([SCANS, ["gone.nii.gz", phantom["moving_image"]], [phantom[key] for key in SCANS]])
     stamps = []
     for spacing in (9, 9, [9, 10, 11]):
-        with pytest.raises(RuntimeError, match="1 of 2 pairs failed: 1_gone_moving_image"):
+        with pytest.raises(InputError, match="1 of 2 pairs failed: 1_gone_moving_image"):
             run(
                 config_file=str(CONFIG),
                 logging_file=False,

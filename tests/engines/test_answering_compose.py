@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from common.engines import AnsweringCompose, sentence
+from common.io import InputError
 
 
 class RefusalError(Exception):
@@ -15,7 +16,7 @@ class RefusalError(Exception):
 
 
 def fail(data: Any) -> Any:
-    raise ValueError(f"{data} is no scan.")
+    raise InputError(f"{data} is no scan.")
 
 
 def test_transforms_are_composed() -> None:
@@ -28,6 +29,13 @@ def test_client_is_answered_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setitem(sys.modules, "fastapi", server)
     with pytest.raises(RefusalError, match=r"^422 a\.nii is no scan\.$"):
         AnsweringCompose([fail])("a.nii")
+
+
+def test_what_is_no_mistake_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "fastapi", ModuleType("fastapi"))
+    with pytest.raises(RuntimeError, match="applying transform") as error:
+        AnsweringCompose([lambda data: data["absent"]])({})
+    assert isinstance(error.value.__cause__, KeyError)
 
 
 def test_mistake_is_raised_outside_of_a_server(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -79,7 +79,7 @@ def test_words_of_the_command_line_are_what_they_mean(word: str, default: Any, m
         ("similarity", "abc", {"_target_": "other"}, "an expression or a component that replaces"),
         ("network", 3, "$@network_def", r"an expression or a component that replaces \$@network_def, got 3"),
         ("train", "x", {"trainer": {}}, "a dictionary, got x"),
-        ("pooling", 1, "average", "a word, got 1"),
+        ("word", 1, "average", "a word, got 1"),
         ("windows", [400, 40], [[400, 40]], r"a list such as \[\[400, 40\]\], got"),
         ("held_out", 3, None, "a name, got 3"),
         ("border", "abc", "constant", "one of constant, edge, got abc"),

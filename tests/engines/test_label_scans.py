@@ -10,7 +10,7 @@ from monai.data import MetaTensor
 
 from common.engines import label_scans
 from common.engines.label_scans import report_rows, volumes_ml
-from common.io import save_scan
+from common.io import InputError, save_scan
 
 AFFINE = np.diag([2.0, 5.0, 10.0, 1.0])  # 0.1 ml a voxel
 
@@ -120,7 +120,7 @@ def test_bad_scan_is_told_and_the_others_go_on(images: Path, tmp_path: Path) -> 
     (images / "aa.nii.gz").write_text("no scan")
     write(tmp_path / "labels" / "b.nii.gz", [1, 1])
     segmenter = Threshold()
-    with pytest.raises(RuntimeError, match=r"^2 of 3 scans failed: aa, b\.$"):
+    with pytest.raises(InputError, match=r"^2 of 3 scans failed: aa, b\.$"):
         label_scans(segmenter, images, tmp_path / "out", save_scan, tmp_path / "labels")
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.nii.gz", "made_of.json", "report.csv"]
     assert segmenter.seen == 1  # the label map of b was looked at first

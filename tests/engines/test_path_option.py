@@ -14,6 +14,7 @@ from common.engines.path_option import (
     check_path_options,
     restore_name,
 )
+from common.io import InputError
 
 
 @pytest.mark.parametrize("name", ["1001", "1_2", "1.10", "0000_0000", "1e3", "a,b", "(paren)", "None", "True"])
@@ -77,5 +78,5 @@ def test_check_ending() -> None:
 @pytest.mark.parametrize("value", ["a.nii", 0, 1, None, []])
 def test_check_flags(value: object) -> None:
     check_flags(half=True, mean=False)
-    with pytest.raises(TypeError, match="--mean takes no value"):
+    with pytest.raises(InputError, match="--mean takes no value"):
         check_flags(half=True, mean=value)

@@ -18,6 +18,7 @@ from monai.transforms import Transform
 
 from common.engines import TestTimeAugmentationInferer, register_pairs, sentence
 from common.engines._configuration import configuration_digest
+from common.io import InputError
 from common.networks.nets import CoupledConvexNet
 
 METRICS = {
@@ -37,7 +38,7 @@ class Load(Transform):
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         if data["fixed_image"] == "bad":
-            raise ValueError("bad.nii is constant.")
+            raise InputError("bad.nii is constant.")
         return {**data, "image": torch.ones(2, 3, 4, 5)}
 
 
@@ -108,7 +109,7 @@ def test_register_pairs_sums_up(tmp_path: Path) -> None:
     [("bad", "bad.nii is constant."), ("unwritable", "metrics.json cannot be written: No space left on device.")],
 )
 def test_register_pairs_goes_on_after_a_bad_pair(bad: str, message: str, tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError, match=rf"^1 of 3 pairs failed: 2_{bad}\.$"):
+    with pytest.raises(InputError, match=rf"^1 of 3 pairs failed: 2_{bad}\.$"):
         register(tmp_path, "a", bad, "c")
     rows = summary(tmp_path)
     assert [row["error"] for row in rows] == ["", message, ""]
@@ -117,13 +118,13 @@ def test_register_pairs_goes_on_after_a_bad_pair(bad: str, message: str, tmp_pat
 
 
 def test_register_pairs_does_a_first_bad_pair_and_counts_all(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError, match=r"^2 of 3 pairs failed: 1_bad, 3_bad\.$"):
+    with pytest.raises(InputError, match=r"^2 of 3 pairs failed: 1_bad, 3_bad\.$"):
         register(tmp_path, "bad", "b", "bad")
     assert (tmp_path / "2_b" / "metrics.json").is_file()
 
 
 def test_register_pairs_tells_of_a_bad_pair_at_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.INFO, logger="common"), pytest.raises(RuntimeError, match="1 of 2 pairs failed"):
+    with caplog.at_level(logging.INFO, logger="common"), pytest.raises(InputError, match="1 of 2 pairs failed"):
         register(tmp_path, "bad", "b")
     messages = [record.getMessage() for record in caplog.records if record.name == "common"]
     assert messages == ["[1/2] 1_bad", "  failed: bad.nii is constant.", "[2/2] 2_b"]
@@ -210,7 +211,7 @@ def test_register_pairs_does_a_damaged_result_again(
 
 def test_register_pairs_says_before_the_work_that_a_folder_is_in_the_way(tmp_path: Path) -> None:
     (tmp_path / "1_a" / "report.png").mkdir(parents=True)
-    with pytest.raises(RuntimeError, match="1 of 2 pairs failed: 1_a"):
+    with pytest.raises(InputError, match="1 of 2 pairs failed: 1_a"):
         register(tmp_path, "a", "b")
     assert summary(tmp_path)[0]["error"].endswith("report.png cannot be written: it is a folder.")
 
@@ -241,9 +242,9 @@ def test_register_pairs_says_what_cannot_be_measured(
 
 
 def test_register_pairs_takes_up_a_failed_pair_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    with pytest.raises(RuntimeError, match="1 of 2 pairs failed"):
+    with pytest.raises(InputError, match="1 of 2 pairs failed"):
         register(tmp_path, "a", "bad")
-    with caplog.at_level(logging.INFO, logger="common"), pytest.raises(RuntimeError, match="1 of 2 pairs failed"):
+    with caplog.at_level(logging.INFO, logger="common"), pytest.raises(InputError, match="1 of 2 pairs failed"):
         register(tmp_path, "a", "bad")
     assert "1_a is complete" in caplog.text
     assert "failed: bad.nii is constant." in caplog.text

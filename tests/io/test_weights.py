@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from common.io import load_weights, read_weights
+from common.io import load_weights, read_weights, unwrap
 
 WEIGHTS = {"weight": torch.ones(2, 3), "bias": torch.zeros(2)}
 OTHERS = {"weight": torch.full((2, 3), 2.0), "bias": torch.zeros(2)}
@@ -81,6 +81,13 @@ def test_read_weights_takes_files_that_are_no_archive(tmp_path: Path) -> None:
 def test_read_weights_never_unpickles(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="holds no weights"):
         read_weights(written(tmp_path, {"weight": Path("surprise")}))
+
+
+def test_load_weights_reaches_a_network_on_several_gpus(tmp_path: Path) -> None:
+    network = nn.DataParallel(nn.Linear(3, 2))
+    load_weights(network, written(tmp_path, WEIGHTS))
+    assert unwrap(network) is network.module
+    assert torch.equal(network.module.weight, WEIGHTS["weight"])
 
 
 def test_load_weights_rejects_another_network(tmp_path: Path) -> None:

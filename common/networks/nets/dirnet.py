@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from monai.networks.layers import Pool
 from torch import Tensor, nn
 
+from common.io import InputError
 from common.networks.blocks.folding_convolution import FoldingConvolution
 from common.networks.blocks.padding import even_padding
 from common.networks.blocks.spline_transformers import BSplineTransformer, ThinPlateSplineTransformer
@@ -81,7 +82,7 @@ class DIRNet(nn.Module):
         check_choice("DIRNet", "pooling", pooling, POOLINGS)
         check_choice("DIRNet", "transformer", transformer, TRANSFORMERS)
         if not 1 <= downsamplings <= convolutions:
-            raise ValueError(
+            raise InputError(
                 f"DIRNet() expects 'downsamplings' from 1 to the {convolutions} convolutions, got {downsamplings}."
             )
         self.spatial_dims = spatial_dims
@@ -89,7 +90,7 @@ class DIRNet(nn.Module):
         self.spacing = 2**downsamplings
         self.dense_shape = None if dense_shape is None else tuple(dense_shape)
         if min(self.dense_shape or [2 * self.spacing]) < 2 * self.spacing:
-            raise ValueError(f"DIRNet() expects 'dense_shape' of {2 * self.spacing} or more, got {dense_shape}.")
+            raise InputError(f"DIRNet() expects 'dense_shape' of {2 * self.spacing} or more, got {dense_shape}.")
         spacings = [self.spacing] * spatial_dims
         bspline = transformer == "bspline"
         self.transformer = BSplineTransformer(spacings, order) if bspline else ThinPlateSplineTransformer(spacings)
@@ -142,7 +143,7 @@ class DIRNet(nn.Module):
                 f"DIRNet() expects 'image' of {self.in_channels} channels, fixed then moving, got {tuple(image.shape)}."
             )
         if self.dense_shape not in (None, tuple(image.shape[2:])):
-            raise ValueError(
+            raise InputError(
                 f"DIRNet(dense_shape={self.dense_shape}) expects 'image' of this size, got {tuple(image.shape)}: "
                 "choose a network without dense layers, or resample the images."
             )

@@ -5,7 +5,7 @@ from pathlib import Path
 from torch import nn
 
 from common.features import MINDSSC
-from common.io import load_weights
+from common.io import InputError, load_weights
 
 FEATURES = ("mind", "random", "trained")
 
@@ -26,7 +26,7 @@ def select_features(kind: str, network: nn.Module, checkpoint: str | Path) -> nn
         FileNotFoundError: if there are no weights.
     """
     if kind not in FEATURES:
-        raise ValueError(f"--features is expected to be one of {', '.join(FEATURES)}, got {kind}.")
+        raise InputError(f"--features is expected to be one of {', '.join(FEATURES)}, got {kind}.")
     if kind == "mind":
         return MINDSSC().eval()
     if kind == "trained":

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from common.io import InputError
 from common.networks.blocks.gradient_stages import CHANNELS, CONVOLUTIONS, Decoder, Encoder, stage_widths
 from common.networks.blocks.padding import even_padding
 from common.networks.blocks.traced import Traced
@@ -108,5 +109,5 @@ def load_segmentation_unet(weights: Mapping[str, Tensor]) -> SegmentationUNet:
         net = SegmentationUNet(len(kernel), in_channels, classes, width // CHANNELS, convolutions)
         net.load_state_dict(weights)
     except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
-        raise ValueError("load_segmentation_unet() expects weights of a SegmentationUNet, got others.") from error
+        raise InputError("load_segmentation_unet() expects weights of a SegmentationUNet, got others.") from error
     return net
