@@ -1,22 +1,22 @@
 """What the results of a config are made of besides their inputs: its bundle, its weights, and every knob it has."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from pathlib import Path
 from typing import Any
 
 from monai.bundle import ConfigParser
-from monai.bundle.reference_resolver import ReferenceResolver
 
 from common.data import PHASE_KEYS
 from common.io import fingerprint
 
 from ._configuration import PASSING
+from ._references import references
 from .check_config import ENTRIES
 from .knobs import PATHS, is_built
 from .workflow import calling
 
 # no settings: files, which are described by their content, the phases of a pair, which name it, and what is not felt
-NO_SETTINGS = ENTRIES | PATHS - {"initial_transform"} | {*PHASE_KEYS, *PASSING}
+NO_SETTINGS = ENTRIES | PATHS - {"initial_transform"} | {"_meta_", *PHASE_KEYS, *PASSING}
 
 
 def provenance(bundle: str, checkpoint: str | Path | None = None) -> dict[str, Any]:
@@ -43,7 +43,7 @@ def provenance(bundle: str, checkpoint: str | Path | None = None) -> dict[str, A
 
 
 def knobs_of(config: Mapping[str, Any]) -> list[str]:
-    """Find the knobs of a config: ids whose values are literal, or expressions of such ids alone.
+    """Find the knobs of a config: ids that something reads, and whose values are literal or expressions of such alone.
 
     Args:
         config: not resolved, with all overlays and options.
@@ -51,8 +51,9 @@ def knobs_of(config: Mapping[str, Any]) -> list[str]:
     Returns:
         Their names, without those of files, of the steps of a run and of what changes no result.
     """
-    candidates = {name: value for name, value in config.items() if name not in NO_SETTINGS and name[:1] != "_"}
-    literal = [name for name, value in candidates.items() if _is_literal(value)]
+    read = references(config) - NO_SETTINGS
+    candidates = {name: value for name, value in config.items() if name in read}
+    literal = {name for name, value in candidates.items() if _is_literal(value)}
     return [name for name, value in candidates.items() if name in literal or _is_made_of(value, literal)]
 
 
@@ -62,7 +63,7 @@ def _is_literal(value: Any) -> bool:
     return not is_built(value)
 
 
-def _is_made_of(value: Any, names: list[str]) -> bool:
+def _is_made_of(value: Any, names: Set[str]) -> bool:
     """Whether a text refers to these ids and to nothing else."""
-    references = ReferenceResolver.match_refs_pattern(value) if isinstance(value, str) else {}
-    return bool(references) and set(references) <= set(names)
+    read = references(value) if isinstance(value, str) else set()
+    return bool(read) and read <= names

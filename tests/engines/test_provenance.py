@@ -1,5 +1,6 @@
 """What results were made of: no knob of any config can be forgotten."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ CONFIGS = [
 ]
 # ids with a plain value that change no result: inputs, places, what MONAI reads, and how much is done at once
 OTHERS = {*PAIR_KEYS, "datalist", "cine", "label", "fixed_phase", "moving_phase", "bundle_root", "slices_at_once"}
-OTHERS |= {"output_dir", "dataset_dir", "device", "checkpoint", "imports", "initialize", "run", "displayable_configs"}
+OTHERS |= {"output_dir", "dataset_dir", "device", "checkpoint", "network"}
 
 
 def parser_of(bundle: str, *names: str, **options: Any) -> ConfigParser:
@@ -52,16 +53,18 @@ def test_knobs_are_literals_and_expressions_of_knobs() -> None:
         "moving_phase": 2,
         "checkpoint": "model.pt",
     }
+    config |= {"run": [f"@{name}" for name in config], "unread": 1}
     knobs = ["spacing", "window", "labels", "released", "transformer", "weight", "same", "initial_transform"]
     assert knobs_of(config) == knobs
 
 
 @pytest.mark.parametrize(("bundle", "names"), CONFIGS, ids=str)
 def test_no_knob_of_a_config_is_forgotten(bundle: str, names: tuple[str, ...]) -> None:
-    """Whatever holds a plain value is a setting, unless it is named above."""
+    """Whatever the bundle's own file or overlay gives a plain value is a setting, unless it is named above."""
     parser = parser_of(bundle, *names)
-    plain = {name for name, value in parser.get().items() if not isinstance(value, dict) or "_target_" not in value}
-    plain -= {name for name in plain if str(parser[name]).startswith(("$@network_def", "[{"))}
+    config = parser.get()
+    texts = json.dumps(config)
+    plain = {name for name, value in config.items() if f"@{name}" in texts and "_target_" not in str(value)}
     settings = parser.get_parsed_content("provenance")["settings"]
     assert set(settings) == plain - OTHERS
 

@@ -10,13 +10,15 @@ from common.engines import registration_postprocessing
 
 def test_registration_postprocessing_writes_the_results(tmp_path: Path) -> None:
     generator = torch.Generator().manual_seed(0)
-    scan = MetaTensor(torch.rand(1, 12, 13, 14, generator=generator), affine=torch.eye(4))
-    moving = MetaTensor(scan.as_tensor().roll(1, 1), affine=torch.eye(4))
+    image = torch.rand(1, 12, 13, 14, generator=generator)
+    scan, moving = (
+        MetaTensor(each, affine=torch.eye(4), meta={"stored_dtype": "float32"}) for each in (image, image.roll(1, 1))
+    )
     pred = torch.tensor([1.0, 0.0, 0.0]).view(3, 1, 1, 1).expand(3, 12, 13, 14)
     data = {
         "fixed_image": scan,
         "moving_image": moving,
-        "image": MetaTensor(torch.cat([scan, moving]), affine=torch.eye(4)),
+        "image": MetaTensor(torch.cat([image, image.roll(1, 1)]), affine=torch.eye(4)),
         "initial_transform": torch.eye(4),
         "pred": pred,
         "seconds": {"load": 1.0},
