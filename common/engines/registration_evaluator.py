@@ -1,12 +1,12 @@
 """The evaluator of MONAI that registers pairs, with the weights of its network."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
 from monai.data import DataLoader, Dataset
 from monai.engines import SupervisedEvaluator
 from monai.inferers import Inferer
+from monai.transforms import Transform
 from torch import nn
 
 from common.io import load_weights
@@ -16,7 +16,7 @@ def registration_evaluator(
     network: nn.Module,
     dataset: Dataset,
     inferer: Inferer,
-    postprocessing: Callable,
+    postprocessing: Transform,
     device: str | torch.device,
     checkpoint: str | Path | None = None,
     checkpoint_key: str | None = None,
