@@ -77,7 +77,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dataset_dir", help="folder of <patient>_image.nii.gz and <patient>_endo.nii.gz")
     parser.add_argument("--checkpoints", type=Path, required=True, help="folder of <variant>/<patient>/checkpoints")
-    parser.add_argument("--output", type=Path, required=True, help="CSV with a line a pair and method")
+    parser.add_argument("--output", type=Path, required=True, help="CSV with a line per pair and method")
     parser.add_argument("--methods", nargs="+", choices=("elastix", *VARIANTS), default=("elastix", *VARIANTS))
     parser.add_argument("--overlays", nargs="*", default=["variants/small"], help="behind the variant, in training")
     parser.add_argument("--bundle", type=Path, default=BUNDLE)
@@ -203,15 +203,15 @@ def measure(pair: Pair, result: Tensor | RuntimeError, milliseconds: float) -> R
 def overlap(pair: Pair, label: Tensor) -> Row:
     """How well a label of the left ventricle fits that of the fixed image."""
     return {
-        "dice": dice_per_label(pair.fixed_label, label, [1])[1],
-        "sd95_mm": surface_distance_95_per_label(pair.fixed_label, label, pair.spacing, [1])[1],
-        "mad_mm": average_surface_distance_per_label(pair.fixed_label, label, pair.spacing, [1])[1],
+        "dice": dice_per_label(label, pair.fixed_label, [1])[1],
+        "sd95_mm": surface_distance_95_per_label(label, pair.fixed_label, pair.spacing, [1])[1],
+        "mad_mm": average_surface_distance_per_label(label, pair.fixed_label, pair.spacing, [1])[1],
     }
 
 
 def table(rows: Sequence[Row]) -> str:
     """Mean and standard deviation of every method beside the paper's, in Markdown."""
-    lines = ["| method | n | Dice | paper | 95thSD, mm | paper | MAD, mm | paper | folding, % | ms a pair |"]
+    lines = ["| method | n | Dice | paper | 95thSD, mm | paper | MAD, mm | paper | folding, % | ms per pair |"]
     lines.append("|---" * 10 + "|")
     for method, reported in PAPER.items():
         values = {figure: list(column(rows, method, figure).values()) for figure in FIGURES}

@@ -31,7 +31,7 @@ def measure(pair: Mapping[str, str], folder: Path) -> list[float]:
     fixed = read_scan(pair["fixed_label"], label=True)
     warped = read_scan(folder / "warped_label.nii.gz", label=True)
     spacing = grid_of(fixed).spacing.tolist()
-    labels = [dice_per_label(fixed[0], warped[0])]
+    labels = [dice_per_label(warped[0], fixed[0])]
     for distance in (hausdorff_distance_95_per_label, robust_hausdorff_95_per_label):
         labels.append(distance(fixed[0], warped[0], spacing))
     field = read_field(folder / "displacement_field.nii.gz")

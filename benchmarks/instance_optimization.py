@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from side_by_side import compare
 from torch import Tensor
 
-from common.optimization import adam_instance_optimization
+from common.optimization import REFERENCE, adam_instance_optimization
 
 
 def plain_optimization(fixed: Tensor, moving: Tensor, initial: Tensor, iterations: int) -> Tensor:
@@ -53,7 +53,7 @@ def main() -> None:
         if name == "plain":
             results[name] = plain_optimization(fixed, moving, initial, arguments.iterations)
         else:
-            results[name] = adam_instance_optimization(fixed, moving, initial, arguments.iterations, released=True)
+            results[name] = adam_instance_optimization(fixed, moving, initial, arguments.iterations, scheme=REFERENCE)
 
     results: dict[str, Tensor] = {}
     print(f"{arguments.threads} threads, {arguments.iterations} iterations, features {tuple(fixed.shape)}")

@@ -30,7 +30,7 @@ def measure(data: dict, pred: torch.Tensor) -> dict[str, float]:
     done: Any = Compose([NativeFieldd("pred"), WarpToFixedd("moving_label")])({**data, "pred": pred})
     maps = [done[key].as_tensor()[0] for key in ("fixed_label", "moving_label", "warped_label")]
     labels = sorted((set(maps[0].unique().tolist()) & set(maps[1].unique().tolist())) - {0})
-    scores = dice_per_label(maps[0], maps[2], labels)
+    scores = dice_per_label(maps[2], maps[0], labels)
     field = field_of(done["displacement_field"])
     summary = jacobian_summary(displacement_from_world(field.displacement, field.grid.affine))
     return {"dice": sum(scores.values()) / len(scores), **{k: float(summary[k]) for k in ("folding_percent", "sdlogj")}}

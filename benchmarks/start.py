@@ -120,7 +120,7 @@ def _dice(data: dict[Any, Any], matrix: torch.Tensor) -> float:
     places = Grid(grid.shape, matrix @ ras_to_lps(grid.affine)).map_to(ras_to_lps(grid_of(moving).affine))
     warped = sample(moving.as_tensor()[None], places, "nearest", "inside")[0, 0]
     labels = sorted((set(fixed.unique().tolist()) & set(moving.unique().tolist())) - {0, data["no_organ"]})
-    return float(np.mean(list(dice_per_label(fixed.as_tensor()[0], warped, labels).values())))
+    return float(np.mean(list(dice_per_label(warped, fixed.as_tensor()[0], labels).values())))
 
 
 def main(data: Path) -> None:

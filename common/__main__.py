@@ -131,7 +131,7 @@ def compare_results(results_a: str, results_b: str, output: str | None = None) -
     Failed pairs and empty cells are left out; p is two-sided and not corrected for the number of figures.
 
     Args:
-        results_a: CSV with one line a pair, such as the summary.csv of a list of pairs.
+        results_a: CSV with one line per pair, such as the summary.csv of a list of pairs.
         results_b: another one, with the same pairs.
         output: CSV to write as well.
     """

@@ -230,7 +230,7 @@ def test_apply_takes_no_option_that_it_would_not_follow(given: dict[str, Any], m
 
 
 def test_apply_rejects_what_is_no_field(files: Files) -> None:
-    with pytest.raises(SystemExit, match=r"^Error: .*image\.nii\.gz is expected to hold one vector a voxel"):
+    with pytest.raises(SystemExit, match=r"^Error: .*image\.nii\.gz is expected to hold one vector per voxel"):
         apply(files.image, files.output("a.nii.gz"), image=files.image)
 
 

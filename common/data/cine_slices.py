@@ -96,7 +96,7 @@ def _read(path: Path) -> tuple[NDArray, NDArray]:
     if array.ndim != 4:
         raise InputError(f"{path} is expected to be 4-D (x, y, slice, phase), got the shape {array.shape}.")
     if array.dtype.kind not in "buif" or not np.isfinite(array).all():
-        raise InputError(f"{path} is expected to hold finite numbers, one a voxel, got {array.dtype}.")
+        raise InputError(f"{path} is expected to hold finite numbers, one per voxel, got {array.dtype}.")
     return array, affine
 
 

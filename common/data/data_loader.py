@@ -1,6 +1,6 @@
 """MONAI's data loader, whose workers hand a user's mistake on as it is: PyTorch's hand on the text of a traceback."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from monai.data import DataLoader as MonaiDataLoader
@@ -21,7 +21,7 @@ class DataLoader(MonaiDataLoader):
     def __init__(self, dataset: Dataset, **options: Any) -> None:
         super().__init__(_Handing(dataset), **{"collate_fn": _collate, **options})
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Any:
         """Batch after batch."""
         for batch in super().__iter__():
             if isinstance(batch, Exception):

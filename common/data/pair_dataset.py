@@ -1,6 +1,6 @@
 """Pairs for training: drawn anew each epoch from single cases, or listed; each case is read once.
 
-MONAI's `CacheDataset` would read and keep every case once a pair.
+MONAI's `CacheDataset` would read and keep every case once per pair.
 """
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
@@ -31,13 +31,13 @@ class PairDataset(Dataset):
         data: cases `{"image": ..., "label": ...}`, or pairs `{"fixed_image": ..., "moving_image": ...}` in the order
             in which they are wanted. A case may name its ``"cohort"``, within which random, ordered and unordered
             pairs stay, and itself (``"name"``; else its file does).
-        transform: reads and prepares a case; no randomness, done once a case.
+        transform: reads and prepares a case; no randomness, done once per case.
         augmentation: applied to each pair; may be random.
         pairs: how cases become pairs: "random" (every case once as the moving one, with a fixed one drawn from all,
             itself included), "ordered" (all of two different cases), "unordered" (of those one order), "ring" (every
             case with the next), "atlas" (the first case fixed, every other one moving).
         shuffle: draw the order anew each epoch; a random draw of pairs is new in any case.
-        length: most pairs an epoch.
+        length: most pairs per epoch.
         seed: of all that is random.
         preload: read every case at once, so that worker processes share what is read; else each when it is wanted.
 

@@ -9,7 +9,7 @@ REFERENCE = re.compile(r"@(\w+)")
 
 def references(config: Any) -> set[str]:
     """Top-level ids that something in a config, not resolved, refers to."""
-    return {name for text in texts(config) for name in REFERENCE.findall(text)}
+    return {name for text in texts(config) if text[:1] in ("$", "@") for name in REFERENCE.findall(text)}
 
 
 def texts(config: Any) -> Iterator[str]:

@@ -67,8 +67,8 @@ def check_settings(
         The ids and their values; words of a command line as what they mean.
 
     Raises:
-        InputError: if nothing reads an id that was set, a name of a file would be evaluated, or a knob is of another
-            kind or outside its range.
+        InputError: if nothing reads an id that was set, something refers to an id that is not there, a name of a file
+            would be evaluated, or a knob is of another kind or outside its range.
     """
     checked, defaults = {}, _defaults(files)
     for name, value in config.items():
@@ -77,6 +77,9 @@ def check_settings(
         elif name in defaults:
             checked[name] = check_knob(name, value, defaults[name])
     read = entries | references(config)
+    for name, value in config.items():
+        if absent := sorted(references(value) - set(config)):
+            raise InputError(f"--{name} refers to @{absent[0]}, which is nowhere in the config.")
     for name in set(config) - read:
         if not name.startswith("_") and all(config[name] != content.get(name, ...) for content in files):
             close = get_close_matches(name, [other for other in config if other in read], n=1)

@@ -37,7 +37,7 @@ def register_pairs(
 
     Args:
         evaluator: network, inferer and postprocessing; the latter writes the results, ``metrics.json`` last.
-        dataset: one dictionary a pair; where it names the ``pair``, the results lie in a folder of this name, and what
+        dataset: one dictionary per pair; where it names the ``pair``, the results lie in a folder of that name; what
             was made of the same inputs and settings is not made again.
         output_dir: folder of the results. Several pairs are summed up in ``summary.csv``. Processes started by
             ``torchrun`` share them.

@@ -14,6 +14,7 @@ RENAMED = {
     "pairs": "pairing",
     "passes": "samples",
     "pixdim": "spacing",
+    "released": "reference",
     "remainder": "residual_weight",
     "scans": "image_keys",
 }

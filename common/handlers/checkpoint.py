@@ -145,7 +145,7 @@ class TrainingCheckpoint:
         trainer = state["trainer"]
         if engine.state.epoch_length not in (None, trainer["epoch_length"]):
             raise InputError(
-                f"{path} was written with {trainer['epoch_length']} iterations an epoch, now there are "
+                f"{path} was written with {trainer['epoch_length']} iterations per epoch, now there are "
                 f"{engine.state.epoch_length}: did the data or the batch size change? Use another --ckpt_dir."
             )
         for name, item in self.objects.items():

@@ -1,4 +1,4 @@
-"""A table of the training, one row an epoch, that a resumed run continues.
+"""A table of the training, one row per epoch, that a resumed run continues.
 
 MONAI's `MetricsSaver` writes one evaluation, not the course of a training.
 """

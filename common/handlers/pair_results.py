@@ -21,7 +21,7 @@ COLUMNS = {"dice": "dice_after", "hd95_mm": "hd95_mm_after"}  # as in the summar
 
 
 class PairResults:
-    """Write ``pairs.csv``, a row a pair, and ``evaluation.csv``, mean and deviation of every metric and Dice30.
+    """Write ``pairs.csv``, a row per pair, and ``evaluation.csv``, mean and deviation of every metric and Dice30.
 
     The metrics are those attached to the engine with MONAI's `IgniteMetricHandler`; a pair's value is the mean over its
     labels, those that are missing left out. ``pairs.csv`` has the columns of an inference's ``summary.csv``, so that

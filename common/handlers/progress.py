@@ -17,7 +17,7 @@ logger = logging.getLogger("common")
 
 
 class Progress:
-    """Shows a bar over the whole run on stderr; where that is no terminal, logs one line an epoch ("common").
+    """Shows a bar over the whole run on stderr; where that is no terminal, logs one line per epoch ("common").
 
     Args:
         validator: its metrics are shown, too; its `ValidationHandler` comes before this handler.

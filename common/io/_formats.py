@@ -12,7 +12,7 @@ from .input_error import InputError
 from .integrity import check_complete
 from .nifti_header import read_nifti
 
-UNPLACED = np.diag([-1.0, -1.0, 1.0, 1.0])  # where ITK puts an image without a header, 1 mm a voxel, in RAS
+UNPLACED = np.diag([-1.0, -1.0, 1.0, 1.0])  # where ITK puts an image without a header, 1 mm per voxel, in RAS
 
 
 def read_array(path: Path, label: bool = False) -> tuple[NDArray, NDArray, bool]:

@@ -26,7 +26,7 @@ FIND_VOXELS = {
     "VTKImageIO": vtk_voxels,
 }
 LARGEST_EXACT = 2**53  # integer in double precision
-MOST_COMPRESSED = 1100  # bytes from one, by deflate
+MAXIMUM_COMPRESSION = 1100  # bytes from one, by deflate
 COMPRESSING = ("TIFF", "JPEG", "PNG", "GDCM", "MINC", "HDF5")  # the readers of formats that may be compressed
 
 
@@ -38,13 +38,13 @@ def read_with_itk(path: Path, color: bool = False) -> tuple[NDArray, NDArray]:
         color: whether a voxel may have several numbers, as the last axis.
 
     Raises:
-        InputError: if there are several numbers a voxel, or not as many bytes as the header promises.
+        InputError: if there are several numbers per voxel, or not as many bytes as the header promises.
         Exception: of many kinds, if it is no image.
     """
     header = open_header(path)
     if header.GetNumberOfComponents() > 1 and not color:
         raise InputError(
-            f"{path} is expected to hold one number a voxel, got {header.GetNumberOfComponents()}, "
+            f"{path} is expected to hold one number per voxel, got {header.GetNumberOfComponents()}, "
             "components of a vector, colors or layers of a segmentation: save one of them, or one label map, alone."
         )
     check_size(path, [header.GetDimensions(axis) for axis in range(header.GetNumberOfDimensions())])
@@ -96,7 +96,7 @@ def _check_bytes(path: Path, header: Any) -> None:
     if found is None:
         compresses = header.GetNameOfClass().startswith(COMPRESSING) or path.name.lower().endswith(".gz")
         text = header.GetFileType() == itk.CommonEnums.IOFile_ASCII
-        if promised > path.stat().st_size * (MOST_COMPRESSED if compresses or text else 1):
+        if promised > path.stat().st_size * (MAXIMUM_COMPRESSION if compresses or text else 1):
             raise InputError(
                 f"{path} is damaged: its header promises {promised} bytes, more than so small a file holds."
             )

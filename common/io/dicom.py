@@ -21,7 +21,7 @@ ENDINGS = (".dcm", ".dicom", ".ima")  # other names can be anything
 SERIES, POSITION, ORIENTATION = "0020|000e", "0020|0032", "0020|0037"
 # a slice may lie this far from where even ones would: the share of their distance, or mm as some scanners round to, but
 # never so much that a missing slice, or one that lies between two others, could hide in it
-UNEVEN, UNEVEN_MM, MOST_UNEVEN = 0.01, 0.1, 0.25
+UNEVEN, UNEVEN_MM, MAXIMUM_UNEVEN = 0.01, 0.1, 0.25
 ALIKE = 1e-3  # of a voxel to the next: half a voxel at the far end of 512
 WITHOUT_IMAGE = (  # directories, and objects that belong to a series: states of display, reports, structures, plans
     "1.2.840.10008.1.3.10",
@@ -146,7 +146,7 @@ def _in_order(folder: Path, slices: Sequence[Slice]) -> list[Slice]:
     gaps = np.diff(positions @ normal)
     _check_distinct(folder, slices, gaps)
     spacing = float(np.median(gaps))
-    tolerance = max(UNEVEN * spacing, min(UNEVEN_MM, MOST_UNEVEN * spacing))
+    tolerance = max(UNEVEN * spacing, min(UNEVEN_MM, MAXIMUM_UNEVEN * spacing))
     widest = int(np.abs(gaps - spacing).argmax())
     if abs(gaps[widest] - spacing) > tolerance:
         first, second = slices[widest].path.name, slices[widest + 1].path.name
@@ -156,7 +156,7 @@ def _in_order(folder: Path, slices: Sequence[Slice]) -> list[Slice]:
         )
     even = np.linspace(positions[0], positions[-1], len(slices))
     apart = np.linalg.norm(positions - even, axis=1)
-    if apart.max() > max(tolerance, MOST_UNEVEN * spacing):
+    if apart.max() > max(tolerance, MAXIMUM_UNEVEN * spacing):
         raise InputError(
             f"{folder} is expected to hold slices on a line, but {slices[int(apart.argmax())].path.name} lies "
             f"{apart.max():.3g} mm away from it."

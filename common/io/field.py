@@ -77,7 +77,7 @@ def read_field(path: str | Path) -> Field:
         raise InputError(f"{path} cannot be read as a displacement field.") from error
     dims = image.GetImageDimension()
     if array.ndim != dims + 1 or array.shape[-1] not in (dims, dims - 1) or array.shape[-1] < 2:
-        raise InputError(f"{path} is expected to hold one vector a voxel, got an array of shape {array.shape}.")
+        raise InputError(f"{path} is expected to hold one vector per voxel, got an array of shape {array.shape}.")
     if not np.isfinite(array).all():
         raise InputError(f"{path} holds NaN or infinite displacements.")
     lps = torch.eye(dims + 1, dtype=torch.float64)
@@ -88,7 +88,7 @@ def read_field(path: str | Path) -> Field:
     components = len(vectors)
     if components == dims - 1:  # a 2-D field in a 3-D file
         if vectors.shape[-1] != 1:
-            raise InputError(f"{path} is expected to hold one vector a voxel, got {components} components in {dims}-D.")
+            raise InputError(f"{path} is expected to hold one vector per voxel, got {components} numbers in {dims}-D.")
         return _in_plane(vectors, ras_to_lps(lps))
     return Field(vectors[None], Grid(tuple(vectors.shape[1:]), ras_to_lps(lps)))
 

@@ -25,12 +25,12 @@ def available_memory(root: str | Path = "/") -> int | None:
     limits = [1024 * (told["MemAvailable"] + told.get("SwapFree", 0))] if "MemAvailable" in told else []
     groups = root / "sys" / "fs" / "cgroup"
     for limit, usage in CGROUPS:
-        most, used = _number(groups / limit), _number(groups / usage)
-        if most is not None and used is not None:
+        maximum, used = _number(groups / limit), _number(groups / usage)
+        if maximum is not None and used is not None:
             cache = _numbers((groups / limit).with_name("memory.stat")).get(
                 "inactive_file", 0
             )  # given back when needed
-            limits.append(max(most - used + cache, 0))
+            limits.append(max(maximum - used + cache, 0))
     return min(limits) if limits else None
 
 

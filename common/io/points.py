@@ -29,6 +29,8 @@ SCHEMA = (
     "https://raw.githubusercontent.com/slicer/slicer/master/Modules/Loadable/Markups/Resources/Schema/"
     "markups-schema-v1.0.3.json#"
 )
+LINE_ENDS = ("\n", "\r")
+FIXED_POINT = 3  # decimals from which on as many in every number are no chance
 POINT_ENDINGS = (".csv", ".fcsv", ".mrk.json")
 
 
@@ -65,7 +67,7 @@ def read_points(path: str | Path, spatial_dims: int = 3) -> Points:
     Raises:
         FileNotFoundError: if there is no such file.
         InputError: if it is no such file, a column is missing, a value is no finite number, its coordinate system is
-            neither LPS nor RAS or its unit not mm, or no point is defined.
+            neither LPS nor RAS or its unit not mm, it ends within a number, or no point is defined.
     """
     path = existing_file(path)
     readers = {".json": _read_markups, ".fcsv": _read_fcsv}
@@ -89,16 +91,29 @@ def _read_csv(path: Path, spatial_dims: int) -> list[Row]:
     if missing := [axis for axis in wanted if axis not in names]:
         got = ", ".join(names) or "no columns"
         raise InputError(f"{path} lacks the column {', '.join(missing)}: expected {', '.join(wanted)}, got {got}.")
+    if names[-1] in wanted and _is_cut(read_text(path)):
+        raise InputError(f"{path} ends within its last number, which has fewer digits than others: is it cut?")
     label = next((name for name in LABELS if name in names), "")
     return [(_position([row[axis] for axis in wanted]), row.get(label) or "") for row in rows]
 
 
+def _is_cut(text: str) -> bool:
+    """Whether the last number of a text without a last line end lacks decimals that all numbers above it have."""
+    if text.endswith(LINE_ENDS):
+        return False
+    *above, last = [len(line.rpartition(",")[2].strip().partition(".")[2]) for line in text.splitlines()[1:]] or [0]
+    return len(set(above)) == 1 and FIXED_POINT <= above[0] > last
+
+
 def _read_fcsv(path: Path, spatial_dims: int) -> list[Row]:
-    lines = read_text(path).splitlines()
+    text = read_text(path)
+    lines = text.splitlines()
     system = next((line.split("=")[-1] for line in lines if line.startswith("#") and "CoordinateSystem" in line), "LPS")
     rows = list(csv.reader(line for line in lines if line.strip() and not line.startswith("#")))
     if any(len(row) < 4 for row in rows):
         raise InputError(f"{path} is expected to have the columns {FCSV_COLUMNS}.")
+    if rows and not text.endswith(LINE_ENDS) and len(rows[-1]) < min(map(len, rows[:-1]), default=0):
+        raise InputError(f"{path} has fewer columns in its last line than above: is it cut?")
     names = [row[FCSV_LABEL] if len(row) > FCSV_LABEL else "" for row in rows]
     # Slicer 5 adds the position status, without naming the column.
     defined = [row[FCSV_STATUS : FCSV_STATUS + 1] in ([], [""], [FCSV_DEFINED]) for row in rows]

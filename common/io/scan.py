@@ -108,7 +108,7 @@ def _check_dimensions(shape: tuple[int, ...], spatial_dims: int, path: Path, lab
 def _check_values(array: np.ndarray, path: Path, label: bool) -> None:
     if array.dtype.kind not in "buif":
         raise InputError(
-            f"{path} is expected to hold one number a voxel, got the type {array.dtype}: colors or components."
+            f"{path} is expected to hold one number per voxel, got the type {array.dtype}: colors or components."
         )
     least, greatest = array.min(), array.max()  # NaN if one voxel is
     if not (np.isfinite(least) and np.isfinite(greatest)):

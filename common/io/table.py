@@ -32,7 +32,7 @@ def read_table(path: str | Path) -> tuple[list[str], list[dict[str, Any]]]:
 
 
 def write_table(path: str | Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write one line a pair as CSV, atomically.
+    """Write one line per pair as CSV, atomically.
 
     Args:
         path: file to write.

@@ -9,13 +9,13 @@ from torch import Tensor
 COUNTABLE = 2**16  # atlases number their structures up to hundreds of millions
 
 
-def as_label_pair(function: str, fixed_label: Any, warped_label: Any) -> tuple[Tensor, Tensor]:
+def as_label_pair(function: str, warped_label: Any, fixed_label: Any) -> tuple[Tensor, Tensor]:
     """Two integer tensors of the same shape; images of floats (as readers and warps give them) are converted.
 
     Args:
         function: name of the public function, for the message.
-        fixed_label: any shape; tensor, `MetaTensor` or array.
-        warped_label: the same shape.
+        warped_label: any shape; tensor, `MetaTensor` or array.
+        fixed_label: the same shape.
 
     Raises:
         ValueError: if the shapes differ or a value is negative or not whole.
@@ -27,7 +27,7 @@ def as_label_pair(function: str, fixed_label: Any, warped_label: Any) -> tuple[T
             f"{function}() expects 'warped_label' of shape {tuple(fixed.shape)}, got {tuple(warped.shape)}. "
             "Warp the moving label onto the fixed grid first."
         )
-    return fixed, warped
+    return warped, fixed
 
 
 def present_labels(*label_maps: Tensor) -> list[int]:

@@ -50,7 +50,7 @@ def compare_results(path_a: str | Path, path_b: str | Path) -> list[ColumnCompar
     seconds and the columns from before the registration.
 
     Args:
-        path_a: CSV with one line a pair, as ``summary.csv`` of a list of pairs.
+        path_a: CSV with one line per pair, as ``summary.csv`` of a list of pairs.
         path_b: another one, of other settings or another method.
 
     Returns:
@@ -87,7 +87,7 @@ def wilcoxon_p(differences: Sequence[float]) -> float:
     """Compute how likely differences at least as far from 0 are, if neither sign is preferred.
 
     Args:
-        differences: one a pair; SciPy leaves out those of 0.
+        differences: one per pair; SciPy leaves out those of 0.
 
     Returns:
         Two-sided p; 1 if all are 0, where SciPy has none.

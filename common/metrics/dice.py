@@ -1,6 +1,6 @@
 """Overlap of label maps.
 
-MONAI's `compute_dice` goes through the volume once a label and leaves out a label that is missing from the reference
+MONAI's `compute_dice` goes through the volume once per label and leaves out a label that is missing from the reference
 alone; here one pass counts all labels, and only a label missing from both maps is left out.
 """
 
@@ -15,14 +15,14 @@ from ._cumulative import MeanMetric
 from ._label_maps import as_label_pair, numbered, wanted_labels
 
 
-def dice_per_label(fixed_label: Any, warped_label: Any, labels: Sequence[int] | None = None) -> dict[int, float]:
+def dice_per_label(warped_label: Any, fixed_label: Any, labels: Sequence[int] | None = None) -> dict[int, float]:
     r"""Compute the Dice overlap of every label.
 
     .. math:: 2 |F_l \cap W_l| / (|F_l| + |W_l|)
 
     Args:
-        fixed_label: label map of any shape, whole numbers from 0 on; tensor or array.
-        warped_label: the same shape.
+        warped_label: label map of any shape, whole numbers from 0 on; tensor or array.
+        fixed_label: the same shape.
         labels: which labels; by default all but 0 that occur in either map.
 
     Returns:
@@ -32,12 +32,12 @@ def dice_per_label(fixed_label: Any, warped_label: Any, labels: Sequence[int] | 
         ValueError: if the shapes differ or a map holds negative or fractional values.
 
     Example:
-        >>> dice_per_label([[0, 1, 1], [2, 2, 0]], [[0, 1, 0], [0, 3, 0]])
+        >>> dice_per_label([[0, 1, 0], [0, 3, 0]], [[0, 1, 1], [2, 2, 0]])
         {1: 0.6666666666666666, 2: 0.0, 3: 0.0}
     """
-    fixed, warped = as_label_pair("dice_per_label", fixed_label, warped_label)
+    warped, fixed = as_label_pair("dice_per_label", warped_label, fixed_label)
     labels = wanted_labels(labels, fixed, warped)
-    scores = _dice(fixed, warped, labels)
+    scores = _dice(warped, fixed, labels)
     return dict(zip(labels, scores.tolist(), strict=True))
 
 
@@ -83,11 +83,11 @@ class LabelDice(MeanMetric):
         self.labels = [int(label) for label in labels]
 
     def _compute_tensor(self, y_pred: Tensor, y: Tensor | None = None, **_: Any) -> Tensor:
-        fixed, warped = as_label_pair("LabelDice", y, y_pred)
-        return torch.stack([_dice(f, w, self.labels) for f, w in zip(fixed, warped, strict=True)])
+        warped, fixed = as_label_pair("LabelDice", y_pred, y)
+        return torch.stack([_dice(w, f, self.labels) for w, f in zip(warped, fixed, strict=True)])
 
 
-def _dice(fixed: Tensor, warped: Tensor, labels: Sequence[int]) -> Tensor:
+def _dice(warped: Tensor, fixed: Tensor, labels: Sequence[int]) -> Tensor:
     """Scores `(len(labels),)`, float64 on the CPU; 0 / 0 is NaN."""
     labels, (fixed, warped) = numbered(labels, fixed, warped)
     size = 1 + max(labels, default=0)

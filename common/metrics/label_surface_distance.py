@@ -1,6 +1,6 @@
 """Distances between the surfaces of labels as metrics that remember their cases.
 
-MONAI's metrics take one channel a label and their distances are slow on large volumes, see `surface_distance`.
+MONAI's metrics take one channel per label and their distances are slow on large volumes, see `surface_distance`.
 """
 
 from collections.abc import Callable, Sequence
@@ -35,8 +35,8 @@ class _LabelSurfaceMetric(MeanMetric):
         self.spacing = tuple(spacing)
 
     def _compute_tensor(self, y_pred: Tensor, y: Tensor | None = None, **_: Any) -> Tensor:
-        fixed, warped = as_label_pair(type(self).__name__, y, y_pred)
-        rows = [type(self).measure(f[0], w[0], self.spacing, self.labels) for f, w in zip(fixed, warped, strict=True)]
+        warped, fixed = as_label_pair(type(self).__name__, y_pred, y)
+        rows = [type(self).measure(w[0], f[0], self.spacing, self.labels) for w, f in zip(warped, fixed, strict=True)]
         return torch.tensor([list(row.values()) for row in rows], dtype=torch.float64)
 
 

@@ -1,7 +1,7 @@
 """Distances between the surfaces of labels, in mm.
 
 MONAI measures masks; here every label of a label map is handed to it within its own bounding box, which makes many
-labels on a large volume quick, and no map is expanded to one channel a label. Its `compute_hausdorff_distance` would
+labels on a large volume quick, and no map is expanded to one channel per label. Its `compute_hausdorff_distance` would
 warn about itself at every call.
 """
 
@@ -23,15 +23,15 @@ PERCENTILE = 95
 
 
 def hausdorff_distance_95_per_label(
-    fixed_label: Any, warped_label: Any, spacing: Sequence[float], labels: Sequence[int] | None = None
+    warped_label: Any, fixed_label: Any, spacing: Sequence[float], labels: Sequence[int] | None = None
 ) -> dict[int, float]:
     """Compute the 95th percentile of the distance between surfaces, the larger of both directions, of every label.
 
     Surface voxels count alike; tools that weight them by area differ by up to about a voxel.
 
     Args:
-        fixed_label: label map, `(*spatial)`, 2-D or 3-D, whole numbers; tensor or array.
-        warped_label: the same shape.
+        warped_label: label map, `(*spatial)`, 2-D or 3-D, whole numbers; tensor or array.
+        fixed_label: the same shape.
         spacing: voxel size along each axis, mm.
         labels: which labels; by default all but 0 that occur in either map.
 
@@ -42,7 +42,7 @@ def hausdorff_distance_95_per_label(
         ValueError: if the shapes differ, a map holds negative or fractional values, or the spacing does not fit.
 
     Example:
-        >>> hausdorff_distance_95_per_label([[1, 0, 0], [0, 0, 2]], [[0, 0, 1], [0, 0, 2]], (1.0, 2.5))
+        >>> hausdorff_distance_95_per_label([[0, 0, 1], [0, 0, 2]], [[1, 0, 0], [0, 0, 2]], (1.0, 2.5))
         {1: 5.0, 2: 0.0}
     """
     return _per_label(
@@ -51,7 +51,7 @@ def hausdorff_distance_95_per_label(
 
 
 def robust_hausdorff_95_per_label(
-    fixed_label: Any, warped_label: Any, spacing: Sequence[float], labels: Sequence[int] | None = None
+    warped_label: Any, fixed_label: Any, spacing: Sequence[float], labels: Sequence[int] | None = None
 ) -> dict[int, float]:
     """Compute the 95th percentile of the distance between surfaces by area, the larger of both directions.
 
@@ -59,8 +59,8 @@ def robust_hausdorff_95_per_label(
     its area, so that the result is up to about a voxel less than `hausdorff_distance_95_per_label`.
 
     Args:
-        fixed_label: label map, `(*spatial)`, 2-D or 3-D, whole numbers; tensor or array.
-        warped_label: the same shape.
+        warped_label: label map, `(*spatial)`, 2-D or 3-D, whole numbers; tensor or array.
+        fixed_label: the same shape.
         spacing: voxel size along each axis, mm.
         labels: which labels; by default all but 0 that occur in either map.
 
@@ -71,24 +71,24 @@ def robust_hausdorff_95_per_label(
         ValueError: if the shapes differ, a map holds negative or fractional values, or the spacing does not fit.
 
     Example:
-        >>> robust_hausdorff_95_per_label([[1, 0, 0], [0, 0, 2]], [[0, 0, 1], [0, 0, 2]], (1.0, 2.5))
+        >>> robust_hausdorff_95_per_label([[0, 0, 1], [0, 0, 2]], [[1, 0, 0], [0, 0, 2]], (1.0, 2.5))
         {1: 5.0, 2: 0.0}
 
     Reference:
         Nikolov et al., "Clinically applicable segmentation of head and neck anatomy for radiotherapy", JMIR 2021,
         https://doi.org/10.2196/26151 -- the surface elements; MONAI has their table.
     """
-    return _per_label("robust_hausdorff_95_per_label", _percentile_by_area, fixed_label, warped_label, spacing, labels)
+    return _per_label("robust_hausdorff_95_per_label", _percentile_by_area, warped_label, fixed_label, spacing, labels)
 
 
 def average_surface_distance_per_label(
-    fixed_label: Any, warped_label: Any, spacing: Sequence[float], labels: Sequence[int] | None = None
+    warped_label: Any, fixed_label: Any, spacing: Sequence[float], labels: Sequence[int] | None = None
 ) -> dict[int, float]:
     """Compute the mean distance between surfaces, both directions pooled, of every label.
 
     Args:
-        fixed_label: label map, `(*spatial)`, 2-D or 3-D, whole numbers; tensor or array.
-        warped_label: the same shape.
+        warped_label: label map, `(*spatial)`, 2-D or 3-D, whole numbers; tensor or array.
+        fixed_label: the same shape.
         spacing: voxel size along each axis, mm.
         labels: which labels; by default all but 0 that occur in either map.
 
@@ -98,11 +98,11 @@ def average_surface_distance_per_label(
     Raises:
         ValueError: if the shapes differ, a map holds negative or fractional values, or the spacing does not fit.
     """
-    return _per_label("average_surface_distance_per_label", _pooled_mean, fixed_label, warped_label, spacing, labels)
+    return _per_label("average_surface_distance_per_label", _pooled_mean, warped_label, fixed_label, spacing, labels)
 
 
 def surface_distance_95_per_label(
-    fixed_label: Any, warped_label: Any, spacing: Sequence[float], labels: Sequence[int] | None = None
+    warped_label: Any, fixed_label: Any, spacing: Sequence[float], labels: Sequence[int] | None = None
 ) -> dict[int, float]:
     """Compute the 95th percentile of the distance between surfaces, both directions pooled, of every label.
 
@@ -110,8 +110,8 @@ def surface_distance_95_per_label(
     excess even where the other has the longer surface.
 
     Args:
-        fixed_label: label map, `(*spatial)`, 2-D or 3-D, whole numbers; tensor or array.
-        warped_label: the same shape.
+        warped_label: label map, `(*spatial)`, 2-D or 3-D, whole numbers; tensor or array.
+        fixed_label: the same shape.
         spacing: voxel size along each axis, mm.
         labels: which labels; by default all but 0 that occur in either map.
 
@@ -122,21 +122,21 @@ def surface_distance_95_per_label(
         ValueError: if the shapes differ, a map holds negative or fractional values, or the spacing does not fit.
 
     Example:
-        >>> surface_distance_95_per_label([[1, 0, 0, 0]], [[1, 1, 1, 1]], (1.0, 2.0))  # of 0, 0, 2, 4 and 6
+        >>> surface_distance_95_per_label([[1, 1, 1, 1]], [[1, 0, 0, 0]], (1.0, 2.0))  # of 0, 0, 2, 4 and 6
         {1: 5.6}
     """
-    return _per_label("surface_distance_95_per_label", _pooled_percentile, fixed_label, warped_label, spacing, labels)
+    return _per_label("surface_distance_95_per_label", _pooled_percentile, warped_label, fixed_label, spacing, labels)
 
 
 def _per_label(
     function: str,
     measure: Measure,
-    fixed_label: Any,
     warped_label: Any,
+    fixed_label: Any,
     spacing: Sequence[float],
     labels: Sequence[int] | None,
 ) -> dict[int, float]:
-    fixed, warped = as_label_pair(function, fixed_label, warped_label)
+    warped, fixed = as_label_pair(function, warped_label, fixed_label)
     if len(spacing) != fixed.ndim or min(spacing) <= 0:
         raise ValueError(f"{function}() expects 'spacing' of {fixed.ndim} positive lengths, got {tuple(spacing)}.")
     labels = wanted_labels(labels, fixed, warped)

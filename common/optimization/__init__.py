@@ -8,8 +8,8 @@ from .feature_distance import FeatureDistance as FeatureDistance
 from .instance_optimization import adam_instance_optimization as adam_instance_optimization
 from .progress import advance as advance
 from .progress import listening as listening
-from .released import displaced_places as displaced_places
-from .released import pull_back as pull_back
-from .released import smooth as smooth
+from .scheme import EXACT as EXACT
+from .scheme import REFERENCE as REFERENCE
+from .scheme import Scheme as Scheme
 from .upsample import resample_lattice as resample_lattice
 from .upsample import upsample_displacement as upsample_displacement

@@ -8,11 +8,11 @@ from torch import Tensor
 from common.spatial.checks import check_count, check_ddf, check_same_space
 from common.spatial.precision import full_precision, lift
 
-from .released import pull_back
+from .scheme import EXACT, Scheme
 
 
 def enforce_consistency(
-    forward: Tensor, backward: Tensor, iterations: int = 15, released: bool = False
+    forward: Tensor, backward: Tensor, iterations: int = 15, scheme: Scheme = EXACT
 ) -> tuple[Tensor, Tensor]:
     """Make two displacement fields more inverse to one another, both at once.
 
@@ -22,7 +22,7 @@ def enforce_consistency(
         forward: u, `(B, d, *spatial)`, voxels.
         backward: v, the displacement of the opposite direction on the same grid, `(B, d, *spatial)`, voxels.
         iterations: how often; the fields of one iteration come from those of the last.
-        released: sample as the released code does, see `pull_back`.
+        scheme: how to sample.
 
     Returns:
         The two fields, `(B, d, *spatial)`, voxels, float32 or float64.
@@ -41,7 +41,7 @@ def enforce_consistency(
     with full_precision(forward):
         forward, backward = lift(forward), lift(backward)
         for _ in range(iterations):
-            pulled_backward = pull_back(backward, forward, released=released)
-            pulled_forward = pull_back(forward, backward, released=released)
+            pulled_backward = scheme.pull_back(backward, forward)
+            pulled_forward = scheme.pull_back(forward, backward)
             forward, backward = (forward - pulled_backward) / 2, (backward - pulled_forward) / 2
         return forward, backward

@@ -12,13 +12,13 @@ from common.spatial.checks import check_count, check_image
 from common.spatial.precision import full_precision, lift
 
 from .correlation import displacement_candidates
-from .released import smooth
+from .scheme import EXACT, Scheme
 
 COUPLINGS = (0.003, 0.03, 0.3)
 
 
 def coupled_convex(
-    cost: Tensor, radius: int, couplings: Sequence[float] = COUPLINGS, sharpness: float = 20.0, released: bool = False
+    cost: Tensor, radius: int, couplings: Sequence[float] = COUPLINGS, sharpness: float = 20.0, scheme: Scheme = EXACT
 ) -> Tensor:
     """Choose a displacement for every voxel that fits well and is smooth.
 
@@ -35,7 +35,7 @@ def coupled_convex(
         radius: of the candidates, voxels.
         couplings: theta, in units of cost per squared voxel.
         sharpness: a, per unit of cost.
-        released: let the zeros outside shrink the field at the border as in the released code.
+        scheme: how to smooth.
 
     Returns:
         Displacement, `(B, d, *spatial)`, voxels of the grid of `cost`, float32 or float64.
@@ -59,7 +59,7 @@ def coupled_convex(
             pull = candidates * (2 * sharpness * theta)
             coupled = torch.baddbmm(logits + penalty, pull.expand(len(cost), -1, -1), displacement)
             displacement = _expectation(coupled, candidates).view(len(cost), -1, *cost.shape[2:])
-            displacement = smooth(displacement, 1, released).flatten(2)
+            displacement = scheme.smooth(displacement, 1).flatten(2)
         return displacement.view(len(cost), -1, *cost.shape[2:])
 
 

@@ -1,7 +1,7 @@
 """The distance of two feature maps under a displacement, with its gradient, fast on a CPU.
 
 `grid_sample` runs in parallel over the batch alone on a CPU and reads channels far apart; here the moving features
-are a table of rows, one a voxel, and linear interpolation is a weighted sum of a bag of rows.
+are a table of rows, one per voxel, and linear interpolation is a weighted sum of a bag of rows.
 """
 
 from itertools import product
@@ -12,10 +12,10 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from common.spatial.checks import check_choice, check_ddf, check_image, check_same_space
+from common.spatial.checks import check_ddf, check_image, check_same_space
 from common.spatial.precision import full_precision, lift
 
-from .released import displaced_places
+from .scheme import EXACT, Scheme
 
 CHUNK = 1 << 16  # voxels; what is computed for so many stays in the cache
 PADDINGS = {"zeros": "constant", "border": "replicate"}
@@ -31,12 +31,11 @@ class FeatureDistance:
     Args:
         fixed_features: F, `(B, C, *spatial)`, 2-D or 3-D, any unit.
         moving_features: M, `(B, C, *spatial)`, same unit.
-        padding: beyond the grid M is `"zeros"` or continues as at the `"border"`.
-        released: look where the released code looks, see `displaced_places`.
+        scheme: where to look, and what lies beyond the grid of M.
 
     Raises:
         TypeError: if an argument is not a tensor.
-        ValueError: if the shapes differ or the padding is unknown.
+        ValueError: if the shapes differ.
 
     Example:
         >>> features = torch.rand(1, 4, 5, 6, 7)
@@ -44,19 +43,16 @@ class FeatureDistance:
         tensor(0.)
     """
 
-    def __init__(
-        self, fixed_features: Tensor, moving_features: Tensor, padding: str = "zeros", released: bool = False
-    ) -> None:
+    def __init__(self, fixed_features: Tensor, moving_features: Tensor, scheme: Scheme = EXACT) -> None:
         check_image("FeatureDistance", "fixed_features", fixed_features)
         check_image("FeatureDistance", "moving_features", moving_features)
         channels = fixed_features.shape[1]
         check_same_space("FeatureDistance", "moving_features", moving_features, fixed_features, channels)
-        check_choice("FeatureDistance", "padding", padding, list(PADDINGS))
         self.fixed_features = fixed_features
-        self.released = released
+        self.scheme = scheme
         margin = (1,) * 2 * (fixed_features.ndim - 2)
         moving = lift(moving_features.detach())
-        self.moving_rows = [_rows(F.pad(image[None], margin, mode=PADDINGS[padding])[0]) for image in moving]
+        self.moving_rows = [_rows(F.pad(image[None], margin, mode=PADDINGS[scheme.padding])[0]) for image in moving]
         self.fixed_rows = [_rows(image) for image in lift(fixed_features.detach())]
 
     def __call__(self, ddf: Tensor) -> Tensor:
@@ -81,7 +77,7 @@ class FeatureDistance:
     def evaluate(self, ddf: Tensor) -> tuple[Tensor, Tensor]:
         """Return the distance and its gradient `(B, d, *spatial)`, per voxel of displacement."""
         shape = ddf.shape[2:]
-        places = displaced_places(ddf, self.released).flatten(2)
+        places = self.scheme.places(ddf).flatten(2)
         total, gradient = ddf.new_zeros(()), torch.empty_like(places)
         for sample, (fixed, moving) in enumerate(zip(self.fixed_rows, self.moving_rows, strict=True)):
             fixed, moving = fixed.to(ddf.dtype), moving.to(ddf.dtype)
@@ -91,10 +87,7 @@ class FeatureDistance:
                 total += squares
         count = self.fixed_features.numel()
         gradient = gradient.view_as(ddf) * (2 / count)
-        if self.released:
-            stretch = [n / max(n - 1, 1) for n in shape]
-            gradient = gradient * ddf.new_tensor(stretch).view(-1, *[1] * len(shape))
-        return total / count, gradient
+        return total / count, gradient * ddf.new_tensor(self.scheme.slopes(shape)).view(-1, *[1] * len(shape))
 
 
 class _Distance(torch.autograd.Function):

@@ -15,7 +15,7 @@ from common.spatial.precision import full_precision, lift
 
 from .feature_distance import FeatureDistance
 from .progress import advance
-from .released import smooth
+from .scheme import EXACT, Scheme
 from .upsample import resample_lattice
 
 DISTANCE_WEIGHT = 12.0
@@ -34,10 +34,9 @@ def adam_instance_optimization(
     damping: float = 0.0,
     stride: float = 2.0,
     centered: bool = True,
-    padding: str = "zeros",
     tolerance: float | None = None,
     callback: Callable[[int, float], None] | None = None,
-    released: bool = False,
+    scheme: Scheme = EXACT,
 ) -> Tensor:
     """Fit a displacement field to a pair of feature maps with Adam.
 
@@ -58,11 +57,9 @@ def adam_instance_optimization(
             the summed loss in a voxel is below this, they shrink with it. 0 is Adam as it is.
         stride: side of a voxel of the feature maps, voxels of the image.
         centered: where the voxels of the feature maps lie, see `resample_lattice`.
-        padding: beyond the grid the moving features are `"zeros"` or continue as at the `"border"`.
         tolerance: stop when the loss changes by less than this share of it; None never stops early.
         callback: called with the number of the iteration, from 1, and its loss.
-        released: sample and filter as the released code does, see `pull_back` and `smooth`, and return the field of
-            the last loss, before the last step.
+        scheme: how to sample and smooth, and which field to return.
 
     Returns:
         Displacement, `(B, d, *spatial)`, voxels of the image, float32 or float64.
@@ -80,20 +77,19 @@ def adam_instance_optimization(
         return lift(initial_ddf)
     shapes = initial_ddf.shape[2:], fixed_features.shape[2:]
     with torch.inference_mode(False), torch.enable_grad(), full_precision(initial_ddf):
-        distance = FeatureDistance(fixed_features, moving_features, padding, released)
+        distance = FeatureDistance(fixed_features, moving_features, scheme)
         start = resample_lattice(lift(initial_ddf.detach()) / stride, shapes[1], 1 / stride, centered)
-        field = _Objective(distance, regularization, released).minimize(
+        field = _Objective(distance, regularization).minimize(
             start.clone().requires_grad_(), iterations, learning_rate, damping, tolerance, callback
         )
         field = resample_lattice(field * stride, shapes[0], stride, centered)
-        return smooth(field, FILTERS, released)
+        return scheme.smooth(field, FILTERS)
 
 
 class _Objective:
-    def __init__(self, distance: FeatureDistance, regularization: float, released: bool) -> None:
+    def __init__(self, distance: FeatureDistance, regularization: float) -> None:
         self.distance = distance
         self.regularization = regularization
-        self.released = released
 
     def minimize(
         self,
@@ -104,12 +100,12 @@ class _Objective:
         tolerance: float | None,
         callback: Callable[[int, float], None] | None,
     ) -> Tensor:
-        voxels = parameters[0, 0].numel()
+        voxels, scheme = parameters[0, 0].numel(), self.distance.scheme
         optimizer = torch.optim.Adam([parameters], lr=learning_rate, eps=ADAM_EPSILON + damping / voxels)
         best, lowest, previous = parameters, float("inf"), float("inf")
         for iteration in range(1, iterations + 1):
             optimizer.zero_grad()
-            field = smooth(parameters, FILTERS, self.released)
+            field = scheme.smooth(parameters, FILTERS)
             loss = self.loss(field)
             # The sum over the batch: each sample moves as it would alone.
             (loss * len(field)).backward()
@@ -118,7 +114,7 @@ class _Objective:
             advance("optimization", iteration, iterations)
             if callback is not None:
                 callback(iteration, value)
-            if self.released or value < lowest:
+            if scheme.last or value < lowest:
                 best, lowest = field, value
             if tolerance is not None and abs(previous - value) < tolerance * abs(value):
                 break

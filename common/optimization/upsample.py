@@ -13,7 +13,7 @@ from torch import Tensor
 from common.spatial.checks import check_ddf, check_image, check_spatial_shape
 from common.spatial.precision import full_precision, lift
 
-from .released import smooth
+from .scheme import EXACT, Scheme
 
 
 def upsample_displacement(
@@ -22,7 +22,7 @@ def upsample_displacement(
     stride: float,
     centered: bool = True,
     repeats: int = 2,
-    released: bool = False,
+    scheme: Scheme = EXACT,
 ) -> Tensor:
     """Bring a displacement field of a feature map to the grid of the image.
 
@@ -34,7 +34,7 @@ def upsample_displacement(
         stride: side of a voxel of the feature map, voxels of the image.
         centered: where the voxels of the feature map lie, see `resample_lattice`.
         repeats: of the mean filter after each doubling.
-        released: grow by `(n_out - 1) / (n_in - 1)` and let zeros in at the border, as the released code does.
+        scheme: how a displacement grows, and how to smooth.
 
     Returns:
         Displacement, `(B, d, *spatial_shape)`, voxels of the image, float32 or float64.
@@ -50,16 +50,14 @@ def upsample_displacement(
     check_spatial_shape("upsample_displacement", spatial_shape, ddf.ndim - 2)
     if stride < 1:
         raise ValueError(f"upsample_displacement() expects 'stride' of 1 or more, got {stride}.")
-    factors = [float(stride)] * len(spatial_shape)
-    if released:
-        factors = [(new - 1) / (old - 1) for new, old in zip(spatial_shape, ddf.shape[2:], strict=True)]
+    factors = scheme.growth(ddf.shape[2:], spatial_shape, stride)
     with full_precision(ddf):
         field = lift(ddf)
         field = field * field.new_tensor(factors).view(-1, *[1] * len(factors))
         for _ in range(2):
             if stride >= 2:
                 doubled = resample_lattice(field, [2 * n for n in field.shape[2:]], 2, centered)
-                field = smooth(doubled, repeats, released)
+                field = scheme.smooth(doubled, repeats)
                 stride /= 2
         return resample_lattice(field, spatial_shape, stride, centered)
 

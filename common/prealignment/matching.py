@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F
 
 from common.features import MINDSSC
-from common.optimization import correlation_volume, coupled_convex, pull_back
-from common.spatial import Grid, sample, voxel_to_world
+from common.optimization import correlation_volume, coupled_convex
+from common.spatial import Grid, sample, voxel_to_world, warp
 
 from .coarse import Coarse
 
@@ -68,8 +68,8 @@ class BlockMatching:
         pool = F.avg_pool3d if counts.ndim == 5 else F.avg_pool2d
         counts = pool(counts, STRIDE) > 0.5
         cost = correlation_volume(self.features * FEATURE_SCALE, features * FEATURE_SCALE, RADIUS)
-        moves = coupled_convex(cost, RADIUS, released=False)
-        moved = pull_back(features, moves)
+        moves = coupled_convex(cost, RADIUS)
+        moved = warp(features, moves)
         before, after = (correlation(self.features, other, counts) for other in (features, moved))
         likeness = max(before, (before + after) / 2)
         blocks = torch.ones(counts.shape).nonzero()[counts.flatten(), 2:].double()

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 # The gradient of the image is computed once a slab, so slabs cost memory.
-MOST_SLABS = 8
+MAXIMUM_SLABS = 8
 
 
 def grid_sample(image: Tensor, grid: Tensor, padding: str) -> Tensor:
@@ -23,7 +23,7 @@ def grid_sample(image: Tensor, grid: Tensor, padding: str) -> Tensor:
     Returns:
         `(B, C, *out)`.
     """
-    slabs = min(torch.get_num_threads(), MOST_SLABS)
+    slabs = min(torch.get_num_threads(), MAXIMUM_SLABS)
     if torch.jit.is_tracing() or image.ndim < 5 or len(image) > 1 or image.device.type != "cpu" or slabs == 1:
         return _sample(image, grid, padding)
     size = grid.shape[1]

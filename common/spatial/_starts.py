@@ -11,7 +11,7 @@ from .sample import sample
 from .smooth import mean_filter
 
 # Comparisons of points with cells: bounds the time for fields that are no maps.
-MOST_COMPARED = 2**32
+MAXIMUM_COMPARED = 2**32
 TOGETHER = 64  # points
 
 
@@ -52,10 +52,10 @@ def starts_of_stuck(ddf: Tensor, change: Callable[[Tensor], Tensor], points: Ten
         return
     places, arrivals = _around(ddf)
     arrivals = change(arrivals)
-    low, high = -_most_of_corners(-arrivals), _most_of_corners(arrivals)
-    centers = (_most_of_corners(places) - _most_of_corners(-places)) / 2
-    most = MOST_COMPARED // (low[0].numel() + 2**22)
-    for group in torch.arange(points.shape[1], device=points.device)[:most].split(TOGETHER):
+    low, high = -_maximum_of_corners(-arrivals), _maximum_of_corners(arrivals)
+    centers = (_maximum_of_corners(places) - _maximum_of_corners(-places)) / 2
+    maximum = MAXIMUM_COMPARED // (low[0].numel() + 2**22)
+    for group in torch.arange(points.shape[1], device=points.device)[:maximum].split(TOGETHER):
         numbers, starts = [], []
         for number in group.tolist():
             y = points[:, number].view(-1, *[1] * len(points))
@@ -74,7 +74,7 @@ def _around(ddf: Tensor) -> tuple[Tensor, Tensor]:
     return places, places + F.pad(ddf, [1, 1] * len(shape), mode="replicate")[0]
 
 
-def _most_of_corners(arrivals: Tensor) -> Tensor:
+def _maximum_of_corners(arrivals: Tensor) -> Tensor:
     """Greatest value of the corners of each cell."""
     for axis, n in enumerate(arrivals.shape[1:], start=1):
         arrivals = torch.maximum(arrivals.narrow(axis, 0, n - 1), arrivals.narrow(axis, 1, n - 1))

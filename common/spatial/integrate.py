@@ -14,7 +14,7 @@ from .precision import full_precision, lift
 from .warp import warp
 
 TOLERANCE = 5e-4  # voxels
-MOST_STEPS = 16
+MAXIMUM_STEPS = 16
 STEPS_OF_A_TRACE = 7
 
 
@@ -61,4 +61,4 @@ def _choose_steps(dvf: Tensor) -> int:
         return STEPS_OF_A_TRACE
     share = 1 / max(1.0, 2 * float(dvf.abs().amax()))  # of the unit of time: the way of half a voxel at most
     change = float((warp(dvf, share * dvf) - dvf).norm(dim=1).amax()) / share
-    return ceil(min(log2(change / TOLERANCE) - 1, MOST_STEPS)) if change > 2 * TOLERANCE else 0
+    return ceil(min(log2(change / TOLERANCE) - 1, MAXIMUM_STEPS)) if change > 2 * TOLERANCE else 0

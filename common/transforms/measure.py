@@ -59,8 +59,8 @@ def _measure_labels(data: Mapping[Hashable, Any]) -> dict[str, Any]:
     moments: dict[str, MetaTensor] = {"before": data["unaligned_label"], "after": data["warped_label"]}
     dice, distance = {}, {}
     for moment, label in moments.items():
-        dice[moment] = dice_per_label(fixed[0], label.as_tensor()[0], labels)
-        distance[moment] = hausdorff_distance_95_per_label(fixed[0], label.as_tensor()[0], spacing, labels)
+        dice[moment] = dice_per_label(label.as_tensor()[0], fixed[0], labels)
+        distance[moment] = hausdorff_distance_95_per_label(label.as_tensor()[0], fixed[0], spacing, labels)
     return {"dice": _table(dice), "hd95_mm": _table(distance)}
 
 

@@ -1,4 +1,4 @@
-"""Intensities of abdominal CT in paper 001: one channel a window.
+"""Intensities of abdominal CT in paper 001: one channel per window.
 
 MONAI's `ScaleIntensityRange` takes one window, and scales its limits to [0, 1] whether the scan reaches them or not.
 """

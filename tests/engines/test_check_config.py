@@ -104,6 +104,7 @@ def test_what_passes_builds_a_pipeline_or_is_refused_there(bundle: str, tmp_path
     ("options", "message"),
     [
         ({"spacng": 2}, r"^--spacng is not an option here: nothing reads it\. Did you mean --spacing\?$"),
+        ({"spacing": "$2 * @qwertz"}, r"^--spacing refers to @qwertz, which is nowhere in the config\.$"),
         ({"qwertz": 2}, r"^--qwertz is not an option here: nothing reads it\.$"),
         ({"spacing": "abc"}, r"^--spacing is expected to be one or two or three numbers"),
         (

@@ -239,7 +239,7 @@ def test_training_checkpoint_loses_no_earlier_run(training: Any, tmp_path: Path)
 
 def test_training_checkpoint_of_other_settings(training: Any, tmp_path: Path) -> None:
     training(tmp_path, 1).run()
-    with pytest.raises(ValueError, match="written with 3 iterations an epoch, now there are 2: did the data"):
+    with pytest.raises(ValueError, match="written with 3 iterations per epoch, now there are 2: did the data"):
         training(tmp_path, 2, epoch_length=2, resume=True).run()
     other = training(tmp_path, 2, resume=True)
     other.checkpoint.objects["network"] = nn.Linear(2, 2)

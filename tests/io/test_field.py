@@ -131,10 +131,10 @@ def test_read_field_rejects_what_is_no_image(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("array", "is_vector", "message"),
     [
-        (np.ones((7, 6, 5), np.float32), False, r"one vector a voxel, got an array of shape \(7, 6, 5, 1\)"),
-        (np.ones((7, 6, 5, 5), np.float32), True, r"one vector a voxel, got an array of shape \(7, 6, 5, 5\)"),
-        (np.ones((6, 5, 3), np.float32), True, r"one vector a voxel, got an array of shape \(6, 5, 3\)"),
-        (np.ones((7, 6, 5, 2), np.float32), True, "one vector a voxel, got 2 components in 3-D"),
+        (np.ones((7, 6, 5), np.float32), False, r"one vector per voxel, got an array of shape \(7, 6, 5, 1\)"),
+        (np.ones((7, 6, 5, 5), np.float32), True, r"one vector per voxel, got an array of shape \(7, 6, 5, 5\)"),
+        (np.ones((6, 5, 3), np.float32), True, r"one vector per voxel, got an array of shape \(6, 5, 3\)"),
+        (np.ones((7, 6, 5, 2), np.float32), True, "one vector per voxel, got 2 numbers in 3-D"),
         (np.full((7, 6, 5, 3), np.nan, np.float32), True, "holds NaN or infinite displacements"),
         (np.full((7, 6, 5, 3), np.inf, np.float32), True, "holds NaN or infinite displacements"),
     ],

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from common.io import Points, format_points, points_suffix, read_points
+from common.io import InputError, Points, format_points, points_suffix, read_points
 
 POINTS = [[1.5, -2.0, 30.25], [4.0, 5.5, -6.125]]  # LPS
 LPS = torch.tensor(POINTS).double()
@@ -203,6 +203,23 @@ def test_format_points_keeps_a_micrometer(tmp_path: Path) -> None:
 def test_read_points_rejects(name: str, text: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=message):
         read_points(write(tmp_path, name, text))
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.fcsv", "a.mrk.json"])
+def test_read_points_notices_every_cut_that_changes_a_point(name: str, tmp_path: Path) -> None:
+    points = torch.tensor([[1.5, -2.25, 3.125], [40.5, 50.25, -60.125], [7.75, 8.5, 92.25]], dtype=torch.float64)
+    text = format_points(name, points)
+    for length in range(len(text) - 1, len(text) - 20, -1):
+        try:
+            read = read_points(write(tmp_path, name, text[:length])).positions
+        except InputError:
+            continue
+        assert torch.equal(read, points[: len(read)])
+
+
+def test_read_points_takes_hand_written_files_without_a_last_line_end(tmp_path: Path) -> None:
+    for text in ("x,y,z\n1,2,3.5\n4,5,6", "x,y,z\n1,2,3", "x,y,z,label\n1,2,3,a.125\n4,5,6,b"):
+        assert len(read_points(write(tmp_path, "a.csv", text)).positions) == text.count("\n")
 
 
 def test_read_points_rejects_a_file_that_is_no_text(tmp_path: Path) -> None:

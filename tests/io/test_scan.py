@@ -222,8 +222,8 @@ def altered(value: float) -> NDArray:
         (np.full(SHAPE, 7, np.uint8), "is constant: every voxel is 7, there is nothing to register"),
         (altered(np.nan), "holds NaN or infinite values"),
         (altered(np.inf), "holds NaN or infinite values"),
-        (RAMP.astype(np.complex64), "one number a voxel, got the type complex64"),
-        (np.ones(SHAPE, [("R", "u1"), ("G", "u1"), ("B", "u1")]), "one number a voxel, got the type"),
+        (RAMP.astype(np.complex64), "one number per voxel, got the type complex64"),
+        (np.ones(SHAPE, [("R", "u1"), ("G", "u1"), ("B", "u1")]), "one number per voxel, got the type"),
     ],
 )
 def test_read_scan_rejects_values(array: NDArray, message: str, tmp_path: Path) -> None:
@@ -462,7 +462,7 @@ def test_read_scan_refuses_several_numbers_a_voxel(name: str, tmp_path: Path) ->
     image = sitk.GetImageFromArray(np.stack([RAMP.T] * 3, axis=-1).astype(np.uint8), isVector=True)
     sitk.WriteImage(image, str(tmp_path / name))
     with pytest.raises(
-        ValueError, match=rf"{name} is expected to hold one number a voxel, got 3, components of a vector"
+        ValueError, match=rf"{name} is expected to hold one number per voxel, got 3, components of a vector"
     ):
         read_scan(tmp_path / name)
 

@@ -19,7 +19,7 @@ def label_map(seed: int) -> torch.Tensor:
 
 
 def test_dice_per_label_value() -> None:
-    assert dice_per_label(FIXED, WARPED) == pytest.approx({1: 4 / 6, 2: 4 / 6, 5: 0.0, 7: 0.0})
+    assert dice_per_label(WARPED, FIXED) == pytest.approx({1: 4 / 6, 2: 4 / 6, 5: 0.0, 7: 0.0})
 
 
 def test_dice_per_label_same_map_is_one() -> None:
@@ -27,7 +27,7 @@ def test_dice_per_label_same_map_is_one() -> None:
 
 
 def test_dice_per_label_missing_from_both_is_nan() -> None:
-    scores = dice_per_label(FIXED, WARPED, labels=[2, 3, 5, 9])
+    scores = dice_per_label(WARPED, FIXED, labels=[2, 3, 5, 9])
     assert list(scores) == [2, 3, 5, 9]
     assert np.isnan([scores[3], scores[9]]).all()
     assert scores[5] == 0
@@ -35,26 +35,26 @@ def test_dice_per_label_missing_from_both_is_nan() -> None:
 
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.int16, torch.int64, torch.float32])
 def test_dice_per_label_any_number_type(dtype: torch.dtype) -> None:
-    assert dice_per_label(FIXED.to(dtype), WARPED.to(dtype)) == dice_per_label(FIXED, WARPED)
+    assert dice_per_label(WARPED.to(dtype), FIXED.to(dtype)) == dice_per_label(WARPED, FIXED)
 
 
 def test_dice_per_label_masks_arrays_and_meta_tensors() -> None:
-    expected = dice_per_label(FIXED, WARPED)
-    assert dice_per_label(FIXED.numpy(), WARPED.numpy()) == expected
-    assert dice_per_label(MetaTensor(FIXED.float()), MetaTensor(WARPED.float())) == expected
-    assert dice_per_label(FIXED == 1, WARPED == 1) == {1: pytest.approx(4 / 6)}
+    expected = dice_per_label(WARPED, FIXED)
+    assert dice_per_label(WARPED.numpy(), FIXED.numpy()) == expected
+    assert dice_per_label(MetaTensor(WARPED.float()), MetaTensor(FIXED.float())) == expected
+    assert dice_per_label(WARPED == 1, FIXED == 1) == {1: pytest.approx(4 / 6)}
 
 
 def test_dice_per_label_matches_monai() -> None:
     fixed, warped = label_map(0), label_map(1)
     onehot = [torch.nn.functional.one_hot(x, 5).movedim(-1, 0)[None] for x in (warped, fixed)]
     expected = compute_dice(*onehot, include_background=False)[0]
-    np.testing.assert_allclose(list(dice_per_label(fixed, warped).values()), expected, rtol=1e-6)
+    np.testing.assert_allclose(list(dice_per_label(warped, fixed).values()), expected, rtol=1e-6)
 
 
 def test_dice_per_label_matches_the_released_code(oracle: Callable[[str], dict[str, np.ndarray]]) -> None:
     recorded = oracle("003_metrics")
-    scores = dice_per_label(recorded["seg_fixed"], recorded["seg_warped"], range(1, 14))
+    scores = dice_per_label(recorded["seg_warped"], recorded["seg_fixed"], range(1, 14))
     np.testing.assert_allclose(np.nan_to_num(list(scores.values())), recorded["dice_1_13"], atol=1e-6)
 
 
@@ -68,7 +68,7 @@ def test_dice_per_label_matches_the_released_code(oracle: Callable[[str], dict[s
 )
 def test_dice_per_label_rejects(fixed: torch.Tensor, warped: torch.Tensor, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        dice_per_label(fixed, warped)
+        dice_per_label(warped, fixed)
 
 
 def test_dice30_matches_the_released_code(oracle: Callable[[str], dict[str, np.ndarray]]) -> None:
@@ -112,12 +112,12 @@ ALLEN = torch.tensor([0, 997, 182305689, 312782546, 526157192, 614454277], dtype
 def test_dice_per_label_of_numbers_of_hundreds_of_millions() -> None:
     """A list of all numbers up to the largest would take gigabytes."""
     fixed, warped = torch.randint(6, (2, 9, 8, 7), generator=torch.Generator().manual_seed(0))
-    small = dice_per_label(fixed, warped)
-    large = dice_per_label(ALLEN[fixed], ALLEN[warped])
+    small = dice_per_label(warped, fixed)
+    large = dice_per_label(ALLEN[warped], ALLEN[fixed])
     assert large == {int(ALLEN[label]): score for label, score in small.items()}
-    chosen = dice_per_label(ALLEN[fixed], ALLEN[warped], [614454277, 5, 997])
+    chosen = dice_per_label(ALLEN[warped], ALLEN[fixed], [614454277, 5, 997])
     assert [chosen[614454277], chosen[997]] == [small[5], small[1]]
     assert np.isnan(chosen[5])
-    assert np.isnan(dice_per_label(fixed, warped, [2**31])[2**31])
+    assert np.isnan(dice_per_label(warped, fixed, [2**31])[2**31])
     measured = LabelDice([614454277, 997])(ALLEN[warped][None, None], ALLEN[fixed][None, None])
     assert measured[0].tolist() == [small[5], small[1]]

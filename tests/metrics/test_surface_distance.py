@@ -68,15 +68,15 @@ def test_distance_matches_monai_on_the_whole_volume() -> None:
     arguments = {"include_background": True, "spacing": list(SPACING)}
     hausdorff = compute_hausdorff_distance(*masks, percentile=95, **arguments)
     average = compute_average_surface_distance(*masks, symmetric=True, **arguments)
-    assert hausdorff_distance_95_per_label(fixed, warped, SPACING)[2] == pytest.approx(hausdorff.item())
-    assert average_surface_distance_per_label(fixed, warped, SPACING)[2] == pytest.approx(average.item())
+    assert hausdorff_distance_95_per_label(warped, fixed, SPACING)[2] == pytest.approx(hausdorff.item())
+    assert average_surface_distance_per_label(warped, fixed, SPACING)[2] == pytest.approx(average.item())
 
 
 def test_hausdorff_distance_is_near_the_area_weighted_one(oracle: Callable[[str], dict[str, np.ndarray]]) -> None:
     recorded = oracle("001_metrics_hd95_dice30")
     for case in range(3):
         fixed, warped = recorded[f"A{case}"], recorded[f"B{case}"]
-        found = hausdorff_distance_95_per_label(fixed, warped, (1.0, 1.5, 2.0))[1]
+        found = hausdorff_distance_95_per_label(warped, fixed, (1.0, 1.5, 2.0))[1]
         assert found == pytest.approx(float(recorded[f"hd95_{case}_sp_aniso"]), abs=1.0)
 
 
@@ -86,13 +86,13 @@ def test_robust_hausdorff_is_that_of_the_paper(
     oracle: Callable[[str], dict[str, np.ndarray]], case: int, name: str, spacing: tuple[float, ...]
 ) -> None:
     recorded = oracle("001_metrics_hd95_dice30")
-    found = robust_hausdorff_95_per_label(recorded[f"A{case}"], recorded[f"B{case}"], spacing)
+    found = robust_hausdorff_95_per_label(recorded[f"B{case}"], recorded[f"A{case}"], spacing)
     assert found == {1: pytest.approx(float(recorded[f"hd95_{case}_{name}"]))}
 
 
 def test_hausdorff_distance_of_planar_contours() -> None:
     fixed = box((3, 9), (4, 9), shape=(14, 15))
-    assert hausdorff_distance_95_per_label(fixed, np.roll(fixed, 2, 0), (1.25, 1.0)) == {1: 2.5}
+    assert hausdorff_distance_95_per_label(np.roll(fixed, 2, 0), fixed, (1.25, 1.0)) == {1: 2.5}
 
 
 def test_distances_of_planar_contours_by_hand() -> None:
@@ -101,18 +101,18 @@ def test_distances_of_planar_contours_by_hand() -> None:
     warped = np.roll(fixed, (1, 1), (0, 1))
     upper, middle, lower = [2.5, 2.0, 2.0, 2.0], [1.5, 0.0], [1.5, 0.0, 1.5, 1.5]  # rows of the fixed contour
     one_way = upper + middle + lower
-    assert average_surface_distance_per_label(fixed, warped, (2.0, 1.5)) == {1: pytest.approx(sum(one_way) / 10)}
-    assert surface_distance_95_per_label(fixed, warped, (2.0, 1.5)) == {1: 2.5}  # 18th of 0 to 19
-    assert hausdorff_distance_95_per_label(fixed, warped, (2.0, 1.5)) == {1: pytest.approx(2.275)}  # 8.55th of 0 to 9
+    assert average_surface_distance_per_label(warped, fixed, (2.0, 1.5)) == {1: pytest.approx(sum(one_way) / 10)}
+    assert surface_distance_95_per_label(warped, fixed, (2.0, 1.5)) == {1: 2.5}  # 18th of 0 to 19
+    assert hausdorff_distance_95_per_label(warped, fixed, (2.0, 1.5)) == {1: pytest.approx(2.275)}  # 8.55th of 0 to 9
 
 
 def test_surface_distance_95_pools_both_directions() -> None:
     """A point against a line of 20: the far end weighs 1 in 21 rather than 1 in 20."""
     fixed, warped = box((5, 6), (2, 3), shape=(11, 25)), box((5, 6), (2, 22), shape=(11, 25))
     distances = np.concatenate([[0.0], 1.5 * np.arange(20)])
-    found = surface_distance_95_per_label(fixed, warped, (2.0, 1.5))
+    found = surface_distance_95_per_label(warped, fixed, (2.0, 1.5))
     assert found == {1: pytest.approx(np.percentile(distances, 95))}
-    assert found[1] < hausdorff_distance_95_per_label(fixed, warped, (2.0, 1.5))[1]
+    assert found[1] < hausdorff_distance_95_per_label(warped, fixed, (2.0, 1.5))[1]
 
 
 def median_time(work: Callable[[], object], repeats: int) -> float:
@@ -142,7 +142,7 @@ def test_hausdorff_distance_is_quick_on_large_volumes() -> None:
     warped = np.roll(fixed, 3, 1)
     whole = median_time(lambda: distance_transform_edt(fixed != 1), 1)
     distances: dict[int, float] = {}
-    spent = median_time(lambda: distances.update(hausdorff_distance_95_per_label(fixed, warped, (1.0, 1.0, 1.0))), 1)
+    spent = median_time(lambda: distances.update(hausdorff_distance_95_per_label(warped, fixed, (1.0, 1.0, 1.0))), 1)
     assert len(distances) == 13
     assert spent < 2 * whole
 
@@ -157,6 +157,6 @@ def test_distance_rejects_spacing(spacing: tuple[float, ...]) -> None:
 def test_distances_of_numbers_of_hundreds_of_millions() -> None:
     names = torch.tensor([0, 997, 614454277], dtype=torch.int32)
     fixed, warped = torch.randint(3, (2, 9, 8, 7), generator=torch.Generator().manual_seed(0))
-    small = hausdorff_distance_95_per_label(fixed, warped, (1.0, 2.0, 3.0))
-    large = hausdorff_distance_95_per_label(names[fixed], names[warped], (1.0, 2.0, 3.0))
+    small = hausdorff_distance_95_per_label(warped, fixed, (1.0, 2.0, 3.0))
+    large = hausdorff_distance_95_per_label(names[warped], names[fixed], (1.0, 2.0, 3.0))
     assert large == {int(names[label]): distance for label, distance in small.items()}

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from common.optimization import enforce_consistency
+from common.optimization import EXACT, REFERENCE, Scheme, enforce_consistency
 from common.spatial import compose
 
 Oracle = Callable[[str], dict[str, np.ndarray]]
@@ -18,7 +18,7 @@ def test_enforce_consistency_equals_released_code(
     oracle: Oracle, to_voxels: Callable[..., Tensor], iterations: int
 ) -> None:
     recorded = oracle("003_inverse_consistency")
-    fields = enforce_consistency(to_voxels(recorded["f1"]), to_voxels(recorded["f2"]), iterations, released=True)
+    fields = enforce_consistency(to_voxels(recorded["f1"]), to_voxels(recorded["f2"]), iterations, scheme=REFERENCE)
     for field, key in zip(fields, ("f1", "f2"), strict=True):
         np.testing.assert_allclose(field.numpy(), to_voxels(recorded[f"{key}_it{iterations}"]).numpy(), atol=5e-5)
 
@@ -28,16 +28,16 @@ def test_enforce_consistency_equals_released_code_after_matching(
 ) -> None:
     recorded = oracle("003_coupled_convex")
     fields = torch.tensor(recorded["disp_soft"]), torch.tensor(recorded["disp_soft_backward"])
-    forward, backward = enforce_consistency(*fields, released=True)
+    forward, backward = enforce_consistency(*fields, scheme=REFERENCE)
     np.testing.assert_allclose(forward.numpy(), to_voxels(recorded["ice_forward_norm"]).numpy(), atol=2e-5)
     np.testing.assert_allclose(backward.numpy(), to_voxels(recorded["ice_backward_norm"]).numpy(), atol=2e-5)
 
 
-@pytest.mark.parametrize("released", [False, True])
+@pytest.mark.parametrize("scheme", [EXACT, REFERENCE])
 @pytest.mark.parametrize("shape", [(5, 6, 7), (6, 5)])
-def test_enforce_consistency_keeps_zero(shape: tuple[int, ...], released: bool) -> None:
+def test_enforce_consistency_keeps_zero(shape: tuple[int, ...], scheme: Scheme) -> None:
     zero = torch.zeros(2, len(shape), *shape)
-    for field in enforce_consistency(zero, zero, released=released):
+    for field in enforce_consistency(zero, zero, scheme=scheme):
         assert torch.equal(field, zero)
 
 

@@ -7,7 +7,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from common.optimization import correlation_volume, coupled_convex, displacement_candidates, upsample_displacement
+from common.optimization import (
+    REFERENCE,
+    correlation_volume,
+    coupled_convex,
+    displacement_candidates,
+    upsample_displacement,
+)
 
 Oracle = Callable[[str], dict[str, np.ndarray]]
 
@@ -23,8 +29,8 @@ def test_coupled_convex_equals_released_code(oracle: Oracle) -> None:
     cost = correlation_volume(fixed, moving, radius)
     np.testing.assert_allclose(cost.numpy(), recorded["cost"], atol=1e-5)
     np.testing.assert_array_equal(displacement_candidates(radius, 3).T.numpy(), recorded["disp_mesh"].reshape(3, -1))
-    np.testing.assert_allclose(coupled_convex(cost, radius, released=True).numpy(), recorded["disp_soft"], atol=1e-5)
-    backward = coupled_convex(correlation_volume(moving, fixed, radius), radius, released=True)
+    np.testing.assert_allclose(coupled_convex(cost, radius, scheme=REFERENCE).numpy(), recorded["disp_soft"], atol=1e-5)
+    backward = coupled_convex(correlation_volume(moving, fixed, radius), radius, scheme=REFERENCE)
     np.testing.assert_allclose(backward.numpy(), recorded["disp_soft_backward"], atol=1e-5)
 
 
@@ -40,7 +46,7 @@ def test_coupled_convex_equals_equation() -> None:
     for theta in (0.1, 0.7):
         distance = (candidates - expected[:, None]).square().sum(2)
         expected = torch.nn.functional.avg_pool3d(expectation(cost + theta * distance), 3, 1, 1)
-    ddf = coupled_convex(cost, 1, couplings=(0.1, 0.7), sharpness=12.0, released=True)
+    ddf = coupled_convex(cost, 1, couplings=(0.1, 0.7), sharpness=12.0, scheme=REFERENCE)
     torch.testing.assert_close(ddf, expected)
 
 
@@ -73,7 +79,7 @@ def test_coupled_convex_border_shrinks_only_as_released() -> None:
     candidates = displacement_candidates(1, 3)
     cost = 10 * (candidates != torch.tensor([1.0, 0.0, 0.0])).any(1).float().view(1, -1, 1, 1, 1).expand(1, -1, 4, 5, 6)
     torch.testing.assert_close(coupled_convex(cost, 1)[0, 0], torch.ones(4, 5, 6))
-    assert coupled_convex(cost, 1, released=True)[0, 0, 0, 0, 0] < 0.5
+    assert coupled_convex(cost, 1, scheme=REFERENCE)[0, 0, 0, 0, 0] < 0.5
 
 
 def test_coupled_convex_has_gradient() -> None:
@@ -87,8 +93,8 @@ def test_gradients_equal_released_code(oracle: Oracle) -> None:
     fixed, moving = (torch.tensor(recorded[key]).requires_grad_() for key in ("feat_fix", "feat_mov"))
     target = torch.tensor(recorded["target_half"])
     shape, radius = target.shape[2:], 2
-    ddf = coupled_convex(correlation_volume(5 * fixed, 5 * moving, radius), radius, released=True)
-    half = upsample_displacement(ddf, shape, shape[0] / fixed.shape[2], released=True)
+    ddf = coupled_convex(correlation_volume(5 * fixed, 5 * moving, radius), radius, scheme=REFERENCE)
+    half = upsample_displacement(ddf, shape, shape[0] / fixed.shape[2], scheme=REFERENCE)
     prediction = (half / torch.tensor([(n - 1) / 2 for n in shape]).view(-1, 1, 1, 1)).flip(1)
     extents = torch.tensor([8 * n / 2 for n in reversed(fixed.shape[2:])]).view(-1, 1, 1, 1)
     difference = ((prediction - target) * extents)[..., 8:-8, 8:-8, 8:-8]

@@ -1,13 +1,16 @@
 """The fast distance of feature maps against `grid_sample` and numerical derivatives."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from common.optimization import FeatureDistance, displaced_places, feature_distance
+from common.optimization import EXACT, REFERENCE, FeatureDistance, Scheme, feature_distance
 from common.spatial import warp
 
+ZEROS = replace(EXACT, padding="zeros")
 SHAPES = [(1, 3, 5, 6, 7), (2, 4, 4, 6, 5), (2, 3, 6, 5)]
 
 
@@ -23,13 +26,13 @@ def plain_distance(fixed: Tensor, moving: Tensor, ddf: Tensor, padding: str) -> 
     return (warp(moving, ddf, padding=padding) - fixed).square().mean()
 
 
-@pytest.mark.parametrize("padding", ["zeros", "border"])
+@pytest.mark.parametrize("scheme", [EXACT, ZEROS])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_feature_distance_equals_grid_sample(shape: tuple[int, ...], padding: str) -> None:
+def test_feature_distance_equals_grid_sample(shape: tuple[int, ...], scheme: Scheme) -> None:
     fixed, moving, ddf = random_case(shape)
     ddf.requires_grad_()
-    distance = FeatureDistance(fixed, moving, padding)(ddf)
-    expected = plain_distance(fixed, moving, ddf, padding)
+    distance = FeatureDistance(fixed, moving, scheme)(ddf)
+    expected = plain_distance(fixed, moving, ddf, scheme.padding)
     torch.testing.assert_close(distance, expected)
     gradients = [torch.autograd.grad(3 * value, ddf)[0] for value in (distance, expected)]
     torch.testing.assert_close(*gradients)
@@ -40,10 +43,10 @@ def test_feature_distance_released_equals_grid_sample_of_other_alignment(shape: 
     fixed, moving, ddf = random_case(shape)
     ddf.requires_grad_()
     sizes = torch.tensor(shape[2:]).view(-1, *[1] * (len(shape) - 2))
-    normalized = (2 * displaced_places(ddf, released=True) + 1) / sizes - 1
+    normalized = (2 * REFERENCE.places(ddf) + 1) / sizes - 1
     warped = F.grid_sample(moving, normalized.flip(1).movedim(1, -1), align_corners=False)
     expected = (warped - fixed).square().mean()
-    distance = FeatureDistance(fixed, moving, released=True)(ddf)
+    distance = FeatureDistance(fixed, moving, scheme=REFERENCE)(ddf)
     torch.testing.assert_close(distance, expected)
     torch.testing.assert_close(torch.autograd.grad(distance, ddf), torch.autograd.grad(expected, ddf))
 
@@ -66,7 +69,7 @@ def test_feature_distance_of_shift_by_hand() -> None:
     """One channel, four voxels in a row, a shift by half a voxel: each looks between itself and the next."""
     moving = torch.tensor([0.0, 2.0, 6.0, 10.0]).view(1, 1, 1, 4)
     ddf = torch.tensor([0.0, 0.5]).view(1, 2, 1, 1).expand(1, 2, 1, 4).clone().requires_grad_()
-    distance = FeatureDistance(torch.zeros(1, 1, 1, 4), moving)(ddf)
+    distance = FeatureDistance(torch.zeros(1, 1, 1, 4), moving, ZEROS)(ddf)
     assert distance.item() == (1.0 + 16 + 64 + 25) / 4  # the last one between 10 and the zero outside
     (gradient,) = torch.autograd.grad(distance, ddf)
     torch.testing.assert_close(gradient[0, 1, 0], torch.tensor([1.0 * 2, 4 * 4, 8 * 4, 5 * -10]) / 2)
@@ -74,7 +77,7 @@ def test_feature_distance_of_shift_by_hand() -> None:
 
 def test_feature_distance_far_outside_has_no_gradient() -> None:
     fixed, moving, ddf = random_case((1, 3, 5, 6, 7))
-    distance, gradient = FeatureDistance(fixed, moving).evaluate(torch.full_like(ddf, 50.0))
+    distance, gradient = FeatureDistance(fixed, moving, ZEROS).evaluate(torch.full_like(ddf, 50.0))
     torch.testing.assert_close(distance, fixed.square().mean())
     assert not gradient.any()
 
@@ -87,14 +90,13 @@ def test_feature_distance_of_inference_tensors_has_gradient() -> None:
 
 
 @pytest.mark.parametrize(
-    ("moving", "ddf", "padding", "message"),
+    ("moving", "ddf", "message"),
     [
-        ((1, 3, 5, 6, 7), (1, 3, 5, 6, 7), "zeros", r"expects 'moving_features' of shape \(1, 2, 5, 6, 7\)"),
-        ((1, 2, 5, 6, 7), (1, 3, 5, 6, 8), "zeros", r"expects 'ddf' of shape \(1, 3, 5, 6, 7\), got \(1, 3, 5, 6, 8\)"),
-        ((1, 2, 5, 6, 7), (1, 2, 5, 6, 7), "zeros", r"FeatureDistance\(\) expects 'ddf' of shape \(1, 3, 5, 6, 7\)"),
-        ((1, 2, 5, 6, 7), (1, 3, 5, 6, 7), "mirror", "expects 'padding' to be one of zeros, border, got 'mirror'"),
+        ((1, 3, 5, 6, 7), (1, 3, 5, 6, 7), r"expects 'moving_features' of shape \(1, 2, 5, 6, 7\)"),
+        ((1, 2, 5, 6, 7), (1, 3, 5, 6, 8), r"expects 'ddf' of shape \(1, 3, 5, 6, 7\), got \(1, 3, 5, 6, 8\)"),
+        ((1, 2, 5, 6, 7), (1, 2, 5, 6, 7), r"FeatureDistance\(\) expects 'ddf' of shape \(1, 3, 5, 6, 7\)"),
     ],
 )
-def test_feature_distance_raises(moving: tuple[int, ...], ddf: tuple[int, ...], padding: str, message: str) -> None:
+def test_feature_distance_raises(moving: tuple[int, ...], ddf: tuple[int, ...], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        FeatureDistance(torch.zeros(1, 2, 5, 6, 7), torch.zeros(moving), padding)(torch.zeros(ddf))
+        FeatureDistance(torch.zeros(1, 2, 5, 6, 7), torch.zeros(moving))(torch.zeros(ddf))

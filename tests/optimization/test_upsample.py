@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from common.optimization import resample_lattice, upsample_displacement
+from common.optimization import REFERENCE, resample_lattice, upsample_displacement
 
 Oracle = Callable[[str], dict[str, np.ndarray]]
 
@@ -26,7 +26,7 @@ def test_upsample_displacement_equals_released_code(
     recorded = oracle("003_coupled_convex")
     ddf = to_voxels(recorded["ice_forward_norm"]) if consistent else torch.tensor(recorded["disp_soft"])
     expected = to_voxels(recorded["disp_half_ice" if consistent else "disp_half_noice"])
-    upsampled = upsample_displacement(ddf, expected.shape[2:], expected.shape[2] / ddf.shape[2], released=True)
+    upsampled = upsample_displacement(ddf, expected.shape[2:], expected.shape[2] / ddf.shape[2], scheme=REFERENCE)
     np.testing.assert_allclose(upsampled.numpy(), expected.numpy(), atol=1e-4)
 
 
@@ -34,7 +34,7 @@ def test_upsample_displacement_to_image_equals_released_code(oracle: Oracle, to_
     recorded = oracle("003_coupled_convex")
     ddf = to_voxels(recorded["ice_forward_norm"])
     shape = tuple(8 * n for n in ddf.shape[2:])
-    upsampled = upsample_displacement(ddf, shape, 8, released=True)[..., ::4, ::4, ::4]
+    upsampled = upsample_displacement(ddf, shape, 8, scheme=REFERENCE)[..., ::4, ::4, ::4]
     np.testing.assert_allclose(upsampled.numpy(), to_voxels(recorded["disp_full_ice_sub4"], shape).numpy(), atol=1e-4)
 
 

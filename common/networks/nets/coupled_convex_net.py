@@ -13,12 +13,13 @@ from torch import Tensor, nn
 
 from common.features import MINDSSC
 from common.optimization import (
+    EXACT,
+    REFERENCE,
     adam_instance_optimization,
     advance,
     correlation_volume,
     coupled_convex,
     enforce_consistency,
-    pull_back,
     upsample_displacement,
 )
 from common.spatial import unfold
@@ -69,9 +70,7 @@ class CoupledConvexNet(nn.Module):
         regularization: its weight of the roughness of the field.
         damping: of its Adam, see `adam_instance_optimization`.
         tolerance: it stops when the loss changes by less than this share; None never stops early.
-        released: compose, sample and filter as the released code of the paper does; its composition, u_0(x) +
-            u_1(x + u_0(x)), is the wrong way round, and its instance optimization smooths the whole field, not what it
-            adds.
+        reference: do all as the reference implementation of the paper does, see `common.optimization.REFERENCE`.
 
     Raises:
         ValueError: if there are no warps.
@@ -100,7 +99,7 @@ class CoupledConvexNet(nn.Module):
         regularization: float = 30.0,
         damping: float = 300.0,
         tolerance: float | None = None,
-        released: bool = False,
+        reference: bool = False,
     ) -> None:
         super().__init__()
         if warps is not None and not len(warps):
@@ -116,7 +115,7 @@ class CoupledConvexNet(nn.Module):
         self.regularization = regularization
         self.damping = damping
         self.tolerance = tolerance
-        self.released = released
+        self.scheme = REFERENCE if reference else EXACT
 
     def forward(self, image: Tensor) -> Tensor:
         """Register the moving image to the fixed image.
@@ -145,7 +144,7 @@ class CoupledConvexNet(nn.Module):
             displacement = self._refine(fixed, moving, displacement, instance_stride)
         for axis, size in enumerate(image.shape[2:], start=2):
             displacement = displacement.narrow(axis, 0, size)
-        if not self.released and not self.training:
+        if not self.scheme.folds and not self.training:
             displacement = unfold(displacement)
         return displacement.contiguous()
 
@@ -157,10 +156,8 @@ class CoupledConvexNet(nn.Module):
         displacement = self._solve(fixed, moving, *warps[0])
         for done, (stride, radius) in enumerate([] if self.training else warps[1:], start=1):
             advance("warp", done, len(warps))
-            warped = pull_back(moving, displacement, "nearest" if self.released else "bilinear", self.released)
-            step = self._solve(fixed, warped, stride, radius)
-            first, second = (displacement, step) if self.released else (step, displacement)
-            displacement = first + pull_back(second, first, released=self.released)
+            warped = self.scheme.pull_back(moving, displacement, self.scheme.interpolation)
+            displacement = self.scheme.compose(displacement, self._solve(fixed, warped, stride, radius))
         return displacement
 
     def _solve(self, fixed: Tensor, moving: Tensor, stride: int, radius: int) -> Tensor:
@@ -169,33 +166,35 @@ class CoupledConvexNet(nn.Module):
         displacement = self._match(fixed_features, moving_features, radius)
         if self.consistency_iterations and not self.training:
             backward = self._match(moving_features, fixed_features, radius)
-            displacement, _ = enforce_consistency(displacement, backward, self.consistency_iterations, self.released)
-        centered = self.released or self.features.centered
-        return upsample_displacement(
-            displacement, fixed.shape[2:], stride, centered, repeats=self.smoothing, released=self.released
-        )
+            displacement, _ = enforce_consistency(displacement, backward, self.consistency_iterations, self.scheme)
+        shape = fixed.shape[2:]
+        return upsample_displacement(displacement, shape, stride, self._centered, self.smoothing, self.scheme)
+
+    @property
+    def _centered(self) -> bool:
+        return self.scheme.centered or self.features.centered
 
     def _match(self, fixed_features: Tensor, moving_features: Tensor, radius: int) -> Tensor:
         cost = correlation_volume(fixed_features, moving_features, radius)
-        return coupled_convex(cost, radius, released=self.released)
+        return coupled_convex(cost, radius, scheme=self.scheme)
 
     def _refine(self, fixed: Tensor, moving: Tensor, displacement: Tensor, stride: int) -> Tensor:
-        warped = moving if self.released else pull_back(moving, displacement)
+        whole = self.scheme.whole
+        warped = moving if whole else self.scheme.pull_back(moving, displacement)
         step = adam_instance_optimization(
             self._describe(fixed, stride),
             self._describe(warped, stride),
-            displacement if self.released else torch.zeros_like(displacement),
+            displacement if whole else torch.zeros_like(displacement),
             iterations=self.instance_iterations,
             learning_rate=self.learning_rate,
             regularization=self.regularization,
             damping=self.damping,
             stride=stride,
-            centered=self.released or self.features.centered,
-            padding="zeros" if self.released else "border",
+            centered=self._centered,
             tolerance=self.tolerance,
-            released=self.released,
+            scheme=self.scheme,
         )
-        return step if self.released else step + pull_back(displacement, step)
+        return step if whole else self.scheme.compose(displacement, step)
 
     def _describe(self, image: Tensor, stride: int) -> Tensor:
         return self.features(image, stride) * self.feature_scale

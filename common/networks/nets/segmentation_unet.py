@@ -27,7 +27,7 @@ class SegmentationUNet(nn.Module):
 
     Args:
         spatial_dims: 2 or 3.
-        in_channels: of the scan, one a window.
+        in_channels: of the scan, one per window.
         classes: organs and background, which comes first.
         multiplier: the stages have `4, 8, 16, ...` channels times this.
         convolutions: number of convolutions in the stage after each halving.
@@ -77,7 +77,7 @@ class SegmentationUNet(nn.Module):
         """
         if not torch.jit.is_tracing() and image.shape[1] != self.in_channels:
             raise ValueError(
-                f"SegmentationUNet() expects 'image' of {self.in_channels} channels, one a window, "
+                f"SegmentationUNet() expects 'image' of {self.in_channels} channels, one per window, "
                 f"got {tuple(image.shape)}."
             )
         pads = even_padding(image.shape[2:], self.divisor)

@@ -14,7 +14,7 @@ from torch import Tensor
 from common.features import MINDSSC
 from common.networks.nets import CoupledConvexNet, SelfTrainingFeatureNet
 from common.networks.nets.coupled_convex_net import choose_warps
-from common.optimization import pull_back
+from common.optimization import REFERENCE
 from common.spatial import compose, folding_percent, jacobian_determinant, warp
 
 Recorded = dict[str, np.ndarray]
@@ -116,7 +116,7 @@ def test_instance_optimization_equals_released_pipeline(released: Released) -> N
     # What rounding does to gradient descent is told in tests/optimization/test_instance_optimization.py.
     assert (errors < 2e-3).mean() > 0.99
     assert errors.mean() < 5e-4
-    warped = pull_back(released.labels[1:], ddf, "nearest", released=True)
+    warped = REFERENCE.pull_back(released.labels[1:], ddf, "nearest")
     released.assert_dice(warped, "dice_adam")
 
 
@@ -126,9 +126,9 @@ def test_dice_of_two_warps_equals_released_pipeline(released: Released) -> None:
     image, labels = released.image, released.labels[1:]
     for _ in range(2):
         ddf = released.register(image, warps=[(8, 2)], instance_iterations=0)
-        moving = pull_back(image[:, 1:], ddf, "nearest", released=True)
+        moving = REFERENCE.pull_back(image[:, 1:], ddf, "nearest")
         image = torch.cat([image[:, :1], moving], dim=1)
-        labels = pull_back(labels, ddf, "nearest", released=True)
+        labels = REFERENCE.pull_back(labels, ddf, "nearest")
     for key in ("dice_net_noadam", "dice_net_adam"):
         released.assert_dice(labels, key)
 

@@ -65,7 +65,7 @@ def test_checkpointing_changes_nothing_but_memory() -> None:
 
 
 def test_wrong_channels_raise() -> None:
-    with pytest.raises(ValueError, match=r"'image' of 1 channels, one a window, got \(1, 3, 8, 8, 8\)"):
+    with pytest.raises(ValueError, match=r"'image' of 1 channels, one per window, got \(1, 3, 8, 8, 8\)"):
         SegmentationUNet(**SMALL)(torch.rand(1, 3, 8, 8, 8))
 
 

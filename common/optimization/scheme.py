@@ -1,0 +1,166 @@
+"""How fields are sampled, smoothed, composed and brought to other grids: exactly, or as a reference implementation.
+
+The released code of paper 003 scales displacements by `(n - 1) / 2` but samples with `align_corners=False`, which
+stretches each of them by `n / (n - 1)`, surrounds everything with zeros, and composes the wrong way round. Parity with
+its results needs all of it, so it is one object, chosen once.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from common.spatial import identity_grid, mean_filter, sample
+from common.spatial.checks import check_ddf, check_image, check_same_space
+from common.spatial.precision import full_precision, lift
+
+SLAB = 1 << 22  # numbers
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """What moves values in a registration by optimization; by default nothing does that need not.
+
+    Attributes:
+        stretched: displacements are counted from corner to corner of a grid: places are `x + u(x) n / (n - 1)`, and a
+            field grows by `(n_out - 1) / (n_in - 1)`.
+        padding: beyond the grid, images and features are `"zeros"` or continue as at the `"border"`. With zeros, mean
+            filters let them in, which shrinks the values there.
+        interpolation: of the moving image between two warps, `"bilinear"` or `"nearest"`.
+        backwards: displacements are composed as `u_0(x) + u_1(x + u_0(x))`, which is the wrong way round.
+        centered: every feature map is taken for one whose voxels lie in the middle of those they stand for.
+        whole: instance optimization smooths the whole field, not what it adds.
+        last: instance optimization returns the field of the last loss, before the last step, not that of the lowest.
+        folds: what folds in the end stays.
+    """
+
+    stretched: bool = False
+    padding: str = "border"
+    interpolation: str = "bilinear"
+    backwards: bool = False
+    centered: bool = False
+    whole: bool = False
+    last: bool = False
+    folds: bool = False
+
+    def pull_back(self, image: Tensor, ddf: Tensor, mode: str = "bilinear") -> Tensor:
+        """Look an image or a field up at displaced places.
+
+        .. math:: w(x) = m(x + u(x))
+
+        Args:
+            image: `(B, C, *spatial)`, 2-D or 3-D.
+            ddf: displacement u, `(B, d, *spatial)`, voxels.
+            mode: `"bilinear"` or `"nearest"`.
+
+        Returns:
+            `(B, C, *spatial)`, of the type of the image.
+
+        Raises:
+            TypeError: if an argument is not a tensor, or the field not of floating point numbers.
+            ValueError: if the shapes do not fit or the mode is unknown.
+        """
+        check_image("pull_back", "image", image)
+        check_ddf("pull_back", ddf)
+        check_same_space("pull_back", "ddf", ddf, image, image.ndim - 2)
+        return sample(image, self.places(ddf), mode, padding=self.padding)
+
+    def places(self, ddf: Tensor) -> Tensor:
+        """Where every voxel looks.
+
+        Stretched places are rounded as the reference implementation rounds: gradient descent is so sensitive to the
+        side of a voxel a place falls on that equal formulas do not give equal fields.
+
+        Args:
+            ddf: displacement u, `(B, d, *spatial)`, voxels.
+
+        Returns:
+            `(B, d, *spatial)`, voxels, float32 or float64.
+        """
+        with full_precision(ddf):
+            ddf = lift(ddf)
+            if not self.stretched:
+                return ddf + identity_grid(ddf.shape[2:], ddf.dtype, ddf.device)
+            return torch.stack([_stretched_places(u, axis) for axis, u in enumerate(ddf.unbind(1))], dim=1)
+
+    def slopes(self, shape: Sequence[int]) -> list[float]:
+        """How far a place moves along each axis of a grid when the displacement grows by a voxel."""
+        return [n / max(n - 1, 1) if self.stretched else 1.0 for n in shape]
+
+    def growth(self, old: Sequence[int], new: Sequence[int], stride: float) -> list[float]:
+        """By what a displacement grows along each axis, on its way to a grid that is finer by a stride."""
+        if self.stretched:
+            return [(to - 1) / (of - 1) for of, to in zip(old, new, strict=True)]
+        return [float(stride)] * len(new)
+
+    def compose(self, earlier: Tensor, later: Tensor) -> Tensor:
+        """Displacement of two warps, the later one of what the earlier has left.
+
+        .. math:: u(x) = u_1(x) + u_0(x + u_1(x))
+
+        Args:
+            earlier: u_0, `(B, d, *spatial)`, voxels.
+            later: u_1, `(B, d, *spatial)`, voxels.
+        """
+        if self.backwards:
+            earlier, later = later, earlier
+        return later + self.pull_back(earlier, later)
+
+    def smooth(self, field: Tensor, repeats: int) -> Tensor:
+        """Average a field over boxes of three voxels a side, again and again.
+
+        Where no zeros are let in, the average is over the voxels of the grid alone, so a constant stays one.
+
+        Args:
+            field: `(B, C, *spatial)`, 2-D or 3-D, any unit.
+            repeats: how often.
+
+        Returns:
+            Smoothed field, `(B, C, *spatial)`, in the unit of `field`.
+
+        Raises:
+            TypeError: if the field is not a tensor of floating point numbers.
+            ValueError: if its shape is wrong or `repeats` is negative.
+        """
+        check_image("smooth", "field", field)
+        size = field.shape[2]
+        step = max(1, SLAB * size // field.numel())
+        if step >= size:
+            return self._smooth(field, repeats)
+        slabs = []  # of a large field, twice as fast as in one piece
+        for start in range(0, size, step):
+            first = max(start - repeats, 0)
+            slab = self._smooth(field[:, :, first : start + step + repeats], repeats)
+            slabs.append(slab[:, :, start - first : start - first + step])
+        return torch.cat(slabs, dim=2)
+
+    def _smooth(self, field: Tensor, repeats: int) -> Tensor:
+        if self.padding == "zeros" or repeats == 0:
+            return mean_filter(field, repeats)
+        share = mean_filter(torch.ones_like(field[:1, :1]))
+        for _ in range(repeats):
+            field = mean_filter(field) / share
+        return field
+
+
+def _stretched_places(displacement: Tensor, axis: int) -> Tensor:
+    """Places along one axis, `(B, *spatial)`, by way of the normalized coordinates of `affine_grid`."""
+    size = displacement.shape[axis + 1]
+    centers = torch.linspace(-1, 1, size, dtype=displacement.dtype, device=displacement.device) * (size - 1) / size
+    centers = centers.view(-1, *[1] * (displacement.ndim - axis - 2))
+    normalized = centers + displacement / ((size - 1) / 2)
+    return ((normalized + 1) * size - 1) / 2
+
+
+EXACT = Scheme()
+REFERENCE = Scheme(
+    stretched=True,
+    padding="zeros",
+    interpolation="nearest",
+    backwards=True,
+    centered=True,
+    whole=True,
+    last=True,
+    folds=True,
+)
