@@ -65,6 +65,8 @@ RANGES: Mapping[str, Range] = {
     "independent_rotation_degrees": DEGREES,
     "independent_translation_voxels": VOXELS,
     "independent_zoom": Range(0.0, 0.9),
+    "margin_probability": SHARE,
+    "margin_voxels": Range(0, 1000),
     "labels": Range(1, 2**31 - 1),
     "largest_extent_mm": Range(1.0, 1e5),
     "learning_rate": Range(1e-12, 10.0),
@@ -97,7 +99,6 @@ RANGES: Mapping[str, Range] = {
 IN_MM = ("spacing", "pixdim", "largest_extent_mm")
 CHOICES: Mapping[str, Callable[[], Sequence[str]]] = {
     "backend": lambda: ("nccl", "gloo"),
-    "border": lambda: ("constant", "edge"),
     "compile": lambda: torch.compiler.list_backends(exclude_tags=()),
     "pooling": lambda: POOLINGS,
     "rotation_axes": lambda: ("all", "one"),

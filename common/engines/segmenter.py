@@ -14,17 +14,15 @@ from ignite.engine import Events
 from monai.data import MetaTensor
 from monai.engines import SupervisedTrainer
 from monai.inferers import SlidingWindowInferer
-from monai.transforms import Compose, Orientationd, Spacingd
 from torch import Tensor
 
 from common.io import InputError, fingerprint, grid_of, read_json, read_weights, save_text
 from common.networks.nets import load_segmentation_unet
 from common.spatial import sample
-from common.transforms import WindowsToChannelsd, keep_largest_component
+from common.transforms import CaseGrid, CaseGridd, WindowsToChannels, keep_largest_component
 
 SETTINGS = "settings.json"
 DEFAULTS: dict[str, Any] = {"windows": [[400, 40]], "pixdim": [2.0, 2.0, 2.0], "spatial_size": [144, 144, 144]}
-AXES = (("L", "R"), ("P", "A"), ("I", "S"))
 SLAB = 16  # voxels along the first axis that are decided at once
 
 
@@ -84,13 +82,8 @@ class Segmenter:
                 f"The network in {path} takes {self.net.in_channels} windows, got {len(chosen['windows'])}: "
                 f"{chosen['windows']}."
             )
-        self.prepare = Compose(
-            [
-                Orientationd("image", axcodes="RAS", labels=AXES),
-                Spacingd("image", pixdim=chosen["pixdim"], padding_mode="border"),
-                WindowsToChannelsd("image", chosen["windows"]),
-            ]
-        )
+        grid = CaseGrid(chosen["pixdim"], region="whole", normalization=WindowsToChannels(chosen["windows"]))
+        self.prepare = CaseGridd("image", grid)
         self.inferer = SlidingWindowInferer(chosen["spatial_size"], mode="gaussian")
 
     @torch.no_grad()

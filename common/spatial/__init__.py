@@ -30,7 +30,6 @@ from .smooth import mean_filter as mean_filter
 from .smooth import window_sum as window_sum
 from .surroundings import content_box as content_box
 from .surroundings import level_padding as level_padding
-from .surroundings import padding_value as padding_value
 from .thin_plate_spline import thin_plate_spline_displacement as thin_plate_spline_displacement
 from .unfold import unfold as unfold
 from .warp import warp as warp

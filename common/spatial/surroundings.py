@@ -12,24 +12,8 @@ BORDER_SHARE = 0.1  # of the voxels at the border that one value must hold to be
 CONTACT = 0.1  # share of a face that what was scanned must fill to go on beyond it
 FEWEST = 4  # planes that stay along each axis
 BOUNDS = 0.005, 0.995  # quantiles of what was scanned
+GAP = 0.75  # of the range between them, from which on a brighter value is padding and not saturation
 MOST_VOXELS = 2**20  # that quantiles are taken of
-
-
-def padding_value(image: Tensor) -> float | None:
-    """Find the value a scan is padded with: the most frequent one at its border, if it is frequent there.
-
-    Args:
-        image: `(1, 1, *spatial)`.
-
-    Returns:
-        The value, or None where no value holds `BORDER_SHARE` of the voxels at the border.
-
-    Raises:
-        TypeError: if the image is not a tensor.
-        ValueError: if its shape is wrong.
-    """
-    check_image("padding_value", "image", image)
-    return next(iter(_frequent_at_border(image[0, 0])), None)
 
 
 def _frequent_at_border(volume: Tensor) -> list[float]:
@@ -42,8 +26,9 @@ def _frequent_at_border(volume: Tensor) -> list[float]:
 
 
 def content_box(image: Tensor) -> tuple[slice, ...]:
-    """Find the box that holds what was scanned: the planes of padding around it left out.
+    """Find the box that holds what was scanned: the planes around it left out that are padding and nothing else.
 
+    Padding are the values that hold `BORDER_SHARE` of the voxels at the border: there may be one around another.
     Where the scanned part goes on to the end of its box, as in a padded crop, the box ends with it, and nothing outside
     is known. Where it hardly touches that end, as a body in air does, one plane of padding stays: it is known what lies
     beyond.
@@ -62,11 +47,12 @@ def content_box(image: Tensor) -> tuple[slice, ...]:
         >>> content_box(torch.nn.functional.pad(torch.rand(1, 1, 5, 6) + 1, (1, 2, 3, 0)))
         (slice(3, 8, None), slice(1, 7, None))
     """
-    value = padding_value(image)
+    check_image("content_box", "image", image)
     whole = tuple(slice(0, size) for size in image.shape[2:])
-    if value is None:
+    values = _frequent_at_border(image[0, 0])
+    if not values:
         return whole
-    other = image[0, 0] != value
+    other = ~torch.isin(image[0, 0], torch.tensor(values, dtype=image.dtype, device=image.device))
     box = [_extent(other.movedim(axis, 0)) for axis in range(other.ndim)]
     if any(part.stop - part.start < FEWEST for part in box):
         return whole
@@ -123,4 +109,4 @@ def _level(image: Tensor, value: float) -> Tensor:
         return image
     if value < low:
         return image.clamp(min=low)
-    return torch.where(image == value, low, image.clamp(max=high)) if value > high else image
+    return torch.where(image == value, low, image.clamp(max=high)) if value > high + GAP * (high - low) else image

@@ -1,5 +1,7 @@
 """MONAI dictionary transforms: from two scans to one network input, and from its ddf to everything warped."""
 
+from .case_grid import CaseGrid as CaseGrid
+from .case_grid import CaseGridd as CaseGridd
 from .clocked_compose import ClockedCompose as ClockedCompose
 from .extent import CheckExtentd as CheckExtentd
 from .initial_transform import InitialTransformd as InitialTransformd
@@ -10,12 +12,14 @@ from .load_scans import LoadScansd as LoadScansd
 from .measure import MeasureRegistrationd as MeasureRegistrationd
 from .native_field import NativeFieldd as NativeFieldd
 from .native_field import native_displacement as native_displacement
-from .normalization import NormalizeForegroundd as NormalizeForegroundd
-from .normalization import normalize_foreground as normalize_foreground
-from .normalize_slices import NormalizeSlicesd as NormalizeSlicesd
-from .normalize_slices import normalize_slices as normalize_slices
+from .normalize_foreground import NormalizeForeground as NormalizeForeground
+from .normalize_foreground import normalize_foreground as normalize_foreground
+from .normalize_percentiles import NormalizePercentiles as NormalizePercentiles
+from .normalize_percentiles import normalize_percentiles as normalize_percentiles
 from .organ_labels import OrganLabelsd as OrganLabelsd
 from .organ_labels import map_labels as map_labels
+from .pair_grid import PairGridd as PairGridd
+from .random_field_of_view import RandFieldOfViewd as RandFieldOfViewd
 from .study_pair import StudyPaird as StudyPaird
 from .warp import PulledPoints as PulledPoints
 from .warp import field_of as field_of
@@ -25,8 +29,7 @@ from .warp import pull_points as pull_points
 from .warp import sample_scan as sample_scan
 from .warp import warp_scan as warp_scan
 from .warp_to_fixed import WarpToFixedd as WarpToFixedd
-from .windows import WindowsToChannelsd as WindowsToChannelsd
+from .windows import WindowsToChannels as WindowsToChannels
 from .windows import windows_to_channels as windows_to_channels
 from .without_partner import points_without_partner as points_without_partner
 from .without_partner import voxels_without_partner as voxels_without_partner
-from .working_grid import WorkingGridd as WorkingGridd

@@ -1,5 +1,6 @@
 """A scan without what surrounds it: the part that a registration looks at."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -16,32 +17,36 @@ class Content(NamedTuple):
         grid: where it lies, affine RAS.
         image: intensities, ``(1, 1, *grid.shape)``.
         mask: where they count, same shape; None for everywhere.
+        frame: grid of the whole scan, with all that surrounds the part.
     """
 
     grid: Grid
     image: torch.Tensor
     mask: torch.Tensor | None
+    frame: Grid
 
     def masked(self) -> torch.Tensor:
         """The intensities, those outside of the mask at their minimum."""
         return self.image if self.mask is None else torch.where(self.mask > 0, self.image, self.image.min())
 
 
-def content_of(scan: MetaTensor, mask: MetaTensor | None = None, cut: bool = True) -> Content:
+def content_of(scan: MetaTensor, mask: MetaTensor | None = None) -> Content:
     """Cut a scan to what was scanned, see `common.spatial.content_box`, and level its padding.
 
     Args:
         scan: ``(1, *spatial)``, affine RAS.
         mask: of the same shape.
-        cut: leave the planes of padding out; else the padding is leveled alone, see `common.spatial.level_padding`.
     """
     image = scan.as_tensor()[None]
-    box = content_box(image) if cut else [slice(0, size) for size in image.shape[2:]]
+    box = content_box(image)
     part = (slice(None), slice(None), *box)
-    whole = grid_of(scan)
-    affine = whole.affine.clone()
-    affine[:-1, -1] = voxel_to_world(torch.tensor([each.start for each in box]).double(), whole.affine)
-    values = level_padding(image[part])
-    return Content(
-        Grid(tuple(values.shape[2:]), affine), values, None if mask is None else mask.as_tensor()[None][part]
-    )
+    frame = grid_of(scan)
+    inner = None if mask is None else mask.as_tensor()[None][part]
+    return Content(box_grid(frame, box), level_padding(image[part]), inner, frame)
+
+
+def box_grid(grid: Grid, box: Sequence[slice]) -> Grid:
+    """The grid of a box of voxels of another grid."""
+    affine = grid.affine.clone()
+    affine[:-1, -1] = voxel_to_world(torch.tensor([each.start for each in box]).double(), grid.affine)
+    return Grid(tuple(each.stop - each.start for each in box), affine)

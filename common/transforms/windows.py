@@ -3,24 +3,28 @@
 MONAI's `ScaleIntensityRange` takes one window, and scales its limits to [0, 1] whether the scan reaches them or not.
 """
 
-from collections.abc import Hashable, Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import torch
-from monai.config import KeysCollection
-from monai.transforms import MapTransform
+from monai.transforms import Transform
+from torch import Tensor
 
 from common.io import InputError
+
+from .normalize_foreground import scale_to_range
 
 WINDOWS = ((400.0, 40.0), (800.0, 100.0), (1000.0, 400.0))  # soft tissue, wide, bone
 
 
-def windows_to_channels(image: torch.Tensor, windows: Sequence[Sequence[float]] = WINDOWS) -> torch.Tensor:
+def windows_to_channels(
+    image: Tensor, windows: Sequence[Sequence[float]] = WINDOWS, inside: Tensor | None = None
+) -> Tensor:
     """Clip an image to each window, and scale what is left to [0, 1] by its own minimum and maximum.
 
     Args:
         image: ``(C, *spatial)``, floating, HU; each channel on its own.
         windows: width and level of each, in the unit of the image.
+        inside: voxels that count, bool of the same shape; by default all.
 
     Returns:
         ``(C * windows, *spatial)``, all windows of the first channel first; 0 where a window leaves a constant.
@@ -38,27 +42,25 @@ def windows_to_channels(image: torch.Tensor, windows: Sequence[Sequence[float]] 
     """
     if not windows or any(len(window) != 2 or not window[0] > 0 for window in windows):
         raise InputError(f"windows_to_channels() expects 'windows' of a width above 0 and a level, got {windows}.")
-    return torch.stack([_window(channel, width, level) for channel in image for width, level in windows])
+    counts = torch.ones_like(image, dtype=torch.bool) if inside is None else inside
+    channels = [
+        scale_to_range(channel.clamp(level - width / 2, level + width / 2), known)
+        for channel, known in zip(image, counts, strict=True)
+        for width, level in windows
+    ]
+    return torch.stack(channels)
 
 
-def _window(image: torch.Tensor, width: float, level: float) -> torch.Tensor:
-    clipped = image.clamp(level - width / 2, level + width / 2)
-    low, high = clipped.min(), clipped.max()
-    return (clipped - low) / torch.where(high > low, high - low, 1)
-
-
-class WindowsToChannelsd(MapTransform):
-    """Dictionary form of `windows_to_channels`.
+class WindowsToChannels(Transform):
+    """`windows_to_channels` with its setting.
 
     Args:
-        keys: images, ``(C, *spatial)``.
         windows: width and level of each.
     """
 
-    def __init__(self, keys: KeysCollection, windows: Sequence[Sequence[float]] = WINDOWS) -> None:
-        super().__init__(keys)
+    def __init__(self, windows: Sequence[Sequence[float]] = WINDOWS) -> None:
         self.windows = windows
 
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+    def __call__(self, image: Tensor, inside: Tensor | None = None) -> Tensor:
         """Split into windows."""
-        return {**data, **{key: windows_to_channels(data[key], self.windows) for key in self.keys}}
+        return windows_to_channels(image, self.windows, inside)

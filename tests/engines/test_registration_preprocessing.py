@@ -5,10 +5,9 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
-from monai.transforms import Identityd
 
 from common.engines import registration_preprocessing
-from common.transforms import WorkingGridd
+from common.transforms import CaseGrid
 
 
 @pytest.fixture
@@ -22,20 +21,15 @@ def pair(tmp_path: Path) -> dict[str, str]:
     return {path.name.split(".")[0]: str(path) for path in tmp_path.iterdir()}
 
 
-GRID = WorkingGridd(("fixed_image", "moving_image"))
+GRID = CaseGrid(spacing=2.0)
 
 
 def test_registration_preprocessing_makes_the_input_of_a_network(pair: dict[str, str]) -> None:
-    done: Any = registration_preprocessing([GRID, Identityd("image")], initial_transform="none")(pair)
+    done: Any = registration_preprocessing(GRID, initial_transform="none")(pair)
     assert done["image"].shape == (2, 8, 9, 10)
     assert done["fixed_label"].dtype == torch.int32
     assert done["fixed_keypoints"].tolist() == [[-3, -4, 5]]
     assert list(done["seconds"]) == ["load", "pre-alignment", "working grid"]
-
-
-def test_registration_preprocessing_takes_one_transform_or_several() -> None:
-    builds = [registration_preprocessing(each).transforms[-1] for each in (GRID, [GRID])]
-    assert builds == [GRID, GRID]
 
 
 def test_registration_preprocessing_hands_its_options_on(pair: dict[str, str]) -> None:
@@ -45,6 +39,9 @@ def test_registration_preprocessing_hands_its_options_on(pair: dict[str, str]) -
     with pytest.raises(RuntimeError) as error:
         registration_preprocessing(GRID, spatial_dims=2)(pair)
     assert "is expected to be a 2-D scan" in str(error.value.__cause__)
+    with pytest.raises(RuntimeError) as error:
+        registration_preprocessing(GRID, initial_transform="none", bytes_per_voxel=1e15)(pair)
+    assert "memory" in str(error.value.__cause__)
     keys = {"image_keys": ["moving_image", "fixed_image"], "label_keys": (), "keypoint_keys": "points"}
     done: Any = registration_preprocessing(GRID, initial_transform="none", **keys)(pair)
     assert [done[key] for key in ("fixed_label", "fixed_keypoints")] == [pair["fixed_label"], pair["fixed_keypoints"]]

@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from common.spatial import content_box, level_padding, padding_value
+from common.spatial import content_box, level_padding
 
 SCAN = torch.rand(1, 1, 7, 8, 9, generator=torch.Generator().manual_seed(0)) * 100 + 1
 
@@ -18,12 +18,15 @@ def body_in_air(value: float) -> torch.Tensor:
 @pytest.mark.parametrize("value", [0.0, -1024.0, -32768.0, 50.0])
 def test_content_box_leaves_padding_out(value: float) -> None:
     padded = F.pad(SCAN, (1, 2, 3, 4, 0, 6), value=value)
-    assert padding_value(padded) == value
     assert content_box(padded) == (slice(0, 7), slice(3, 11), slice(1, 10))
 
 
+def test_content_box_leaves_one_padding_around_another_out() -> None:
+    inner = F.pad(SCAN, (1, 2, 3, 4, 0, 6))
+    assert content_box(F.pad(inner, (2, 0, 0, 3, 0, 0), value=-3024)) == (slice(0, 7), slice(3, 11), slice(3, 12))
+
+
 def test_content_box_of_a_scan_without_padding_is_the_scan() -> None:
-    assert padding_value(SCAN) is None
     assert content_box(SCAN) == (slice(0, 7), slice(0, 8), slice(0, 9))
 
 
@@ -71,7 +74,15 @@ def test_level_padding_leaves_other_scans_alone(image: torch.Tensor) -> None:
     assert level_padding(image) is image
 
 
-@pytest.mark.parametrize("function", [padding_value, content_box, level_padding])
+@pytest.mark.parametrize("function", [content_box, level_padding])
 def test_surroundings_reject_other_shapes(function: type) -> None:
-    with pytest.raises(ValueError, match=r"(padding_value|level_padding)\(\) expects 'image' of shape .*got \(5, 6\)"):
+    with pytest.raises(ValueError, match=r"(content_box|level_padding)\(\) expects 'image' of shape .*got \(5, 6\)"):
         function(torch.zeros(5, 6))
+
+
+def test_saturation_at_the_border_is_no_padding() -> None:
+    """A bright structure that reaches the border, at the greatest value of 8 bits."""
+    image = torch.rand(1, 1, 12, 12) * 200
+    image[..., 4:8] = 255
+    image[..., 3] = 240
+    assert torch.equal(level_padding(image), image)

@@ -3,9 +3,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from monai.data import MetaTensor
 
-from common.transforms import WindowsToChannelsd, windows_to_channels
+from common.transforms import WindowsToChannels, windows_to_channels
 
 
 def test_windows_to_channels_is_the_released_code(oracle: Callable) -> None:
@@ -31,13 +30,12 @@ def test_constant_windows_are_zero() -> None:
     assert windows_to_channels(image).tolist() == [[0.0, 0.0]] * 3
 
 
-def test_dictionary_form_keeps_the_affine() -> None:
-    affine = torch.diag(torch.tensor([2.0, 3.0, 4.0, 1.0]))
-    data = {"image": MetaTensor(1000 * torch.rand(1, 3, 4, 5), affine=affine), "other": 1}
-    done = WindowsToChannelsd("image", [[400, 40], [800, 100]])(data)
-    assert done["image"].shape == (2, 3, 4, 5)
-    assert torch.equal(torch.as_tensor(done["image"].affine), affine.double())
-    assert done["other"] == 1
+def test_what_lies_outside_does_not_count() -> None:
+    image = torch.tensor([[10.0, 20.0, 30.0, 200.0]])
+    inside = torch.tensor([[True, True, True, False]])
+    done = WindowsToChannels([[255, 127.5], [100, 100]])(image, inside=inside)
+    assert done[0, :3].tolist() == [0.0, 0.5, 1.0]
+    assert done[1].count_nonzero() == 0
 
 
 @pytest.mark.parametrize(

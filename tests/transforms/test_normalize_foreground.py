@@ -2,9 +2,8 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from monai.data import MetaTensor
 
-from common.transforms import NormalizeForegroundd, normalize_foreground
+from common.transforms import NormalizeForeground, normalize_foreground
 
 
 def test_normalize_foreground_is_the_released_code(oracle: Callable) -> None:
@@ -24,9 +23,9 @@ def test_channels_are_on_their_own_and_constant_ones_are_zero() -> None:
     torch.testing.assert_close(normalize_foreground(image), expected)
 
 
-def test_dictionary_form_keeps_the_affine() -> None:
-    affine = torch.diag(torch.tensor([2.0, 3.0, 4.0, 1.0]))
-    data = {"image": MetaTensor(torch.rand(1, 3, 4, 5), affine=affine), "other": 1}
-    done = NormalizeForegroundd("image")(data)
-    assert torch.equal(torch.as_tensor(done["image"].affine), affine.double())
-    assert done["other"] == 1
+def test_what_lies_outside_does_not_count() -> None:
+    image = torch.rand(1, 6, 7) + 1
+    padded = torch.nn.functional.pad(image, (1, 2, 3, 0), value=-1024)
+    inside = padded > 0
+    done = NormalizeForeground(2.0)(padded, inside=inside)
+    torch.testing.assert_close(done[inside], normalize_foreground(image, 2.0).flatten())

@@ -1,0 +1,105 @@
+"""One way onto the grid of a network, for single cases and for pairs, whatever surrounds the patient."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from monai.data import MetaTensor
+from monai.transforms import ResizeWithPadOrCrop, ScaleIntensityRange
+
+from common.io import grid_of
+from common.prealignment import initial_transform
+from common.spatial import center_of, voxel_to_world
+from common.transforms import CaseGrid, CaseGridd, NormalizeForeground, NormalizePercentiles, PairGridd
+from common.transforms.content import content_of
+from common.transforms.working_grid import resize_grid
+
+AFFINE = torch.tensor([[-1.0, 0, 0, 10], [0, 0, 1.5, -20], [0, 2, 0, 30], [0, 0, 0, 1]]).double()
+VALUES = F.avg_pool3d(torch.rand(1, 1, 22, 20, 24), 3, 1)[0] * 200 + 50
+LABELS = (VALUES > 150).int()
+PADDING = (3, 1, 0, 5, 4, 6)
+
+
+def placed(values: torch.Tensor, padding: tuple[int, ...] = (0,) * 6, fill: float = 0.0) -> MetaTensor:
+    """Values at one place in the world, with padding around them."""
+    affine = AFFINE.clone()
+    affine[:3, 3] = voxel_to_world(-torch.tensor([padding[4], padding[2], padding[0]]).double(), AFFINE)
+    return MetaTensor(F.pad(values, padding, value=fill), affine=affine)
+
+
+@pytest.mark.parametrize("fill", [0.0, -1024.0, -2000.0, -3024.0, 9999.0])
+@pytest.mark.parametrize("grid", [CaseGrid(2.0, (12, 16, 20), fill=0.0), CaseGrid(1.2)])
+def test_what_surrounds_a_scan_does_not_matter(grid: CaseGrid, fill: float) -> None:
+    grid.normalization = NormalizePercentiles()
+    bring = CaseGridd("image", grid, label_keys="label")
+    plain = bring({"image": placed(VALUES), "label": placed(LABELS)})
+    padded = bring({"image": placed(VALUES, PADDING, fill), "label": placed(LABELS, PADDING)})
+    for key in ("image", "label"):
+        torch.testing.assert_close(padded[key].as_tensor(), plain[key].as_tensor())
+        torch.testing.assert_close(padded[key].affine, plain[key].affine)
+
+
+@pytest.mark.parametrize("size", [(12, 16, 20), (30, 31, 40)])
+def test_training_and_inference_see_the_same(size: tuple[int, ...]) -> None:
+    """Two cases on grids of their own are a pair that was brought together by its centers."""
+    other = MetaTensor(VALUES[:, 2:, :-3].flip(3), affine=torch.diag(torch.tensor([1.2, 1.5, 2, 1])).double())
+    scans = {"fixed_image": placed(VALUES), "moving_image": other}
+    grid = CaseGrid(1.5, size, fill=0.0, normalization=NormalizeForeground())
+    cases = [CaseGridd("image", grid)({"image": scan})["image"] for scan in scans.values()]
+    contents = [content_of(scan) for scan in scans.values()]
+    arguments = [each for content in contents for each in (content.image, content.grid.affine)]
+    start = initial_transform(*arguments, "center").matrix
+    pair = PairGridd(("fixed_image", "moving_image"), grid)({**scans, "initial_transform": start})["image"]
+    torch.testing.assert_close(pair.as_tensor(), torch.cat(cases).as_tensor(), atol=1e-4, rtol=0)
+
+
+def test_a_label_map_is_taken_from_the_nearest_voxel_and_zero_outside() -> None:
+    grid = CaseGrid(spatial_size=(40, 40, 40), region="whole", orientation="fixed", fill=0.0)
+    done = CaseGridd("image", grid, label_keys=("label", "other"))({"image": placed(VALUES), "label": placed(LABELS)})
+    assert torch.equal(done["label"].as_tensor(), ResizeWithPadOrCrop((40, 40, 40))(LABELS).as_tensor().int())
+    torch.testing.assert_close(done["image"].as_tensor(), ResizeWithPadOrCrop((40, 40, 40))(VALUES).as_tensor())
+    assert "other" not in done
+
+
+def test_without_a_fill_the_border_goes_on() -> None:
+    grid = CaseGrid(spatial_size=(30, 20, 24), region="whole", orientation="fixed")
+    image = CaseGridd("image", grid)({"image": placed(VALUES)})["image"]
+    torch.testing.assert_close(image.as_tensor(), F.pad(VALUES[None], (1, 1, 1, 1, 5, 5), mode="replicate")[0])
+
+
+def test_resize_grid_moves_by_whole_voxels() -> None:
+    grid = grid_of(placed(VALUES))
+    same = resize_grid(resize_grid(grid, (30, 11, 25)), grid.shape)
+    assert same.shape == grid.shape
+    torch.testing.assert_close(same.affine, grid.affine)
+    assert float((center_of(resize_grid(grid, (31, 11, 25))) - center_of(grid)).abs().max()) <= 1.0
+
+
+def test_a_grid_around_the_mask_covers_it_and_a_quarter_more() -> None:
+    mask = torch.zeros_like(LABELS)
+    mask[:, 8:12, 5:13, 10:11] = 2
+    grid = CaseGrid(region="mask", orientation="fixed")
+    image = CaseGridd("image", grid)({"image": placed(VALUES), "mask": placed(mask)})["image"]
+    torch.testing.assert_close(image.as_tensor(), VALUES[:, 7:13, 3:15, 10:11])
+
+
+def test_a_grid_around_no_mask_is_told() -> None:
+    with pytest.raises(ValueError, match="is to lie around the mask of the scan, which has none"):
+        CaseGridd("image", CaseGrid(region="mask"))({"image": placed(VALUES)})
+
+
+def test_another_region_is_told() -> None:
+    with pytest.raises(ValueError, match="region is expected to be one of whole, foreground, mask, got body"):
+        CaseGrid(region="body")
+
+
+def test_the_whole_field_of_view_stays_where_it_is_asked_for() -> None:
+    scan = placed(VALUES, PADDING, -1024.0)
+    image = CaseGridd("image", CaseGrid(region="whole", orientation="fixed", fill=7.0))({"image": scan})["image"]
+    assert image.shape == scan.shape
+    assert torch.equal(image.as_tensor() == 7.0, scan.as_tensor() == -1024.0)
+
+
+def test_normalizations_of_monai_see_the_image_alone() -> None:
+    grid = CaseGrid(orientation="fixed", normalization=ScaleIntensityRange(0, 1000, 0, 1))
+    image = CaseGridd("image", grid)({"image": placed(VALUES)})["image"]
+    torch.testing.assert_close(image.as_tensor(), VALUES / 1000)
