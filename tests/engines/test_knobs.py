@@ -82,7 +82,6 @@ def test_words_of_the_command_line_are_what_they_mean(word: str, default: Any, m
         ("word", 1, "average", "a word, got 1"),
         ("windows", [400, 40], [[400, 40]], r"a list such as \[\[400, 40\]\], got"),
         ("held_out", 3, None, "a name, got 3"),
-        ("border", "abc", "constant", "one of constant, edge, got abc"),
         ("compile", "abc", None, "one of .*eager.*, got abc"),
         ("epochs", 10**400, 600, "a whole number from 1 to 1000000, got 1000"),
         ("other", 1.5, 2, "a whole number, got 1.5"),
