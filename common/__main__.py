@@ -1,4 +1,4 @@
-"""The command line: `python -m common apply|compare|difference_maps|label|pack|... [-- --help]`."""
+"""The command line: `python -m common apply|compare|difference_maps|label|pack|prepare|... [-- --help]`."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -9,6 +9,7 @@ import fire
 import torch
 
 from common import metrics, reports
+from common.data import prepare
 from common.engines import Segmenter, as_written, check_device, check_ending, check_flags, label_scans, one_sentence
 from common.handlers import pack_mean_weights, pack_weights
 from common.io import (
@@ -242,5 +243,5 @@ def _named(weights: str) -> tuple[str, str]:
 
 
 if __name__ == "__main__":
-    commands = (apply, compare, compare_results, difference_maps, label, learning_curves, pack)
+    commands = (apply, compare, compare_results, difference_maps, label, learning_curves, pack, one_sentence()(prepare))
     fire.Fire({command.__name__: as_written(command) for command in commands})

@@ -13,3 +13,4 @@ from .pairs import PAIR_KEYS as PAIR_KEYS
 from .pairs import PHASE_KEYS as PHASE_KEYS
 from .pairs import both_directions as both_directions
 from .pairs import read_pairs as read_pairs
+from .prepare import prepare as prepare

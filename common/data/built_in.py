@@ -6,11 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from common.io import InputError
-from common.phantoms import heart_phantom, torso_phantom, write_phantom
+from common.phantoms import PhantomPair, chest_phantom, heart_phantom, torso_phantom, write_phantom
 
 from .pairs import read_pairs
 
-PHANTOMS = ("torso", "heart")
+PHANTOMS: dict[str, Callable[[], PhantomPair]] = {
+    "torso": torso_phantom,
+    "heart": heart_phantom,
+    "chest": chest_phantom,
+}
 
 
 class OnDemand(Sequence):
@@ -49,7 +53,8 @@ def pairs_or_built_in(
     Args:
         folder: of the built-in pair.
         datalist: see `read_pairs`.
-        phantom: the built-in pair: "torso", two scans of a patient, or "heart", two phases of one slice.
+        phantom: the built-in pair: "torso", two scans of a patient, "heart", two phases of one slice, or "chest", two
+            phases of a breath.
         pair: see `read_pairs`.
 
     Returns:
@@ -66,5 +71,5 @@ def pairs_or_built_in(
 
 
 def _write_built_in(folder: Path, phantom: str) -> list[dict[str, Any]]:
-    paths = write_phantom(heart_phantom() if phantom == "heart" else torso_phantom(), folder)
+    paths = write_phantom(PHANTOMS[phantom](), folder)
     return read_pairs(**{key: path for key, path in paths.items() if key != "displacement"})

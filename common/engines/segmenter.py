@@ -82,7 +82,7 @@ class Segmenter:
                 f"The network in {path} takes {self.net.in_channels} windows, got {len(chosen['windows'])}: "
                 f"{chosen['windows']}."
             )
-        grid = CaseGrid(chosen["pixdim"], region="whole", normalization=WindowsToChannels(chosen["windows"]))
+        grid = CaseGrid(chosen["pixdim"], region="whole", fill=0.0, normalization=WindowsToChannels(chosen["windows"]))
         self.prepare = CaseGridd("image", grid)
         self.inferer = SlidingWindowInferer(chosen["spatial_size"], mode="gaussian")
 

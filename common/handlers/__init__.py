@@ -9,6 +9,7 @@ from .pack_weights import pack_mean_weights as pack_mean_weights
 from .pack_weights import pack_weights as pack_weights
 from .pair_results import PairResults as PairResults
 from .progress import Progress as Progress
+from .progressive_levels import progressive_levels as progressive_levels
 from .schedules import constant as constant
 from .schedules import cosine as cosine
 from .schedules import exponential as exponential

@@ -1,5 +1,6 @@
-"""Scans with known truth: a torso and a beating heart."""
+"""Scans with known truth: a torso, a beating heart and a breathing chest."""
 
+from .chest import chest_phantom as chest_phantom
 from .heart import heart_phantom as heart_phantom
 from .torso import PhantomPair as PhantomPair
 from .torso import torso_phantom as torso_phantom

@@ -4,6 +4,8 @@ from .affine import affine_displacement as affine_displacement
 from .bspline import bspline as bspline
 from .bspline import bspline_displacement as bspline_displacement
 from .compose import compose as compose
+from .deformed_pair import DeformedPair as DeformedPair
+from .deformed_pair import deformed_pair as deformed_pair
 from .frames import displacement_from_world as displacement_from_world
 from .frames import displacement_to_world as displacement_to_world
 from .frames import ras_to_lps as ras_to_lps
@@ -21,6 +23,8 @@ from .invert import invert_points as invert_points
 from .jacobian import folding_percent as folding_percent
 from .jacobian import jacobian_determinant as jacobian_determinant
 from .jacobian import sdlogj as sdlogj
+from .random_spline import RandomSpline as RandomSpline
+from .random_spline import approximating_spline as approximating_spline
 from .resample import average_voxels as average_voxels
 from .resample import resample as resample
 from .resize import resize_ddf as resize_ddf
@@ -28,6 +32,9 @@ from .resize import resize_image as resize_image
 from .sample import sample as sample
 from .smooth import mean_filter as mean_filter
 from .smooth import window_sum as window_sum
+from .spline_field import SplineField as SplineField
+from .spline_field import compose_splines as compose_splines
+from .spline_field import interpolating_spline as interpolating_spline
 from .surroundings import content_box as content_box
 from .surroundings import level_padding as level_padding
 from .thin_plate_spline import thin_plate_spline_displacement as thin_plate_spline_displacement

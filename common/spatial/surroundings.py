@@ -37,7 +37,7 @@ def content_box(image: Tensor) -> tuple[slice, ...]:
         image: `(1, 1, *spatial)`.
 
     Returns:
-        One slice a spatial axis; the whole scan where it is not padded or nearly nothing would stay.
+        One slice a spatial axis; the whole scan where it is not padded, or nearly nothing or one value would stay.
 
     Raises:
         TypeError: if the image is not a tensor.
@@ -53,6 +53,9 @@ def content_box(image: Tensor) -> tuple[slice, ...]:
     if not values:
         return whole
     other = ~torch.isin(image[0, 0], torch.tensor(values, dtype=image.dtype, device=image.device))
+    rest = image[0, 0][other]
+    if len(rest) == 0 or bool(rest.min() == rest.max()):  # such as of a mask: what surrounds it is all its contrast
+        return whole
     box = [_extent(other.movedim(axis, 0)) for axis in range(other.ndim)]
     if any(part.stop - part.start < FEWEST for part in box):
         return whole

@@ -1,14 +1,18 @@
 """MONAI dictionary transforms: from two scans to one network input, and from its ddf to everything warped."""
 
+from .bore_mask import BoreMaskd as BoreMaskd
+from .bore_mask import bore_mask as bore_mask
 from .case_grid import CaseGrid as CaseGrid
 from .case_grid import CaseGridd as CaseGridd
 from .clocked_compose import ClockedCompose as ClockedCompose
 from .extent import CheckExtentd as CheckExtentd
+from .gradient_magnitude import GradientMagnitude as GradientMagnitude
 from .initial_transform import InitialTransformd as InitialTransformd
 from .keep_start import KeepStartd as KeepStartd
 from .largest_component import keep_largest_component as keep_largest_component
 from .load_points import LoadPointsd as LoadPointsd
 from .load_scans import LoadScansd as LoadScansd
+from .lung_box import lung_box as lung_box
 from .measure import MeasureRegistrationd as MeasureRegistrationd
 from .native_field import NativeFieldd as NativeFieldd
 from .native_field import native_displacement as native_displacement
@@ -19,6 +23,9 @@ from .normalize_percentiles import normalize_percentiles as normalize_percentile
 from .organ_labels import OrganLabelsd as OrganLabelsd
 from .organ_labels import map_labels as map_labels
 from .pair_grid import PairGridd as PairGridd
+from .random_deformation import PAIR_KEYS as PAIR_KEYS
+from .random_deformation import RandDeformedPaird as RandDeformedPaird
+from .random_deformation import RandSplineDeformd as RandSplineDeformd
 from .random_field_of_view import RandFieldOfViewd as RandFieldOfViewd
 from .study_pair import StudyPaird as StudyPaird
 from .warp import PulledPoints as PulledPoints

@@ -19,9 +19,10 @@ from common.io import grid_of
 from common.spatial import Grid, center_of, place_centered, resample, sample
 
 from .content import Content, box_grid, content_of
+from .lung_box import lung_box
 from .working_grid import resize_grid, slices_last, working_grid
 
-REGIONS = ("whole", "foreground", "mask")
+REGIONS = ("whole", "foreground", "mask", "lungs")
 AROUND = 0.25  # of the size of a mask, on each side of it
 MAXIMUM_VOXELS = 2**22
 Normalization = Callable[..., Tensor]
@@ -34,7 +35,7 @@ class CaseGrid:
         spacing: mm; see `working_grid`.
         spatial_size: voxels of the grid around the middle of the region; None for the whole region.
         region: what the grid covers: "whole", the field of view of the scan; "foreground", what was scanned in it, see
-            `content_of`; "mask", the box of its mask and a quarter more on each side.
+            `content_of`; "mask", the box of its mask and a quarter more on each side; "lungs", see `lung_box`.
         fill: value of the normalized image beyond what was scanned; None continues the border, so that the end of a
             scan is no edge to align.
         normalization: of an image, ``(1, *grid)``; may add channels. One that has an argument ``inside`` is told where
@@ -72,9 +73,7 @@ class CaseGrid:
         Raises:
             ValueError: if the region is a mask, and the scan has none; and whatever `working_grid` raises.
         """
-        covered = content.frame if self.region == "whole" else content.grid
-        if self.region == "mask":
-            covered = _around_mask(content)
+        covered = self._covered(content)
         grid = working_grid(covered, self.spacing, self.maximum_voxels, self.orientation)
         grid = slices_last(grid, covered) if self.orientation == "fixed" else grid
         if self.spatial_size is None:
@@ -82,6 +81,14 @@ class CaseGrid:
         if self.orientation == "fixed" and self.spacing is None:
             return resize_grid(grid, self.spatial_size)  # nothing is interpolated
         return place_centered(self.spatial_size, grid.affine[:-1, :-1], center_of(covered))
+
+    def _covered(self, content: Content) -> Grid:
+        if self.region == "mask":
+            return _around_mask(content)
+        if self.region == "lungs":
+            scan = MetaTensor(content.image[0], affine=content.grid.affine_3d())
+            return box_grid(content.grid, lung_box(scan))
+        return content.frame if self.region == "whole" else content.grid
 
     def finish(self, image: Tensor, inside: Tensor) -> Tensor:
         """Normalize an image, ``(1, *grid)``, and fill it where it was not scanned."""

@@ -6,7 +6,7 @@ import nibabel as nib
 import pytest
 
 from common.data import OnDemand, built_in, pairs_or_built_in
-from common.phantoms import torso_phantom
+from common.phantoms import chest_phantom, torso_phantom
 
 
 def test_pairs_or_built_in_reads_what_is_given(tmp_path: Path) -> None:
@@ -17,7 +17,7 @@ def test_pairs_or_built_in_reads_what_is_given(tmp_path: Path) -> None:
 
 
 def test_pairs_or_built_in_writes_the_phantom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(built_in, "torso_phantom", lambda: torso_phantom((20, 18, 22), (8.0, 8.0, 8.0), 2.0))
+    monkeypatch.setitem(built_in.PHANTOMS, "torso", lambda: torso_phantom((20, 18, 22), (8.0, 8.0, 8.0), 2.0))
     pairs = pairs_or_built_in(str(tmp_path / "out"), None, fixed_image=None, moving_image=None)
     assert len(pairs) == 1
     assert not list(tmp_path.iterdir())  # until a pair is asked for
@@ -38,8 +38,15 @@ def test_pairs_or_built_in_writes_the_heart(tmp_path: Path) -> None:
     (pair,) = pairs_or_built_in(tmp_path, phantom="heart")
     assert nib.load(pair["fixed_image"]).shape == (192, 160)
     assert len(pair) == 6
-    with pytest.raises(ValueError, match="expects 'phantom' to be one of torso, heart, got brain"):
+    with pytest.raises(ValueError, match="expects 'phantom' to be one of torso, heart, chest, got brain"):
         pairs_or_built_in(tmp_path, phantom="brain")
+
+
+def test_pairs_or_built_in_writes_the_chest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(built_in.PHANTOMS, "chest", lambda: chest_phantom((50, 38, 44), (7.0, 6.6, 6.0)))
+    (pair,) = pairs_or_built_in(tmp_path, phantom="chest")
+    assert nib.load(pair["moving_image"]).shape == (50, 38, 44)
+    assert len(pair) == 6
 
 
 def test_list_on_demand_is_made_once() -> None:

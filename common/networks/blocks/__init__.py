@@ -4,6 +4,8 @@ from .folding_convolution import FoldingConvolution as FoldingConvolution
 from .gradient_stages import Decoder as Decoder
 from .gradient_stages import Encoder as Encoder
 from .padding import even_padding as even_padding
+from .running_norm import RunningBatchNorm2d as RunningBatchNorm2d
+from .running_norm import RunningBatchNorm3d as RunningBatchNorm3d
 from .spline_transformers import BSplineTransformer as BSplineTransformer
 from .spline_transformers import ThinPlateSplineTransformer as ThinPlateSplineTransformer
 from .traced import Traced as Traced

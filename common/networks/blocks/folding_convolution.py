@@ -12,7 +12,10 @@ from monai.networks.blocks import Convolution
 from torch import Tensor, nn
 from torch.nn.modules.module import _has_any_global_hook
 
+from .running_norm import RunningBatchNorm2d, RunningBatchNorm3d
+
 CONVOLVE = {nn.Conv2d: F.conv2d, nn.Conv3d: F.conv3d}
+NORMS = (nn.BatchNorm2d, nn.BatchNorm3d, RunningBatchNorm2d, RunningBatchNorm3d)
 HOOKS = ("_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks")
 
 
@@ -55,7 +58,7 @@ class FoldingConvolution(Convolution):
         if [*adn._modules] != ["N", "A"]:
             return False
         norm = adn.N
-        if type(conv) not in CONVOLVE or type(norm) not in (nn.BatchNorm2d, nn.BatchNorm3d) or norm.training:
+        if type(conv) not in CONVOLVE or type(norm) not in NORMS or norm.training:
             return False
         layers = (conv, adn, norm)
         changed = any(getattr(layer, hooks) for layer in layers for hooks in HOOKS)

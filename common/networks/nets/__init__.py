@@ -2,9 +2,12 @@
 
 from .coupled_convex_net import CoupledConvexNet as CoupledConvexNet
 from .dirnet import DIRNet as DIRNet
+from .displacement_unet import DisplacementUNet as DisplacementUNet
 from .feature_extractor import FEATURES as FEATURES
 from .feature_extractor import select_features as select_features
 from .feature_net import SelfTrainingFeatureNet as SelfTrainingFeatureNet
+from .progressive_unet import ProgressiveUNet as ProgressiveUNet
+from .progressive_unet import plain_weights as plain_weights
 from .segmentation_unet import SegmentationUNet as SegmentationUNet
 from .segmentation_unet import load_segmentation_unet as load_segmentation_unet
 from .symmetric_gradient_net import GradientPrediction as GradientPrediction

@@ -39,7 +39,7 @@ class Released:
     def __init__(self, recorded: Recorded) -> None:
         self.recorded = recorded
         units = torch.tensor(recorded["images"]).float()[:, 0] / 1000 * 500  # Hounsfield, (2, *spatial)
-        self.image = self.config().get_parsed_content("intensities")({"image": units})["image"][None]
+        self.image = self.config().get_parsed_content("normalization")(units)[None]
         self.labels = torch.tensor(recorded["segs"]).long()[:, None]
         self.features = self._load_features()
 
