@@ -104,14 +104,16 @@ PROGRAMS: dict[str, Callable[[Pair, Path, int], None]] = {"syn": syn, "greedy": 
 
 def measure(data: dict[Any, Any], folder: Path) -> dict[str, Any]:
     """Measure the files a program left, as the bundles do; roughness only where its field warps as the program did."""
+    field = read_field(folder / FIELD)
+    still = Field(torch.zeros_like(field.displacement), field.grid)
     data = {
         **data,
         "warped_image": read_scan(folder / IMAGE),
         "warped_label": read_scan(folder / LABEL, label=True),
+        "unaligned_image": warp_scan(data["moving_image"], still),
+        "unaligned_label": warp_scan(data["moving_label"], still, "nearest"),
+        "displacement_field": MetaTensor(field.displacement[0], affine=field.grid.affine),
     }
-    field = read_field(folder / FIELD)
-    ddf = displacement_from_world(field.displacement, field.grid.affine)[0]
-    data["pred"] = MetaTensor(ddf, affine=field.grid.affine)
     metrics = MeasureRegistrationd()(data)["metrics"]
     again = warp_scan(data["moving_label"], field, "nearest").as_tensor()
     row = {f"{name}_{moment}": metrics[name][moment] for name in ("dice", "hd95_mm") for moment in ("before", "after")}

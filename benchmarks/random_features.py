@@ -18,7 +18,8 @@ from monai.utils import set_determinism
 
 from common.data import read_pairs
 from common.metrics import dice_per_label, jacobian_summary
-from common.transforms import NativeFieldd, WarpToFixedd
+from common.spatial import displacement_from_world
+from common.transforms import NativeFieldd, WarpToFixedd, field_of
 
 CONFIGS = Path(__file__).parents[1] / "bundles" / "abdomen_ct_self_training" / "configs"
 FILES = [str(CONFIGS / "inference.json"), str(CONFIGS / "variants" / "paper.json")]
@@ -30,7 +31,8 @@ def measure(data: dict, pred: torch.Tensor) -> dict[str, float]:
     maps = [done[key].as_tensor()[0] for key in ("fixed_label", "moving_label", "warped_label")]
     labels = sorted((set(maps[0].unique().tolist()) & set(maps[1].unique().tolist())) - {0})
     scores = dice_per_label(maps[2], maps[0], labels)
-    summary = jacobian_summary(done["pred"].as_tensor()[None].float())
+    field = field_of(done["displacement_field"])
+    summary = jacobian_summary(displacement_from_world(field.displacement, field.grid.affine))
     return {"dice": sum(scores.values()) / len(scores), **{k: float(summary[k]) for k in ("folding_percent", "sdlogj")}}
 
 

@@ -14,10 +14,20 @@ from monai.data import MetaTensor
 
 from common.__main__ import apply, compare, compare_results, difference_maps, label, learning_curves, pack
 from common.engines import SegmenterSettings
-from common.io import Field, format_points, read_points, read_scan, save_scan, save_text, write_field, write_table
+from common.io import (
+    Field,
+    format_points,
+    grid_of,
+    read_points,
+    read_scan,
+    save_scan,
+    save_text,
+    write_field,
+    write_table,
+)
 from common.networks.nets import SegmentationUNet
-from common.spatial import Grid
-from common.transforms import field_of, move_points, pull_points, warp_scan
+from common.spatial import Grid, displacement_to_world
+from common.transforms import move_points, pull_points, warp_scan
 
 SHAPE = (9, 8, 10)
 AFFINE = torch.tensor([[0.0, -3, 0, 10], [2, 0, 0, 20], [0, 0, 1.5, -30], [0, 0, 0, 1]]).double()
@@ -38,13 +48,19 @@ class Files(NamedTuple):
         return str(self.folder / "out" / name)
 
 
+def world(ddf: torch.Tensor, affine: torch.Tensor) -> Field:
+    """A field given in voxels of its grid."""
+    grid = grid_of(MetaTensor(ddf, affine=affine))
+    return Field(displacement_to_world(ddf[None], grid.affine), grid, affine if len(grid.shape) == 2 else None)
+
+
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
     """A smooth field, and a moving scan, label map and points, the scan with a flipped axis."""
     folder = tmp_path_factory.mktemp("apply")
     grid = torch.from_numpy(np.indices(SHAPE)).float()
     ddf = torch.stack([0.8 * torch.sin(0.3 * grid.sum(0) + c) for c in range(3)])
-    field = field_of(MetaTensor(ddf, affine=AFFINE))
+    field = world(ddf, AFFINE)
     image = MetaTensor(50 * torch.sin(grid.sum(0, keepdim=True) / 3) + 60, affine=MOVING_AFFINE)
     write_field(folder / "field.nii.gz", field)
     for name, values, dtype in (("image", image, "float32"), ("label", (image > 60) + 1.0, "uint8")):
@@ -164,7 +180,7 @@ def test_apply_inverse_marks_voxels_where_the_field_folds(files: Files, tmp_path
     """Along the third axis it goes forth, back and forth again, to 0, 2, 3.5, 3, 2.5, 4, 6, 7, 8, 9."""
     ddf = torch.zeros(3, *SHAPE)
     ddf[2] = torch.tensor([0.0, 1.0, 1.5, 0.0, -1.5, -1.0, 0.0, 0.0, 0.0, 0.0])
-    write_field(tmp_path / "field.nii.gz", field_of(MetaTensor(ddf, affine=AFFINE)))
+    write_field(tmp_path / "field.nii.gz", world(ddf, AFFINE))
     ones = MetaTensor(torch.ones(1, *SHAPE), affine=AFFINE, meta={"stored_dtype": "uint8"})
     save_scan(tmp_path / "ones.nii.gz", ones)
     output = str(tmp_path / "out.nii.gz")
@@ -184,7 +200,7 @@ def test_apply_keeps_the_place_and_the_axes_of_a_slice(inverse: bool, place: boo
     affine[:3, 3] = torch.tensor([10.0, 20.0, 33.0])
     if not place:
         affine[2] = torch.tensor([0.0, 0.0, 1.0, 0.0])
-    write_field(tmp_path / "field.nii.gz", field_of(MetaTensor(torch.full((2, 8, 9), 0.3), affine=affine)))
+    write_field(tmp_path / "field.nii.gz", world(torch.full((2, 8, 9), 0.3), affine))
     scan = MetaTensor(torch.rand(1, 8, 9), affine=affine, meta={"stored_dtype": "float32", "one_slice": True})
     save_scan(tmp_path / "scan.nii.gz", scan)
     apply(str(tmp_path / "field.nii.gz"), str(tmp_path / "a.nii"), image=str(tmp_path / "scan.nii.gz"), inverse=inverse)

@@ -5,15 +5,13 @@ MONAI's loaders give a 4-D file whole, once for every slice and time that is wan
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import nibabel as nib
 import numpy as np
 import torch
 from monai.data import MetaTensor
 from numpy.typing import NDArray
 
-from common.io import InputError
+from common.io import InputError, read_nifti
 
 from .cases import Case
 
@@ -92,15 +90,14 @@ def _slices(folder: Path, patient: str) -> list[Case]:
 def _read(path: Path) -> tuple[NDArray, NDArray]:
     """Array and RAS affine of a 4-D file."""
     try:
-        scan: Any = nib.load(path)
-        array = np.asanyarray(scan.dataobj)
+        array, affine = read_nifti(path)
     except Exception as error:  # every damage raises its own kind of error
         raise InputError(f"{path} cannot be read as an image: it is damaged, or no NIfTI.") from error
     if array.ndim != 4:
         raise InputError(f"{path} is expected to be 4-D (x, y, slice, phase), got the shape {array.shape}.")
     if array.dtype.kind not in "buif" or not np.isfinite(array).all():
         raise InputError(f"{path} is expected to hold finite numbers, one per voxel, got {array.dtype}.")
-    return array, scan.affine
+    return array, affine
 
 
 def _slice(array: NDArray, dtype: type, affine: NDArray) -> MetaTensor:

@@ -1,7 +1,7 @@
 """Running bundles: what MONAI's engines do not express, and the checks of the command line."""
 
 from .answering_compose import AnsweringCompose as AnsweringCompose
-from .averaging_inferer import AveragingInferer as AveragingInferer
+from .augmentation_inferer import TestTimeAugmentationInferer as TestTimeAugmentationInferer
 from .batch import moving_and_fixed_label as moving_and_fixed_label
 from .batch import predicted_ddf as predicted_ddf
 from .batch import prepare_pair_batch as prepare_pair_batch
@@ -15,6 +15,8 @@ from .command_line import check_device as check_device
 from .command_line import check_options as check_options
 from .command_line import command_line_pairs as command_line_pairs
 from .deformed_batch import DeformedPairBatch as DeformedPairBatch
+from .label_postprocessing import label_postprocessing as label_postprocessing
+from .label_preprocessing import label_preprocessing as label_preprocessing
 from .label_scans import label_scans as label_scans
 from .pair_augmentation import pair_augmentation as pair_augmentation
 from .path_option import as_written as as_written
@@ -24,8 +26,12 @@ from .processes import leave_processes as leave_processes
 from .processes import place_network as place_network
 from .processes import process_device as process_device
 from .processes import start as start
+from .provenance import provenance as provenance
 from .registration import register_pairs as register_pairs
+from .registration_evaluator import registration_evaluator as registration_evaluator
 from .registration_metrics import registration_metrics as registration_metrics
+from .registration_postprocessing import registration_postprocessing as registration_postprocessing
+from .registration_preprocessing import registration_preprocessing as registration_preprocessing
 from .segmenter import Segmenter as Segmenter
 from .segmenter import SegmenterSettings as SegmenterSettings
 from .segmenter import merge_true_labels as merge_true_labels

@@ -26,7 +26,7 @@ def check_options(
     """Check what was given for a run, before anything is read or computed.
 
     Args:
-        output_dir: folder of the results; made if it is not there.
+        output_dir: folder of the results; made only when there are some.
         device: where to compute.
         features: see `common.networks.nets.select_features`; None where a bundle has no choice of them.
         checkpoint: weights; needed unless the features do without.
@@ -64,10 +64,12 @@ def check_device(device: str | torch.device) -> torch.device:
 
 
 def _check_folder(folder: Path) -> None:
-    """Find out by writing: permission bits say nothing to an administrator."""
+    """Find out by writing, and leave nothing: permission bits say nothing to an administrator."""
     try:
-        with fresh_folder(folder):
-            pass
+        whole = folder.resolve()
+        there = next(each for each in (whole, *whole.parents) if each.exists())
+        with fresh_folder(there) as part:
+            (part / whole.relative_to(there)).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OSError(f"--output_dir {folder} cannot be written: {error.strerror}.") from error
 

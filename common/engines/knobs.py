@@ -78,12 +78,10 @@ RANGES: Mapping[str, Range] = {
     "organs": Range(1, 1000),
     "overlap_weight": WEIGHT,
     "pairs_per_epoch": Range(1, 10**9),
-    "passes": Range(1, 1000),
     "pixdim": Range(1e-3, 1e3, counts=(2, 3)),
     "quarter_turn_probability": SHARE,
     "regularization": WEIGHT,  # where it is no component
     "regularization_weight": WEIGHT,
-    "remainder": SHARE,
     "residual_weight": SHARE,
     "rotation_degrees": DEGREES,
     "samples": Range(1, 1000),

@@ -11,6 +11,7 @@ from common.io import InputError
 from ._references import references
 
 RENAMED = {
+    "intensities": "normalization",
     "keypoints": "keypoint_keys",
     "labels": "label_keys",
     "pairs": "pairing",

@@ -10,6 +10,7 @@ from monai.data import MetaTensor
 from numpy.typing import NDArray
 
 from common.io import grid_of
+from common.spatial import displacement_from_world
 
 from .figure import registration_report
 
@@ -21,8 +22,8 @@ def write_report(path: str | Path, data: Mapping[Hashable, Any]) -> None:
 
     Args:
         path: PNG file to write.
-        data: ``fixed_image unaligned_image warped_image``, ``pred`` (ddf on the fixed grid), ``metrics``; label maps of
-            these names where given.
+        data: ``fixed_image unaligned_image warped_image displacement_field metrics``; label maps of these names where
+            given.
 
     Raises:
         OSError: if the file cannot be written.
@@ -36,7 +37,7 @@ def write_report(path: str | Path, data: Mapping[Hashable, Any]) -> None:
         to_canonical(fixed),
         before,
         warped,
-        field_to_canonical(data["pred"]),
+        field_to_canonical(data["displacement_field"]),
         [float(grid_of(fixed).spacing[axis]) for axis in order],
         labels=labels if "warped" in labels and "fixed" in labels else None,
         title_lines=[str(data.get("pair", "Registration"))],
@@ -51,10 +52,10 @@ def to_canonical(image: MetaTensor) -> NDArray:
     return np.asarray(nib.orientations.apply_orientation(image.as_tensor()[0].numpy(), orientation))
 
 
-def field_to_canonical(ddf: MetaTensor) -> NDArray:
-    """Reorder and flip a ddf ``(d, *spatial)``, components with their axes."""
-    orientation, order = canonical_orientation(ddf)
-    components = ddf.as_tensor().numpy()
+def field_to_canonical(displacement: MetaTensor) -> NDArray:
+    """Turn a field ``(d, *spatial)``, LPS mm, into voxels along R, A (and S), components with their axes."""
+    orientation, order = canonical_orientation(displacement)
+    components = displacement_from_world(displacement.as_tensor()[None], grid_of(displacement).affine)[0].numpy()
     return np.stack(
         [nib.orientations.apply_orientation(components[axis], orientation) * orientation[axis, 1] for axis in order]
     )

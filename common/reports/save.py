@@ -1,6 +1,7 @@
 """The files of one registered pair."""
 
 import json
+import time
 from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,18 +20,17 @@ class SaveRegistrationd(Transform):
     """Write what a registration gives, in the fixed scan's grid: the contract of every bundle.
 
     ``displacement_field.nii.gz``, ``warped_image.nii.gz``, ``warped_label.nii.gz`` and ``warped_keypoints`` (where
-    given, in the format of the moving ones), ``report.png`` and ``metrics.json``. They replace those of an earlier
-    result as a whole, see `common.io.write_together`: none of it is left, and other files of the folder stay.
+    given, in the format of the moving ones), ``report.png`` and, last, ``metrics.json``: its seconds contain the
+    writing of the others. They replace those of an earlier result as a whole, see `common.io.write_together`: none of
+    it is left, and other files of the folder stay.
 
     Args:
-        output_dir: folder of the results; a pair with a name (``pair``) gets a folder in it.
-        provenance: written to ``metrics.json`` as it is: bundle, version, weights, device, settings; what else a pair
-            was made of (``made_of``, JSON) is added to it.
+        output_dir: folder of the results; a pair with a name (``pair``) gets a folder in it. What the pair was made of
+            (``made_of``, JSON) is recorded with what was measured.
     """
 
-    def __init__(self, output_dir: str | Path, provenance: Mapping[str, Any]) -> None:
+    def __init__(self, output_dir: str | Path) -> None:
         self.output_dir = Path(output_dir)
-        self.provenance = dict(provenance)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Write the files.
@@ -39,39 +39,45 @@ class SaveRegistrationd(Transform):
             InputError: if the field, an image or a figure is not finite.
             OSError: if a file cannot be written; an earlier result stays as it was.
         """
-        for key, name in (("pred", "displacement field"), ("warped_image", "warped image")):
+        for key, name in (("displacement_field", "displacement field"), ("warped_image", "warped image")):
             if not bool(torch.as_tensor(data[key]).isfinite().all()):
                 raise InputError(
                     f"The {name} is not finite, and no result is written: are the weights damaged, or the intensities?"
                 )
-        record = format_record(self._record(data))
-        write_together(
-            self.output_dir / str(data.get("pair", "")), RESULT_FILES, lambda folder: _write(folder, data, record)
-        )
+
+        format_record(_record(data))  # whether it can be written, before anything is
+
+        def write(folder: Path) -> None:
+            _write(folder, data)
+            save_text(folder / RECORD, format_record(_record(data)))
+
+        write_together(self.output_dir / str(data.get("pair", "")), RESULT_FILES, write)
         return dict(data)
 
-    def _record(self, data: Mapping[Hashable, Any]) -> dict[str, Any]:
-        seconds = {name: float(value) for name, value in data["seconds"].items()}
-        made_of = self.provenance | json.loads(data.get("made_of", "{}"))
-        record = {**data["metrics"], "seconds": {"total": sum(seconds.values()), **seconds}, **made_of}
-        if "spatial_dims" in record.get("settings", {}):  # where none were asked for, those of the pair
-            record["settings"] = {**record["settings"], "spatial_dims": len(data["pred"])}
-        return record | {"files": _names(data)}
+
+def _record(data: Mapping[Hashable, Any]) -> dict[str, Any]:
+    seconds = {name: float(value) for name, value in data["seconds"].items()}
+    seconds["write"] = time.perf_counter() - float(data["clock"])
+    made_of = json.loads(data.get("made_of", "{}"))
+    record = {**data["metrics"], "seconds": {"total": sum(seconds.values()), **seconds}, **made_of}
+    if "spatial_dims" in record.get("settings", {}):  # where none were asked for, those of the pair
+        record["settings"] = {**record["settings"], "spatial_dims": len(data["displacement_field"])}
+    return record | {"files": _names(data)}
 
 
 def _names(data: Mapping[Hashable, Any]) -> list[str]:
     """The files of this result but its record."""
     there = [name for name in RESULT_FILES if name.removesuffix(".nii.gz") in data]
     points = [_points_name(data)] if "warped_keypoints" in data else []
-    return ["displacement_field.nii.gz", *there, *points, "report.png"]
+    return [*there, *points, "report.png"]
 
 
 def _points_name(data: Mapping[Hashable, Any]) -> str:
     return f"warped_keypoints{points_suffix(str(data['moving_keypoints_file']))}"
 
 
-def _write(folder: Path, data: Mapping[Hashable, Any], record: str) -> None:
-    write_field(folder / "displacement_field.nii.gz", field_of(data["pred"]))
+def _write(folder: Path, data: Mapping[Hashable, Any]) -> None:
+    write_field(folder / "displacement_field.nii.gz", field_of(data["displacement_field"]))
     for key in ("warped_image", "warped_label"):
         if key in data:
             save_scan(folder / f"{key}.nii.gz", data[key])
@@ -80,4 +86,3 @@ def _write(folder: Path, data: Mapping[Hashable, Any], record: str) -> None:
         labels = data.get("moving_keypoints_labels", ())
         save_text(path, format_points(path, torch.as_tensor(data["warped_keypoints"]), labels))
     write_report(folder / "report.png", data)
-    save_text(folder / RECORD, record)

@@ -4,6 +4,7 @@ from .bore_mask import BoreMaskd as BoreMaskd
 from .bore_mask import bore_mask as bore_mask
 from .case_grid import CaseGrid as CaseGrid
 from .case_grid import CaseGridd as CaseGridd
+from .clocked_compose import ClockedCompose as ClockedCompose
 from .extent import CheckExtentd as CheckExtentd
 from .gradient_magnitude import GradientMagnitude as GradientMagnitude
 from .initial_transform import InitialTransformd as InitialTransformd
@@ -13,7 +14,6 @@ from .load_points import LoadPointsd as LoadPointsd
 from .load_scans import LoadScansd as LoadScansd
 from .lung_box import lung_box as lung_box
 from .measure import MeasureRegistrationd as MeasureRegistrationd
-from .milestone import Milestoned as Milestoned
 from .native_field import NativeFieldd as NativeFieldd
 from .native_field import native_displacement as native_displacement
 from .normalize_foreground import NormalizeForeground as NormalizeForeground
@@ -33,6 +33,7 @@ from .warp import field_of as field_of
 from .warp import invert_field as invert_field
 from .warp import move_points as move_points
 from .warp import pull_points as pull_points
+from .warp import sample_scan as sample_scan
 from .warp import warp_scan as warp_scan
 from .warp_to_fixed import WarpToFixedd as WarpToFixedd
 from .windows import WindowsToChannels as WindowsToChannels

@@ -17,42 +17,39 @@ from common.metrics import (
     normalized_mutual_information,
     target_registration_error,
 )
-from common.transforms.warp import field_of, move_points, warp_scan
+from common.spatial import displacement_from_world
+from common.transforms.warp import field_of, move_points
 
 
 class MeasureRegistrationd(Transform):
-    """Measure a registered pair before (as the headers have it) and after.
+    """Measure a registered pair before (as the headers have it) and after, see `WarpToFixedd`.
 
     Adds ``metrics``: ``start`` (why the pre-alignment is what it is), ``similarity``, ``folding_percent``, ``sdlogj``;
     with both label maps ``dice`` and ``hd95_mm`` over the labels that both scans have, with both sets of key points
-    ``tre_mm``, with those of the moving scan ``warped_keypoints``: how many, and the names of those that are undefined;
-    and ``unaligned_image`` and ``unaligned_label``, the moving scan on the fixed grid without any registration. What
-    cannot be computed is None.
+    ``tre_mm``, with those of the moving scan ``warped_keypoints``: how many, and the names of those that are undefined.
+    What cannot be computed is None.
     """
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Measure."""
-        field = field_of(data["pred"])
-        still = Field(torch.zeros_like(field.displacement), field.grid)
-        done = {**data, "unaligned_image": warp_scan(data["moving_image"], still)}
+        field = field_of(data["displacement_field"])
         fixed_image = data["fixed_image"].as_tensor()
         metrics: dict[str, Any] = {"start": json.loads(data["start"])} if "start" in data else {}
         if "fixed_label" in data and "moving_label" in data:
-            done["unaligned_label"] = warp_scan(data["moving_label"], still, "nearest")
-            metrics |= _measure_labels(done)
+            metrics |= _measure_labels(data)
         if "fixed_keypoints" in data and "moving_keypoints" in data:
             metrics |= _measure_points(data, field)
         if "warped_keypoints" in data:
             warped = Points(torch.as_tensor(data["warped_keypoints"]), tuple(data.get("moving_keypoints_labels", ())))
             metrics["warped_keypoints"] = {"count": len(warped.positions), "undefined": warped.undefined}
-        moments = {"before": done["unaligned_image"], "after": data["warped_image"]}
+        moments = {"before": data["unaligned_image"], "after": data["warped_image"]}
         metrics["similarity"] = {
             moment: _number(normalized_mutual_information(fixed_image, image.as_tensor()))
             for moment, image in moments.items()
         } | {"name": "normalized mutual information"}
-        summary = jacobian_summary(data["pred"].as_tensor()[None].float())
+        summary = jacobian_summary(displacement_from_world(field.displacement, field.grid.affine))
         metrics |= {name: _number(summary[name]) for name in ("folding_percent", "sdlogj")}
-        return {**done, "metrics": metrics}
+        return {**data, "metrics": metrics}
 
 
 def _measure_labels(data: Mapping[Hashable, Any]) -> dict[str, Any]:

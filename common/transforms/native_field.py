@@ -4,12 +4,11 @@ from collections.abc import Hashable, Mapping
 from typing import Any
 
 import torch
-from monai.config import KeysCollection
 from monai.data import MetaTensor
-from monai.transforms import MapTransform
+from monai.transforms import Transform
 
 from common.io import ONE_SLICE, InputError, grid_of
-from common.spatial import Grid, displacement_from_world, displacement_to_world, identity_grid, ras_to_lps, sample
+from common.spatial import Grid, displacement_to_world, identity_grid, ras_to_lps, sample
 
 
 def native_displacement(ddf: torch.Tensor, working: Grid, fixed: Grid, matrix: torch.Tensor) -> torch.Tensor:
@@ -33,19 +32,23 @@ def native_displacement(ddf: torch.Tensor, working: Grid, fixed: Grid, matrix: t
     return torch.einsum("ij,bj...->bi...", matrix[:-1, :-1].float(), inner) + outer.float()
 
 
-class NativeFieldd(MapTransform):
-    """Replace the network's ddf by the field on the fixed scan's own grid.
+class NativeFieldd(Transform):
+    """Make of the network's ddf the one field of a pair, on the fixed scan's own grid.
 
     Args:
-        keys: the ddf, ``pred``: ``(d, *working)``, working voxels; ``image`` holds the working grid.
+        key: the ddf, ``pred``: ``(d, *working)``, working voxels; ``image`` holds the working grid.
+        field_key: name of the field.
         reference: the fixed scan.
 
-    The result holds the whole way, pre-alignment included: ``(d, *fixed)``, voxels of the fixed grid, MetaTensor with
-    the fixed affine.
+    Adds ``displacement_field``, the whole way, pre-alignment included: ``(d, *fixed)``, LPS mm, MetaTensor with the
+    fixed affine; see `common.transforms.field_of`. The ddf stays what it is.
     """
 
-    def __init__(self, keys: KeysCollection = "pred", reference: str = "fixed_image") -> None:
-        super().__init__(keys)
+    def __init__(
+        self, key: str = "pred", field_key: str = "displacement_field", reference: str = "fixed_image"
+    ) -> None:
+        self.key = key
+        self.field_key = field_key
         self.reference = reference
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
@@ -54,16 +57,11 @@ class NativeFieldd(MapTransform):
         Raises:
             InputError: if the network's answer is not finite.
         """
-        done = dict(data)
         reference = data[self.reference]
-        fixed = grid_of(reference)
-        for key in self.keys:
-            ddf = torch.as_tensor(data[key]).as_subclass(torch.Tensor).detach().cpu()[None]
-            if not bool(ddf.isfinite().all()):
-                raise InputError("The displacement is not finite: are the weights damaged, or the intensities extreme?")
-            matrix = torch.as_tensor(data["initial_transform"], dtype=torch.float64)
-            displacement = native_displacement(ddf, grid_of(data["image"]), fixed, matrix)
-            voxels = displacement_from_world(displacement, fixed.affine)[0]
-            meta = {ONE_SLICE: reference.meta.get(ONE_SLICE, False)}
-            done[key] = MetaTensor(voxels, affine=reference.affine, meta=meta)
-        return done
+        ddf = torch.as_tensor(data[self.key]).as_subclass(torch.Tensor).detach().cpu()[None]
+        if not bool(ddf.isfinite().all()):
+            raise InputError("The displacement is not finite: are the weights damaged, or the intensities extreme?")
+        matrix = torch.as_tensor(data["initial_transform"], dtype=torch.float64)
+        displacement = native_displacement(ddf, grid_of(data["image"]), grid_of(reference), matrix)[0]
+        meta = {ONE_SLICE: reference.meta.get(ONE_SLICE, False)}
+        return {**data, self.field_key: MetaTensor(displacement, affine=reference.affine, meta=meta)}

@@ -35,14 +35,28 @@ def warp_scan(image: MetaTensor, field: Field, mode: str = "bilinear") -> MetaTe
         ``(1, *fixed)`` with the fixed affine and the meta data of ``image``. Outside the moving scan, and where the
         field is NaN, it holds the scan's minimum, with "nearest" 0.
     """
+    moving = grid_of(image).affine
+    positions = field.grid.map_to(moving) + displacement_from_world(field.displacement, moving)
+    return sample_scan(image, positions, field.affine_3d, mode)
+
+
+def sample_scan(image: MetaTensor, positions: torch.Tensor, affine: torch.Tensor, mode: str = "bilinear") -> MetaTensor:
+    """Look a moving scan up where the voxels of the fixed one lie in it.
+
+    Args:
+        image: see `warp_scan`.
+        positions: ``(1, d, *fixed)``, voxels of ``image``; NaN for nowhere.
+        affine: of the fixed scan, RAS, ``(4, 4)``.
+        mode: see `warp_scan`.
+
+    Returns:
+        See `warp_scan`.
+    """
     values = image.as_tensor()
     fill = 0.0 if mode == "nearest" else float(values.min())
-    moving = grid_of(image).affine
-    coordinates = field.grid.map_to(moving) + displacement_from_world(field.displacement, moving)
-    coordinates = coordinates.nan_to_num(nan=FAR)
-    warped = sample(values[None], coordinates, mode=mode, padding="inside", fill=fill)[0]
+    warped = sample(values[None], positions.nan_to_num(nan=FAR), mode=mode, padding="inside", fill=fill)[0]
     meta = {key: value for key, value in image.meta.items() if key != "affine"}
-    return MetaTensor(warped, affine=field.affine_3d, meta=meta)
+    return MetaTensor(warped, affine=affine, meta=meta)
 
 
 def move_points(points: torch.Tensor, field: Field) -> torch.Tensor:
@@ -122,8 +136,8 @@ def _pull_voxels(targets: torch.Tensor, field: Field) -> PulledPoints:
     return PulledPoints(found.points[0].masked_fill((outside | folded)[:, None], torch.nan), outside, folded)
 
 
-def field_of(pred: MetaTensor) -> Field:
-    """The field in the world of a ddf in voxels of its grid, ``(d, *spatial)``."""
-    grid = grid_of(pred)
-    place = pred.affine.double().cpu() if len(grid.shape) == 2 else None
-    return Field(displacement_to_world(pred.as_tensor()[None].float(), grid.affine), grid, place)
+def field_of(displacement: MetaTensor) -> Field:
+    """The field of a pair, from its entry ``displacement_field``: ``(d, *fixed)``, LPS mm, with the fixed affine."""
+    grid = grid_of(displacement)
+    place = displacement.affine.double().cpu() if len(grid.shape) == 2 else None
+    return Field(displacement.as_tensor()[None], grid, place)

@@ -1,16 +1,18 @@
 """Everything of the moving scan, brought onto the fixed one."""
 
 import logging
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import torch
 from monai.config import KeysCollection
+from monai.data import MetaTensor
 from monai.transforms import MapTransform
 
-from common.io import ONE_SLICE
+from common.io import ONE_SLICE, Field, grid_of
+from common.spatial import displacement_from_world
 
-from .warp import field_of, pull_points, warp_scan
+from .warp import field_of, pull_points, sample_scan
 from .without_partner import points_without_partner
 
 logger = logging.getLogger("common")
@@ -22,29 +24,52 @@ class WarpToFixedd(MapTransform):
     Args:
         keys: ``moving_image``, ``moving_label``, ``moving_keypoints``: label maps by the nearest neighbor, points by
             inversion.
-        ddf_key: displacement on the fixed grid, ``(d, *fixed)``, voxels.
+        field_key: the field, see `NativeFieldd`.
+        unaligned: bring scans and label maps over as their headers have it, too, without any registration.
 
     Adds ``warped_image``, ``warped_label`` and ``warped_keypoints``; these are NaN where there is no single place, see
-    `pull_points`.
+    `pull_points`. On request, ``unaligned_image`` and ``unaligned_label``.
     """
 
-    def __init__(self, keys: KeysCollection, ddf_key: str = "pred") -> None:
+    def __init__(self, keys: KeysCollection, field_key: str = "displacement_field", unaligned: bool = False) -> None:
         super().__init__(keys, allow_missing_keys=True)
-        self.ddf_key = ddf_key
+        self.field_key = field_key
+        self.unaligned = unaligned
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Warp."""
         done = dict(data)
-        pred = data[self.ddf_key]
-        field = field_of(pred)
+        field = field_of(data[self.field_key])
+        scans = []
         for key in self.key_iterator(done):
-            name = str(key).replace("moving", "warped")
-            if name.endswith("keypoints"):
-                pulled = pull_points(torch.as_tensor(data[key]).double(), field)
-                done[name] = pulled.points
-                if text := points_without_partner(pulled, data.get(f"{key}_labels", ())):
-                    logger.warning("  %s: %s", data.get(f"{key}_file", key), text)
+            if str(key).endswith("keypoints"):
+                done[str(key).replace("moving", "warped")] = _pull(data, key, field)
             else:
-                done[name] = warp_scan(data[key], field, "nearest" if name.endswith("label") else "bilinear")
-                done[name].meta[ONE_SLICE] = pred.meta.get(ONE_SLICE, False)
-        return done
+                scans.append(str(key))
+        return done | self._warp(data, scans, field)
+
+    def _warp(self, data: Mapping[Hashable, Any], keys: Sequence[str], field: Field) -> dict[str, MetaTensor]:
+        """Where the fixed voxels lie in the moving scan is computed once: its label map has the same grid."""
+        one_slice = data[self.field_key].meta.get(ONE_SLICE, False)
+        warped: dict[str, MetaTensor] = {}
+        moving, positions = torch.empty(0), {}
+        for key in keys:
+            affine = grid_of(data[key]).affine
+            if not torch.equal(affine, moving):
+                start = field.grid.map_to(affine)
+                positions = {"unaligned": start} if self.unaligned else {}
+                positions["warped"] = start + displacement_from_world(field.displacement, affine)
+                moving = affine
+            for name, places in positions.items():
+                mode = "nearest" if key.endswith("label") else "bilinear"
+                scan = sample_scan(data[key], places, field.affine_3d, mode)
+                scan.meta[ONE_SLICE] = one_slice
+                warped[key.replace("moving", name)] = scan
+        return warped
+
+
+def _pull(data: Mapping[Hashable, Any], key: Hashable, field: Field) -> torch.Tensor:
+    pulled = pull_points(torch.as_tensor(data[key]).double(), field)
+    if text := points_without_partner(pulled, data.get(f"{key}_labels", ())):
+        logger.warning("  %s: %s", data.get(f"{key}_file", key), text)
+    return pulled.points

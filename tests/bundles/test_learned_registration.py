@@ -39,10 +39,10 @@ def blobs(tmp_path: Path) -> dict[str, str]:
 
 
 # What the network still sees between warped bodies without the texture of a hippocampus takes some of the gain back.
-@pytest.mark.parametrize(("remainder", "gain"), [(0.0, 0.05), (0.5, 0.02)])
-def test_shipped_weights_register(blobs: dict[str, str], tmp_path: Path, remainder: float, gain: float) -> None:
+@pytest.mark.parametrize(("weight", "gain"), [(0.0, 0.05), (0.5, 0.02)])
+def test_shipped_weights_register(blobs: dict[str, str], tmp_path: Path, weight: float, gain: float) -> None:
     assert (BUNDLE / "models" / "model.pt").stat().st_size < LIMIT
-    register(tmp_path / "result", **blobs, remainder=remainder)
+    register(tmp_path / "result", **blobs, residual_weight=weight)
     metrics = json.loads((tmp_path / "result" / "metrics.json").read_text())
     assert metrics["dice"]["after"] > metrics["dice"]["before"] + gain
     assert metrics["folding_percent"] < 0.5
@@ -59,6 +59,14 @@ def test_both_directions_are_written_on_their_own_grids(blobs: dict[str, str], t
     for name, grid in (("forward", (36, 50, 34)), ("reverse", (34, 50, 34))):
         assert nib.load(tmp_path / "both" / name / "displacement_field.nii.gz").shape == (*grid, 1, 3)
     assert (tmp_path / "both" / "summary.csv").is_file()
+
+
+def test_weights_of_another_network_are_told_once(blobs: dict[str, str], tmp_path: Path) -> None:
+    """Before any pair is looked at, and not pair by pair."""
+    given = {"datalist": [blobs, blobs], "multiplier": 3}
+    with pytest.raises(ValueError, match=r"^The weights in .*model\.pt do not fit the network: \d+ of \d+ are missing"):
+        register(tmp_path / "result", **given)
+    assert not (tmp_path / "result").exists()
 
 
 def test_absent_weights_are_told(blobs: dict[str, str], tmp_path: Path) -> None:

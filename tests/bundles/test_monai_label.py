@@ -12,7 +12,9 @@ import torch
 from monai.bundle import ConfigParser, run
 from monai.transforms import Compose
 
+from common.engines import AnsweringCompose
 from common.io import read_scan
+from common.transforms import StudyPaird
 
 BUNDLES = Path(__file__).parents[2] / "bundles"
 FINE_TUNING = [
@@ -30,10 +32,11 @@ def test_label_is_that_of_the_command_line(name: str, phantom: dict[str, str], t
 
     parser = ConfigParser(ConfigParser.load_config_file(str(config)))  # as in the server, without the metadata
     parser.update(options)
-    study_pair, *rest = parser["pre_transforms"][0]["transforms"]
-    assert study_pair["_target_"] == "common.transforms.StudyPaird"
-    parser["pre_transforms#0#transforms"] = rest
-    data = Compose(parser.get_parsed_content("pre_transforms"))({"image": pair["fixed_image"], **pair})
+    (answering,) = parser.get_parsed_content("pre_transforms")
+    study_pair, preprocessing = answering.transforms
+    assert isinstance(answering, AnsweringCompose)
+    assert isinstance(study_pair, StudyPaird)
+    data = preprocessing({"image": pair["fixed_image"], **pair})
     network = parser.get_parsed_content("network_def").eval()
     if "checkpoint" in parser and (BUNDLES / name / "models" / "model.pt").is_file():
         network.load_state_dict(torch.load(BUNDLES / name / "models" / "model.pt", weights_only=True))

@@ -13,9 +13,9 @@ from monai.data import MetaTensor
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from common.io import Field, read_field, write_field
-from common.spatial import Grid, ras_to_lps, voxel_to_world
-from common.transforms import field_of, invert_field, move_points, pull_points, warp_scan
+from common.io import Field, grid_of, read_field, write_field
+from common.spatial import Grid, displacement_to_world, ras_to_lps, voxel_to_world
+from common.transforms import invert_field, move_points, pull_points, warp_scan
 
 CENTER = np.array([14.0, -30.0, 52.0])  # RAS, mm; not the origin, where mistakes would hide
 SUFFIXES = ("mha", "nrrd", "nii.gz")
@@ -33,6 +33,12 @@ def affine_of(
     return affine
 
 
+def world(ddf: MetaTensor) -> Field:
+    """A field given in voxels of its grid."""
+    grid = grid_of(ddf)
+    return Field(displacement_to_world(ddf.as_tensor()[None], grid.affine), grid, ddf.affine if ddf.ndim == 3 else None)
+
+
 class Pair(NamedTuple):
     """Two scans that overlap in part, and a field between them."""
 
@@ -42,7 +48,7 @@ class Pair(NamedTuple):
 
     @property
     def field(self) -> Field:
-        return field_of(self.pred)
+        return world(self.pred)
 
 
 def make_pair(fixed: tuple[tuple[int, ...], tuple], moving: tuple[tuple[int, ...], tuple]) -> Pair:
@@ -215,7 +221,7 @@ def test_convention_field_file_holds_lps_millimeters(tmp_path: Path) -> None:
     affine[:2, :2] = [[-2, 1], [1, 2]]
     ddf = torch.zeros(3, 5, 6, 7)
     ddf[0] = 1
-    write_field(tmp_path / "field.nii.gz", field_of(MetaTensor(ddf, affine=torch.from_numpy(affine))))
+    write_field(tmp_path / "field.nii.gz", world(MetaTensor(ddf, affine=torch.from_numpy(affine))))
     vectors = np.asarray(nib.Nifti1Image.from_filename(tmp_path / "field.nii.gz").dataobj)
     np.testing.assert_array_equal(vectors[1, 2, 3, 0], [2, -1, 0])
 

@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 
 from common.data import PairDataset, find_cine_slices
+from common.io import read_nifti
 
 SHAPE = (5, 6, 3, 4)
 AFFINE = np.array([[0.0, -1.3, 0.5, 7], [1.2, 0, 0, -8], [0, 0.2, 9, 30], [0, 0, 0, 1]])
@@ -52,6 +53,14 @@ def test_convention_find_cine_slices_places_each_slice(folder: Path) -> None:
     np.testing.assert_allclose(case["image"].affine.numpy() @ pixel, AFFINE @ [3, 4, 2, 1], atol=1e-5)
 
 
+def test_convention_find_cine_slices_knows_the_unit_of_a_header(folder: Path) -> None:
+    image = nib.Nifti1Image(IMAGE, np.diag([1e3, 1e3, 1e3, 1]) @ AFFINE)
+    image.header.set_xyzt_units("micron")
+    nib.save(image, folder / "p2_image.nii.gz")
+    case = next(case for case in find_cine_slices(folder)["training"] if case["name"] == "p2_slice0_phase0")
+    np.testing.assert_allclose(case["image"].affine.numpy(), AFFINE, atol=1e-4)
+
+
 def test_find_cine_slices_validates_on_annotated_pairs(folder: Path) -> None:
     validation = find_cine_slices(folder)["validation"]
     assert [case["name"][3:] for case in validation] == [
@@ -61,8 +70,8 @@ def test_find_cine_slices_validates_on_annotated_pairs(folder: Path) -> None:
 
 
 def test_find_cine_slices_reads_each_file_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    read, load = [], nib.load
-    monkeypatch.setattr("nibabel.load", lambda path: read.append(path) or load(path))
+    read: list[Path] = []
+    monkeypatch.setattr("common.data.cine_slices.read_nifti", lambda path: read.append(path) or read_nifti(path))
     find_cine_slices(folder, "none")
     assert len(read) == len(set(read)) == 5
 

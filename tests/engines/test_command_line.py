@@ -71,9 +71,13 @@ def test_check_options_rejects_an_absent_gpu(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
-def test_check_options_makes_the_folder(tmp_path: Path) -> None:
-    check_options(str(tmp_path / "new" / "out"), "cpu")
-    assert (tmp_path / "new" / "out").is_dir()
+@pytest.mark.parametrize("name", ["out", "new/out", "new/../../out", "out/"])
+def test_check_options_leaves_no_folder(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    check_options(name, "cpu")
+    check_options(tmp_path / "here" / name, "cpu")
+    assert [path.name for path in tmp_path.rglob("*")] == ["here"]
 
 
 @pytest.mark.parametrize("name", ["file", "file/out"])

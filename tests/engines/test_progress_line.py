@@ -7,7 +7,7 @@ import time
 import pytest
 import torch
 
-from common.engines import AveragingInferer, SliceBySliceInferer
+from common.engines import SliceBySliceInferer, TestTimeAugmentationInferer
 from common.engines.progress_line import ProgressLine
 from common.optimization import listening
 
@@ -54,6 +54,6 @@ def test_progress_line_in_a_terminal_is_written_over(
 def test_inferers_tell_their_passes_and_slices() -> None:
     lines: list[tuple[str, int, int]] = []
     with listening(lambda *line: lines.append(line)):
-        AveragingInferer(passes=3)(torch.rand(1, 2, 5, 6, 7), lambda image: torch.zeros(1, 3, 5, 6, 7))
+        TestTimeAugmentationInferer(samples=3)(torch.rand(1, 2, 5, 6, 7), lambda image: torch.zeros(1, 3, 5, 6, 7))
         SliceBySliceInferer(2)(torch.rand(1, 2, 5, 6, 3), lambda image: torch.zeros(len(image), 2, 5, 6))
     assert lines == [("pass", 1, 3), ("pass", 2, 3), ("slice", 2, 3), ("slice", 3, 3)]

@@ -16,7 +16,7 @@ from monai.data import Dataset
 from monai.engines import SupervisedEvaluator
 from monai.transforms import Transform
 
-from common.engines import AveragingInferer, register_pairs, sentence
+from common.engines import TestTimeAugmentationInferer, register_pairs, sentence
 from common.engines._configuration import configuration_digest
 from common.io import InputError
 from common.networks.nets import CoupledConvexNet
@@ -170,9 +170,9 @@ def test_register_pairs_does_again_what_another_network_made(
 
 def test_configuration_digest_sees_settings_and_no_state() -> None:
     nets = [CoupledConvexNet(), CoupledConvexNet().eval(), CoupledConvexNet(instance_iterations=5)]
-    digests = [configuration_digest(net, AveragingInferer()) for net in nets]
+    digests = [configuration_digest(net, TestTimeAugmentationInferer()) for net in nets]
     assert digests[0] == digests[1] != digests[2]
-    assert configuration_digest(nets[0], AveragingInferer(passes=2)) != digests[0]
+    assert configuration_digest(nets[0], TestTimeAugmentationInferer(samples=2)) != digests[0]
 
 
 def test_register_pairs_does_not_care_for_the_device(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

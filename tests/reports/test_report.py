@@ -11,6 +11,7 @@ from monai.data import MetaTensor
 
 from common.reports import report, write_report
 from common.reports.report import field_to_canonical, to_canonical
+from common.spatial import displacement_to_world
 
 SHAPE = (5, 6, 7)
 RAS = np.diag([2.0, 3, 4, 1])
@@ -26,12 +27,13 @@ def stored(array: np.ndarray, orientation: list[tuple[int, int]]) -> MetaTensor:
 
 
 def stored_field(orientation: list[tuple[int, int]]) -> MetaTensor:
-    """The same field in voxels of such a grid: components move and flip with their axes."""
+    """The same field on such a grid, LPS mm: in voxels, components move and flip with their axes."""
     parts = [stored(component, orientation) for component in DDF]
     moved = [torch.empty(0)] * 3
     for axis, (new, sign) in enumerate(orientation):
         moved[new] = parts[axis].as_tensor()[0] * sign
-    return MetaTensor(torch.stack(moved), affine=parts[0].affine)
+    affine = parts[0].affine
+    return MetaTensor(displacement_to_world(torch.stack(moved)[None], affine)[0], affine=affine)
 
 
 @pytest.mark.parametrize("orientation", ORIENTATIONS)
@@ -41,13 +43,13 @@ def test_convention_to_canonical_is_ras(orientation: list[tuple[int, int]]) -> N
 
 @pytest.mark.parametrize("orientation", ORIENTATIONS)
 def test_convention_field_to_canonical_is_ras(orientation: list[tuple[int, int]]) -> None:
-    np.testing.assert_array_equal(field_to_canonical(stored_field(orientation)), DDF)
+    np.testing.assert_allclose(field_to_canonical(stored_field(orientation)), DDF, atol=1e-6)
 
 
 def measured(orientation: list[tuple[int, int]], **more: Any) -> dict[str, Any]:
     images = {f"{name}_image": stored(VALUES, orientation) for name in ("fixed", "unaligned", "warped")}
     metrics = {"similarity": {"before": 1.1, "after": None}, "folding_percent": 0.0, "sdlogj": 0.25}
-    return {**images, "pred": stored_field(orientation), "metrics": metrics, **more}
+    return {**images, "displacement_field": stored_field(orientation), "metrics": metrics, **more}
 
 
 @pytest.mark.parametrize("orientation", ORIENTATIONS)
@@ -70,7 +72,7 @@ def test_write_report_hands_over_ras(
     for name in ("fixed", "before", "warped"):
         np.testing.assert_array_equal(given[name], VALUES)
         np.testing.assert_array_equal(given["labels"][name], VALUES > 0)
-    np.testing.assert_array_equal(given["displacement"], DDF)
+    np.testing.assert_allclose(given["displacement"], DDF, atol=1e-6)
     assert given["spacing"] == pytest.approx([2, 3, 4])
     assert given["title_lines"][0] == "1_a_b"
     assert given["placed"]

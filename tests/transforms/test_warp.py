@@ -5,7 +5,14 @@ import torch
 from monai.data import MetaTensor
 
 from common.io import Field
-from common.spatial import Grid, displacement_from_world, identity_grid, ras_to_lps, voxel_to_world
+from common.spatial import (
+    Grid,
+    displacement_from_world,
+    displacement_to_world,
+    identity_grid,
+    ras_to_lps,
+    voxel_to_world,
+)
 from common.transforms import field_of, invert_field, move_points, pull_points, warp_scan
 
 AFFINE = torch.tensor([[0.0, -3, 0, 10], [2, 0, 0, 20], [0, 0, 1.5, -30], [0, 0, 0, 1]]).double()
@@ -14,22 +21,37 @@ GRID = Grid(SHAPE, AFFINE)
 IMAGE = MetaTensor(torch.rand(1, *SHAPE) + 1, affine=AFFINE, meta={"stored_dtype": "int16"})
 
 
-def constant(voxels: tuple[float, ...]) -> MetaTensor:
+def world(ddf: torch.Tensor) -> Field:
+    """A field given in voxels."""
+    return Field(displacement_to_world(ddf[None], AFFINE), Grid(tuple(ddf.shape[1:]), AFFINE))
+
+
+def voxels(*components: float) -> torch.Tensor:
     """A ddf that is the same everywhere."""
-    return MetaTensor(torch.tensor(voxels).view(3, 1, 1, 1).expand(3, *SHAPE).clone(), affine=AFFINE)
+    return torch.tensor(components).float().view(3, 1, 1, 1).expand(3, *SHAPE).clone()
+
+
+def constant(components: tuple[float, ...]) -> Field:
+    return world(voxels(*components))
 
 
 def test_field_of_by_hand() -> None:
-    """One voxel along the first axis is 2 mm to the front, which LPS counts backwards."""
-    field = field_of(constant((1, 0, 0)))
-    assert field.displacement.shape == (1, 3, *SHAPE)
-    assert field.displacement[0, :, 1, 2, 3].tolist() == [0, -2, 0]
+    displacement = MetaTensor(torch.rand(3, *SHAPE), affine=AFFINE)
+    field = field_of(displacement)
+    assert torch.equal(field.displacement, displacement.as_tensor()[None])
     assert field.grid.shape == SHAPE
     assert torch.equal(field.grid.affine, AFFINE)
+    assert field.place is None
+
+
+def test_field_of_a_slice_keeps_its_place() -> None:
+    field = field_of(MetaTensor(torch.rand(2, 5, 6), affine=AFFINE))
+    assert torch.equal(field.grid.affine, AFFINE[[0, 1, 3]][:, [0, 1, 3]])
+    assert torch.equal(field.affine_3d, AFFINE)
 
 
 def test_warp_scan_with_a_zero_field_is_the_identity() -> None:
-    warped = warp_scan(IMAGE, field_of(constant((0, 0, 0))))
+    warped = warp_scan(IMAGE, constant((0, 0, 0)))
     torch.testing.assert_close(warped.as_tensor(), IMAGE.as_tensor(), atol=1e-5, rtol=0)
     assert warped.meta["stored_dtype"] == "int16"
     assert torch.equal(warped.affine, AFFINE)
@@ -38,14 +60,14 @@ def test_warp_scan_with_a_zero_field_is_the_identity() -> None:
 @pytest.mark.parametrize("mode", ["bilinear", "nearest"])
 def test_warp_scan_with_an_integer_field_is_a_shift(mode: str) -> None:
     image = MetaTensor(torch.arange(210).reshape(1, *SHAPE).float() + 5, affine=AFFINE)
-    warped = warp_scan(image, field_of(constant((1, -2, 0))), mode)
+    warped = warp_scan(image, constant((1, -2, 0)), mode)
     torch.testing.assert_close(warped.as_tensor()[0, :-1, 2:], image.as_tensor()[0, 1:, :-2], atol=1e-3, rtol=0)
     assert (warped[0, -1] == (5 if mode == "bilinear" else 0)).all()
 
 
 def test_warp_scan_of_a_label_map_keeps_its_type() -> None:
     label = MetaTensor(torch.randint(1, 9, (1, *SHAPE), dtype=torch.int32), affine=AFFINE)
-    warped = warp_scan(label, field_of(constant((0, 0, 1))), "nearest")
+    warped = warp_scan(label, constant((0, 0, 1)), "nearest")
     assert warped.dtype == torch.int32
     assert torch.equal(warped.as_tensor()[..., :-1], label.as_tensor()[..., 1:])
     assert (warped[..., -1] == 0).all()
@@ -54,7 +76,7 @@ def test_warp_scan_of_a_label_map_keeps_its_type() -> None:
 def test_warp_scan_uses_the_grid_of_the_moving_scan() -> None:
     """A scan stored in another order of axes warps alike."""
     turned = MetaTensor(IMAGE.as_tensor().permute(0, 3, 1, 2), affine=AFFINE[:, [2, 0, 1, 3]])
-    field = field_of(constant((0.3, -0.4, 0.7)))
+    field = constant((0.3, -0.4, 0.7))
     torch.testing.assert_close(
         warp_scan(turned, field).as_tensor(), warp_scan(IMAGE, field).as_tensor(), atol=1e-5, rtol=0
     )
@@ -62,17 +84,17 @@ def test_warp_scan_uses_the_grid_of_the_moving_scan() -> None:
 
 def test_move_points_by_hand() -> None:
     points = torch.tensor([[-10.0, -20.0, -30.0]])
-    moved = move_points(points, field_of(constant((1, 1, 2))))
+    moved = move_points(points, constant((1, 1, 2)))
     assert moved.dtype == torch.float64
     assert moved.tolist() == [[-10 + 3, -20 - 2, -30 + 3]]
 
 
 def test_move_points_interpolates_linearly() -> None:
-    ddf = constant((0, 0, 0))
+    ddf = voxels(0, 0, 0)
     ddf[2] = torch.arange(7.0)  # 0 to 6 voxels of 1.5 mm along the third axis
     points = voxel_to_world(torch.tensor([[1.0, 2.0, 3.25]]).double(), ras_to_lps(AFFINE))
     torch.testing.assert_close(
-        move_points(points, field_of(ddf)) - points, torch.tensor([[0, 0, 3.25 * 1.5]]).double(), atol=1e-5, rtol=0
+        move_points(points, world(ddf)) - points, torch.tensor([[0, 0, 3.25 * 1.5]]).double(), atol=1e-5, rtol=0
     )
 
 
@@ -87,7 +109,7 @@ def test_pull_points_with_a_large_linear_field() -> None:
 
 def test_pull_points_takes_any_floating_type() -> None:
     points = torch.tensor([[-8.0, -24.0, -25.0]])
-    pulled = pull_points(points, field_of(constant((1, 0, 0)))).points
+    pulled = pull_points(points, constant((1, 0, 0))).points
     torch.testing.assert_close(pulled, torch.tensor([[-8.0, -22.0, -25.0]]).double(), atol=1e-4, rtol=0)
 
 
@@ -103,17 +125,17 @@ def test_pull_points_far_apart_in_the_world() -> None:
 
 def test_pull_points_leaves_undefined_points_undefined() -> None:
     points = torch.tensor([[torch.nan] * 3, [-8.0, -24.0, -25.0]])
-    pulled = pull_points(points, field_of(constant((0, 0, 0))))
+    pulled = pull_points(points, constant((0, 0, 0)))
     assert pulled.points.isnan().all(dim=1).tolist() == [True, False]
     assert not (pulled.outside | pulled.folded).any()
-    assert move_points(points, field_of(constant((0, 0, 0)))).isnan().all(dim=1).tolist() == [True, False]
+    assert move_points(points, constant((0, 0, 0))).isnan().all(dim=1).tolist() == [True, False]
 
 
 def folding_field() -> Field:
     """Along the third axis it goes forth, back and forth again, to 0, 2, 3.5, 3, 2.5, 4, 6."""
-    ddf = constant((0.0, 0.0, 0.0))
+    ddf = voxels(0, 0, 0)
     ddf[2] = torch.tensor([0.0, 1.0, 1.5, 0.0, -1.5, -1.0, 0.0])
-    return field_of(ddf)
+    return world(ddf)
 
 
 def test_pull_points_marks_what_the_field_reaches_several_times() -> None:
@@ -149,7 +171,7 @@ def test_invert_field_is_the_inverse_of_a_strongly_bent_one() -> None:
     k0 = k - a * torch.sin(w * (i - j))
     j0 = j - a * torch.sin(w * i)
     i0 = i - a * torch.sin(w * j0)
-    inverse, _ = invert_field(field_of(MetaTensor(ddf, affine=AFFINE)), grid)
+    inverse, _ = invert_field(world(ddf), grid)
     voxels = displacement_from_world(inverse.displacement, AFFINE)[0]
     known = ~voxels.isnan().any(dim=0)
     error = (voxels - torch.stack([i0 - i, j0 - j, k0 - k])).norm(dim=0)[known]
@@ -165,7 +187,7 @@ def test_invert_field_of_a_translation() -> None:
     affine = torch.diag(torch.tensor([2.0, 2, 2, 1])).double()
     affine[:3, 3] = torch.tensor([-1.0, 22, -26])
     grid = Grid((4, 3, 2), affine)
-    inverse, pulled = invert_field(field_of(constant((1, 1, 2))), grid)
+    inverse, pulled = invert_field(constant((1, 1, 2)), grid)
     assert inverse.displacement.shape == (1, 3, 4, 3, 2)
     assert inverse.displacement.dtype == torch.float32
     assert inverse.grid is grid

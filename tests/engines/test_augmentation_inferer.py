@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from common.engines import AveragingInferer
+from common.engines import TestTimeAugmentationInferer
 from common.spatial import compose, warp
 
 
@@ -28,22 +28,22 @@ def blob(i: float, j: float) -> Tensor:
     return torch.exp(-distance / 8)[None, None]
 
 
-def test_one_pass_is_the_network() -> None:
+def test_one_sample_is_the_network() -> None:
     image = torch.cat([blob(15, 17), blob(18, 15)], dim=1)
-    assert torch.equal(AveragingInferer(1)(image, Matcher()), Matcher()(image))
+    assert torch.equal(TestTimeAugmentationInferer(1)(image, Matcher()), Matcher()(image))
 
 
 def test_poses_are_taken_back_from_the_answers() -> None:
     """Every answer brings the center of the blob onto itself, and so does their mean: at the center it is exact."""
     image = torch.cat([blob(15, 17), blob(18, 15)], dim=1).expand(2, -1, -1, -1)
-    ddf = AveragingInferer(6)(image, Matcher())
+    ddf = TestTimeAugmentationInferer(6)(image, Matcher())
     assert ddf.shape == (2, 2, 32, 36)
     torch.testing.assert_close(ddf[0, :, 15, 17], torch.tensor([3.0, -2.0]), atol=0.05, rtol=0)
     assert (warp(image[:, 1:], ddf) - image[:, :1]).abs().mean() < 0.01
 
 
 def test_average_is_that_of_composed_fields() -> None:
-    inferer = AveragingInferer(2, seed=3)
+    inferer = TestTimeAugmentationInferer(2, seed=3)
     seen = []
 
     def network(image: Tensor) -> Tensor:
@@ -61,24 +61,26 @@ def test_average_is_that_of_composed_fields() -> None:
     torch.testing.assert_close(ddf, expected, atol=1e-4, rtol=0)
 
 
-@pytest.mark.parametrize(("remainder", "expected"), [(0.0, 0.5), (0.5, 0.625), (1.0, 0.75)])
-def test_share_of_what_is_left_is_added(remainder: float, expected: float) -> None:
+@pytest.mark.parametrize(("weight", "expected"), [(0.0, 0.5), (0.5, 0.625), (1.0, 0.75)])
+def test_share_of_what_is_left_is_added(weight: float, expected: float) -> None:
     """A network that finds half of every shift finds a quarter of the first one in what it left."""
     image = torch.cat([blob(15, 17), blob(18, 15)], dim=1)
     matcher = Matcher()
-    ddf = AveragingInferer(1, remainder=remainder)(image, lambda pair: matcher(pair) / 2)
+    ddf = TestTimeAugmentationInferer(1, residual_weight=weight)(image, lambda pair: matcher(pair) / 2)
     torch.testing.assert_close(ddf[0, :, 15, 17], expected * torch.tensor([3.0, -2.0]), atol=0.01, rtol=0)
 
 
 def test_three_dimensions() -> None:
-    assert AveragingInferer(3)(torch.rand(1, 2, 8, 9, 10), lambda x: x.new_zeros(1, 3, 8, 9, 10)).shape[1] == 3
+    assert (
+        TestTimeAugmentationInferer(3)(torch.rand(1, 2, 8, 9, 10), lambda x: x.new_zeros(1, 3, 8, 9, 10)).shape[1] == 3
+    )
 
 
-def test_no_passes_raise() -> None:
-    with pytest.raises(ValueError, match="'passes' of 1 or more, got 0"):
-        AveragingInferer(0)
+def test_no_samples_raise() -> None:
+    with pytest.raises(ValueError, match="'samples' of 1 or more, got 0"):
+        TestTimeAugmentationInferer(0)
 
 
 def test_more_than_is_left_raises() -> None:
-    with pytest.raises(ValueError, match="'remainder' from 0 to 1, got 2"):
-        AveragingInferer(remainder=2)
+    with pytest.raises(ValueError, match="'residual_weight' from 0 to 1, got 2"):
+        TestTimeAugmentationInferer(residual_weight=2)

@@ -1,0 +1,55 @@
+"""From the files of a pair to the input of a network, the same for every bundle."""
+
+from monai.config import KeysCollection
+
+from common.transforms import (
+    CaseGrid,
+    CheckExtentd,
+    ClockedCompose,
+    InitialTransformd,
+    LoadPointsd,
+    LoadScansd,
+    PairGridd,
+)
+
+IMAGE_KEYS = ("fixed_image", "moving_image")
+LABEL_KEYS = ("fixed_label", "moving_label", "fixed_mask", "moving_mask")
+KEYPOINT_KEYS = ("fixed_keypoints", "moving_keypoints")
+
+
+def registration_preprocessing(
+    case_grid: CaseGrid,
+    spatial_dims: int | None = 3,
+    initial_transform: str = "affine",
+    largest_extent_mm: float | None = None,
+    bytes_per_voxel: float = 0.0,
+    image_keys: KeysCollection = IMAGE_KEYS,
+    label_keys: KeysCollection = LABEL_KEYS,
+    keypoint_keys: KeysCollection = KEYPOINT_KEYS,
+) -> ClockedCompose:
+    """Build the way of a pair from its files to the network's ``image``.
+
+    Args:
+        case_grid: how a scan is brought onto its grid and normalized.
+        spatial_dims: see `common.transforms.LoadScansd`.
+        initial_transform: see `common.transforms.InitialTransformd`.
+        largest_extent_mm: see `common.transforms.CheckExtentd`.
+        bytes_per_voxel: see `common.transforms.PairGridd`.
+        image_keys: the fixed and the moving scan, in this order.
+        label_keys: label maps and masks of the two, left out where absent.
+        keypoint_keys: points of the two, left out where absent.
+
+    Returns:
+        Transform of a dictionary of paths, see `common.data.read_pairs`.
+    """
+    return ClockedCompose(
+        {
+            "load": [
+                LoadScansd(image_keys, label_keys, spatial_dims),
+                LoadPointsd(keypoint_keys, spatial_dims),
+                CheckExtentd(image_keys, largest_extent_mm),
+            ],
+            "pre-alignment": [InitialTransformd(image_keys, initial_transform)],
+            "working grid": [PairGridd(image_keys, case_grid, bytes_per_voxel)],
+        }
+    )
