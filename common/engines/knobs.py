@@ -91,6 +91,7 @@ RANGES: Mapping[str, Range] = {
     "slices_at_once": Range(1, EVER),
     "spacing": Range(1e-3, 1e3, counts=(0, 2, 3)),
     "spatial_dims": Range(2, 3),
+    "minimum_size": Range(4, 4096),
     "spatial_size": Range(4, 4096),
     "translation_voxels": VOXELS,
     "val_interval": Range(1, EVER),

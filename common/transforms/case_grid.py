@@ -34,6 +34,8 @@ class CaseGrid:
     Args:
         spacing: mm; see `working_grid`.
         spatial_size: voxels of the grid around the middle of the region; None for the whole region.
+        minimum_size: voxels of the grid that covers the whole region, at least: a network that normalizes over all
+            voxels should see about as many as in training.
         region: what the grid covers: "whole", the field of view of the scan; "foreground", what was scanned in it, see
             `content_of`; "mask", the box of its mask and a quarter more on each side; "lungs", see `lung_box`.
         fill: value of the normalized image beyond what was scanned; None continues the border, so that the end of a
@@ -51,6 +53,7 @@ class CaseGrid:
         self,
         spacing: Sequence[float] | float | None = None,
         spatial_size: Sequence[int] | None = None,
+        minimum_size: Sequence[int] | None = None,
         region: str = "foreground",
         fill: float | None = None,
         normalization: Normalization | None = None,
@@ -61,6 +64,7 @@ class CaseGrid:
             raise InputError(f"region is expected to be one of {', '.join(REGIONS)}, got {region}.")
         self.spacing = spacing
         self.spatial_size = None if spatial_size is None else tuple(spatial_size)
+        self.minimum_size = None if minimum_size is None else tuple(minimum_size)
         self.region = region
         self.fill = fill
         self.normalization = normalization
@@ -76,11 +80,14 @@ class CaseGrid:
         covered = self._covered(content)
         grid = working_grid(covered, self.spacing, self.maximum_voxels, self.orientation)
         grid = slices_last(grid, covered) if self.orientation == "fixed" else grid
-        if self.spatial_size is None:
+        size = self.spatial_size
+        if size is None and self.minimum_size is not None:
+            size = tuple(map(max, grid.shape, self.minimum_size))
+        if size is None:
             return grid
         if self.orientation == "fixed" and self.spacing is None:
-            return resize_grid(grid, self.spatial_size)  # nothing is interpolated
-        return place_centered(self.spatial_size, grid.affine[:-1, :-1], center_of(covered))
+            return resize_grid(grid, size)  # nothing is interpolated
+        return place_centered(size, grid.affine[:-1, :-1], center_of(covered))
 
     def _covered(self, content: Content) -> Grid:
         if self.region == "mask":

@@ -60,6 +60,12 @@ def test_a_label_map_is_taken_from_the_nearest_voxel_and_zero_outside() -> None:
     assert "other" not in done
 
 
+def test_a_grid_of_a_minimum_size_covers_all_and_no_less() -> None:
+    grid = CaseGrid(2.0, minimum_size=(12, 40, 4), orientation="fixed").over(content_of(placed(VALUES)))
+    assert grid.shape == (12, 40, 24)
+    torch.testing.assert_close(center_of(grid), center_of(grid_of(placed(VALUES))))
+
+
 def test_without_a_fill_the_border_goes_on() -> None:
     grid = CaseGrid(spatial_size=(30, 20, 24), region="whole", orientation="fixed")
     image = CaseGridd("image", grid)({"image": placed(VALUES)})["image"]
