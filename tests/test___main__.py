@@ -316,7 +316,7 @@ def test_compare_results_rejects_an_output_that_cannot_be_written(results: tuple
 def segmenter(tmp_path: Path) -> dict[str, str]:
     """Weights of a small network, and a folder with a scan, as options of `label`."""
     torch.save(SegmentationUNet(classes=3, multiplier=1, convolutions=(1,)).state_dict(), tmp_path / "model.pt")
-    settings = {"pixdim": [2.0, 2.0, 2.0], "windows": [[400, 40]], "spatial_size": [16, 16, 16]}
+    settings = {"spacing": [2.0, 2.0, 2.0], "windows": [[400, 40]], "spatial_size": [16, 16, 16]}
     SegmenterSettings(tmp_path, **settings).write()
     scan = MetaTensor(100 * torch.rand(1, *SHAPE), affine=AFFINE, meta={"stored_dtype": "float32"})
     save_scan(tmp_path / "images" / "scan.nii.gz", scan)

@@ -78,7 +78,6 @@ RANGES: Mapping[str, Range] = {
     "organs": Range(1, 1000),
     "overlap_weight": WEIGHT,
     "pairs_per_epoch": Range(1, 10**9),
-    "pixdim": Range(1e-3, 1e3, counts=(2, 3)),
     "quarter_turn_probability": SHARE,
     "regularization": WEIGHT,  # where it is no component
     "regularization_weight": WEIGHT,
@@ -98,7 +97,7 @@ RANGES: Mapping[str, Range] = {
     "whole_size": Range(4, 4096),
     "zoom": Range(0.0, 0.9),
 }
-IN_MM = ("spacing", "pixdim", "largest_extent_mm")
+IN_MM = ("spacing", "largest_extent_mm")
 CHOICES: Mapping[str, Callable[[], Sequence[str]]] = {
     "backend": lambda: ("nccl", "gloo"),
     "compile": lambda: torch.compiler.list_backends(exclude_tags=()),

@@ -21,8 +21,10 @@ from common.networks.nets import load_segmentation_unet
 from common.spatial import sample
 from common.transforms import CaseGrid, CaseGridd, WindowsToChannels, keep_largest_component
 
+from .renamed import RENAMED
+
 SETTINGS = "settings.json"
-DEFAULTS: dict[str, Any] = {"windows": [[400, 40]], "pixdim": [2.0, 2.0, 2.0], "spatial_size": [144, 144, 144]}
+DEFAULTS: dict[str, Any] = {"windows": [[400, 40]], "spacing": [2.0, 2.0, 2.0], "spatial_size": [144, 144, 144]}
 SLAB = 16  # voxels along the first axis that are decided at once
 
 
@@ -59,7 +61,7 @@ class Segmenter:
     Args:
         checkpoint: weights of a `SegmentationUNet`, or a checkpoint of its training.
         device: where to compute.
-        settings: `windows` (width and level of each), `pixdim` (mm) and `spatial_size` (of a patch); None or absent
+        settings: `windows` (width and level of each), `spacing` (mm) and `spatial_size` (of a patch); None or absent
             ones are read from the settings beside the checkpoint, else they are the paper's.
 
     Raises:
@@ -82,7 +84,7 @@ class Segmenter:
                 f"The network in {path} takes {self.net.in_channels} windows, got {len(chosen['windows'])}: "
                 f"{chosen['windows']}."
             )
-        grid = CaseGrid(chosen["pixdim"], region="whole", fill=0.0, normalization=WindowsToChannels(chosen["windows"]))
+        grid = CaseGrid(chosen["spacing"], region="whole", fill=0.0, normalization=WindowsToChannels(chosen["windows"]))
         self.prepare = CaseGridd("image", grid)
         self.inferer = SlidingWindowInferer(chosen["spatial_size"], mode="gaussian")
 
@@ -112,13 +114,13 @@ def _decide(probability: Tensor, coordinates: Tensor) -> Tensor:
 
 def _read_settings(path: Path) -> dict[str, Any]:
     settings: dict[str, Any] = read_json(path, dict) if path.is_file() else {}
-    return settings
+    return {RENAMED.get(name, name): value for name, value in settings.items()}
 
 
 def _check(settings: dict[str, Any]) -> None:
     """What a command line may give: lists of numbers or anything else."""
-    shapes = {"windows": (-1, 2), "pixdim": (3,), "spatial_size": (3,)}
-    rules = {"windows": "[[width, level], ...]", "pixdim": "three lengths in mm", "spatial_size": "three numbers"}
+    shapes = {"windows": (-1, 2), "spacing": (3,), "spatial_size": (3,)}
+    rules = {"windows": "[[width, level], ...]", "spacing": "three lengths in mm", "spatial_size": "three numbers"}
     for name, shape in shapes.items():
         try:
             values = np.asarray(settings[name], dtype=np.float64)

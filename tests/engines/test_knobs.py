@@ -23,7 +23,7 @@ from common.engines.knobs import check_knob
         ("fixed_phase", 0, None),
         ("spatial_size", [16, 32, 16], [64, 64, 64]),
         ("labels", [1, 5], [1]),
-        ("pixdim", (1.0, 2.0), "$@size"),
+        ("spacing", (1.0, 2.0), "$@size"),
         ("windows", [[400, 40], [800, 100]], [[400, 40]]),
         ("similarity", {"_target_": "torch.nn.MSELoss"}, {"_target_": "other"}),
         ("device", "cpu", "$torch.device('cpu')"),

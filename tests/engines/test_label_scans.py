@@ -22,7 +22,7 @@ class Threshold:
 
     def __init__(self, weights: str = "1") -> None:
         self.seen = 0
-        self.provenance = {"weights": {"sha256": weights}, "settings": {"pixdim": (2, 2, 2)}}
+        self.provenance = {"weights": {"sha256": weights}, "settings": {"spacing": (2, 2, 2)}}
 
     def __call__(self, scan: MetaTensor) -> MetaTensor:
         self.seen += 1

@@ -8,7 +8,7 @@ from monai.data import MetaTensor
 from common.engines import Segmenter, SegmenterSettings, merge_true_labels
 from common.networks.nets import SegmentationUNet
 
-SETTINGS = {"windows": [[100, 50]], "pixdim": [2.0, 2.0, 2.0], "spatial_size": [16, 16, 16]}
+SETTINGS = {"windows": [[100, 50]], "spacing": [2.0, 2.0, 2.0], "spatial_size": [16, 16, 16]}
 
 
 @pytest.fixture
@@ -56,10 +56,16 @@ def test_crumbs_are_removed(checkpoint: Path) -> None:
 
 
 def test_settings_given_win_over_those_beside_the_checkpoint(checkpoint: Path) -> None:
-    assert Segmenter(checkpoint, pixdim=None).inferer.roi_size == [16, 16, 16]
+    assert Segmenter(checkpoint, spacing=None).inferer.roi_size == [16, 16, 16]
     assert Segmenter(checkpoint, spatial_size=[8, 8, 8]).inferer.roi_size == [8, 8, 8]
     (checkpoint.parent / "settings.json").unlink()
     assert Segmenter(checkpoint).inferer.roi_size == [144, 144, 144]
+
+
+def test_settings_of_an_earlier_version_are_read(checkpoint: Path) -> None:
+    old = {"pixdim" if name == "spacing" else name: value for name, value in SETTINGS.items()}
+    (checkpoint.parent / "settings.json").write_text(json.dumps(old | {"pixdim": [3.0, 2.0, 1.0]}))
+    assert Segmenter(checkpoint).provenance["settings"] == SETTINGS | {"spacing": [3.0, 2.0, 1.0]}
 
 
 def test_settings_are_written_as_json(tmp_path: Path) -> None:
@@ -91,8 +97,8 @@ def test_wrong_number_of_windows_raises(checkpoint: Path) -> None:
         ({"windows": 400}, r"'windows' to be \[\[width, level\], \.\.\.\], got 400"),
         ({"windows": [[0, 40]]}, r"'windows' to be \[\[width, level\], \.\.\.\], got \[\[0, 40\]\]"),
         ({"windows": [[400], [1, 2]]}, r"'windows' to be"),
-        ({"pixdim": "fine"}, r"'pixdim' to be three lengths in mm, got fine"),
-        ({"pixdim": [1, 0, 1]}, r"'pixdim' to be three lengths in mm, got \[1, 0, 1\]"),
+        ({"spacing": "fine"}, r"'spacing' to be three lengths in mm, got fine"),
+        ({"spacing": [1, 0, 1]}, r"'spacing' to be three lengths in mm, got \[1, 0, 1\]"),
         ({"spatial_size": [16, 16]}, r"'spatial_size' to be three numbers, got \[16, 16\]"),
     ],
 )
