@@ -4,6 +4,7 @@ from .annotated_cases import find_annotated_cases as find_annotated_cases
 from .built_in import OnDemand as OnDemand
 from .built_in import pairs_or_built_in as pairs_or_built_in
 from .cases import find_cases as find_cases
+from .cases import repeat_cases as repeat_cases
 from .cine_pairs import cine_pairs as cine_pairs
 from .cine_slices import find_cine_slices as find_cine_slices
 from .data_loader import DataLoader as DataLoader

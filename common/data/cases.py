@@ -1,6 +1,7 @@
 """The cases of a data set, split into those for training and those for validation."""
 
 from collections.abc import Sequence
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,28 @@ def find_cases(
         if (folder / name).is_dir():
             return _split(_listed(folder / name), every, str(folder))
     raise FileNotFoundError(f"There is no folder {folder / FOLDERS[0]} with scans: give --dataset_dir.")
+
+
+def repeat_cases(cases: Sequence[Case], count: int, numbered: bool = False) -> list[Case]:
+    """List cases over and over: each is deformed anew every time.
+
+    Args:
+        cases: one or more.
+        count: how many are wanted.
+        numbered: whether each gets its place as a ``seed`` and its file and place as a name, ``pair``, so that it is
+            deformed alike every time, see `common.engines.DeformedPairBatch`.
+
+    Returns:
+        The cases, in turn.
+    """
+    chosen = list(islice(cycle(cases), count))
+    if not numbered:
+        return chosen
+    return [case | {"seed": n, "pair": f"{_stem(case)}_{n}"} for n, case in enumerate(chosen)]
+
+
+def _stem(case: Case) -> str:
+    return Path(str(case["image"])).name.split(".")[0]
 
 
 def _parts(datalist: Path) -> list[str]:

@@ -15,6 +15,7 @@ from .command_line import check_device as check_device
 from .command_line import check_options as check_options
 from .command_line import command_line_pairs as command_line_pairs
 from .deformed_batch import DeformedPairBatch as DeformedPairBatch
+from .instance_inferer import InstanceOptimizationInferer as InstanceOptimizationInferer
 from .label_postprocessing import label_postprocessing as label_postprocessing
 from .label_preprocessing import label_preprocessing as label_preprocessing
 from .label_scans import label_scans as label_scans

@@ -14,6 +14,8 @@ from common.transforms import PAIR_KEYS
 
 from .batch import Batch, prepare_pair_batch
 
+KEPT = ("pair",)  # of a batch of scans, in that of the pairs: their names
+
 
 class DeformedPairBatch:
     """Deforms a batch of scans on the device: the `prepare_batch` of MONAI's trainer.
@@ -50,24 +52,26 @@ class DeformedPairBatch:
         """Make pairs.
 
         Args:
-            batch: `image`, `(B, C, *in)`, and `mask`, `(B, 1, *in)`, if it is there.
+            batch: `image`, `(B, C, *in)`, and `mask`, `(B, 1, *in)`, if it is there. Its first `seed`, where there is
+                one, says which fields are drawn: a validation has the same pairs every time.
             device: where to.
             non_blocking: see `torch.Tensor.to`.
 
         Returns:
             The network's `image`, fixed channels first, and the batch: `fixed_image`, `moving_image`, `known_ddf`,
-            `fixed_mask`.
+            `fixed_mask`, and `pair` where the scans have it.
         """
         scans = batch["image"].as_subclass(Tensor).to(device, non_blocking=non_blocking)
         mask = batch["mask"].as_subclass(Tensor).to(device, non_blocking=non_blocking) if "mask" in batch else None
         shape = scans.shape[2:] if self.spatial_size is None else self.spatial_size
+        generator = torch.Generator().manual_seed(int(batch["seed"][0])) if "seed" in batch else None
         with torch.no_grad():
             augmentation, motion = (
-                [spline.draw(shape, len(scans), device=device) for spline in splines]
+                [spline.draw(shape, len(scans), generator, device) for spline in splines]
                 for splines in (self.augmentation, self.motion)
             )
             pair = deformed_pair(scans, augmentation, motion, shape, mask, self.fill)
-            made = dict(zip(PAIR_KEYS, pair, strict=True))
+            made: Batch = dict(zip(PAIR_KEYS, pair, strict=True)) | {key: batch[key] for key in KEPT if key in batch}
             if self.features is not None:
                 made |= {key: self.features(made[key]) for key in PAIR_KEYS[:2]}
         return prepare_pair_batch(made, device, non_blocking)

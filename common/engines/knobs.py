@@ -10,6 +10,7 @@ import torch
 
 from common.io import InputError
 from common.networks.nets.dirnet import POOLINGS, TRANSFORMERS
+from common.networks.nets.progressive_unet import COMBINATIONS
 
 PATHS = {f"{side}_{kind}" for side in ("fixed", "moving") for kind in ("image", "label", "mask", "keypoints")} | {
     *("bundle_root", "checkpoint", "cine", "ckpt_dir", "datalist", "dataset_dir", "initial_transform"),
@@ -49,6 +50,7 @@ VOXELS = Range(0.0, 1000.0)
 PHASE = Range(0, EVER, words=("all",))
 RANGES: Mapping[str, Range] = {
     "affine_probability": SHARE,
+    "base_channels": Range(1, 1024),
     "batch_size": Range(1, 1024),
     "cache_rate": SHARE,
     "channels": Range(1, 1024),
@@ -56,6 +58,7 @@ RANGES: Mapping[str, Range] = {
     "dense_shape": Range(1, 4096, counts=(2, 3)),
     "digit": Range(0, 9),
     "downsamplings": Range(1, 8),
+    "duration": Range(0, 10**9),
     "epochs": Range(1, EVER),
     "fill": Range(-1e6, 1e6),
     "fixed_phase": PHASE,
@@ -65,13 +68,16 @@ RANGES: Mapping[str, Range] = {
     "independent_probability": SHARE,
     "independent_rotation_degrees": DEGREES,
     "independent_translation_voxels": VOXELS,
+    "instance_iterations": Range(0, 10**4),
     "independent_zoom": Range(0.0, 0.9),
+    "levels": Range(1, 8),
     "margin_probability": SHARE,
     "margin_voxels": Range(0, 1000),
     "labels": Range(1, 2**31 - 1),
     "largest_extent_mm": Range(1.0, 1e5),
     "learning_rate": Range(1e-12, 10.0),
     "moving_phase": PHASE,
+    "momentum": Range(0.0, 0.999),
     "multiplier": Range(1, 64),
     "num_workers": Range(0, 256),
     "order": Range(2, 3),
@@ -91,15 +97,19 @@ RANGES: Mapping[str, Range] = {
     "spacing": Range(1e-3, 1e3, counts=(0, 2, 3)),
     "spatial_dims": Range(2, 3),
     "minimum_size": Range(4, 4096),
+    "sigma": Range(0.1, 100.0),
     "spatial_size": Range(4, 4096),
+    "transition": Range(0, 10**9),
     "translation_voxels": VOXELS,
     "val_interval": Range(1, EVER),
+    "validation_pairs": Range(1, EVER),
     "whole_size": Range(4, 4096),
     "zoom": Range(0.0, 0.9),
 }
 IN_MM = ("spacing", "largest_extent_mm")
 CHOICES: Mapping[str, Callable[[], Sequence[str]]] = {
     "backend": lambda: ("nccl", "gloo"),
+    "combination": lambda: COMBINATIONS,
     "compile": lambda: torch.compiler.list_backends(exclude_tags=()),
     "pooling": lambda: POOLINGS,
     "rotation_axes": lambda: ("all", "one"),

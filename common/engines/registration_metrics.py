@@ -3,10 +3,13 @@
 MONAI's metrics know a prediction and a target; what either is of a pair, a metric's name tells.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
+import torch
 from monai.handlers import IgniteMetricHandler
+from monai.utils import CommonKeys
 from torch import Tensor
 
 from common.io import InputError
@@ -24,13 +27,14 @@ from .batch import moving_and_fixed_label, predicted_ddf, warped_and_fixed_image
 
 FIELD: dict[str, Callable[[], Any]] = {"folding_percent": FoldingPercent, "sdlogj": SDLogJ}
 OVERLAP = {"dice": warped_and_fixed_label, "dice_before": moving_and_fixed_label}
+KNOWN = ("tre_mm", "tre_before_mm")
 DISTANCES: dict[str, Callable[..., Any]] = {
     "hd95_mm": LabelHausdorffDistance95,
     "sd95_mm": LabelSurfaceDistance95,
     "mad_mm": LabelAverageSurfaceDistance,
 }
 IMAGES = ("ncc", "similarity")
-NAMES = (*OVERLAP, *DISTANCES, *FIELD, *IMAGES)
+NAMES = (*OVERLAP, *KNOWN, *DISTANCES, *FIELD, *IMAGES)
 
 Comparison = Callable[[Tensor, Tensor], Tensor]
 
@@ -44,7 +48,8 @@ def registration_metrics(
     """Build metrics for an engine with `prepare_pair_batch` and without decollation.
 
     Args:
-        names: "dice" and "dice_before" (without the registration), "hd95_mm", "sd95_mm" and "mad_mm"
+        names: "dice" and "dice_before" (without the registration), "tre_mm" and "tre_before_mm" (mean distance from
+            `known_ddf`, where `fixed_mask` is), "hd95_mm", "sd95_mm" and "mad_mm"
             (distances of surfaces), "folding_percent", "sdlogj", "ncc" (correlation of the images), "similarity" (the
             loss between them).
         labels: values of the labels that are compared.
@@ -63,7 +68,11 @@ def registration_metrics(
 def _metric(
     name: str, labels: Sequence[int], spacing: Sequence[float], similarity: Comparison | None
 ) -> IgniteMetricHandler:
-    needs = {"labels": name in (*OVERLAP, *DISTANCES), "spacing": name in DISTANCES, "similarity": name == "similarity"}
+    needs = {
+        "labels": name in (*OVERLAP, *DISTANCES),
+        "spacing": name in (*DISTANCES, *KNOWN),
+        "similarity": name == "similarity",
+    }
     given = {"labels": len(labels), "spacing": len(spacing), "similarity": similarity is not None}
     if missing := [argument for argument, needed in needs.items() if needed and not given[argument]]:
         raise InputError(f"registration_metrics() expects '{missing[0]}' for {name}, got none.")
@@ -71,12 +80,26 @@ def _metric(
         return IgniteMetricHandler(LabelDice(labels), output_transform=OVERLAP[name])
     if name in DISTANCES:
         return IgniteMetricHandler(DISTANCES[name](labels, spacing), output_transform=warped_and_fixed_label)
+    if name in KNOWN:
+        registered = partial(_known_distance, spacing=spacing, share=float(name == KNOWN[0]))
+        return IgniteMetricHandler(loss_fn=_masked_mean, output_transform=registered)
     if name in FIELD:
         return IgniteMetricHandler(FIELD[name](), output_transform=predicted_ddf)
     if name in IMAGES:
         comparison: Any = similarity if name == "similarity" else _correlation
         return IgniteMetricHandler(loss_fn=comparison, output_transform=warped_and_fixed_image)
     raise InputError(f"registration_metrics() expects names out of {', '.join(NAMES)}, got {name}.")
+
+
+def _known_distance(output: Mapping[str, Any], spacing: Sequence[float], share: float) -> tuple[Tensor, Tensor]:
+    """Distance in mm that a share of the prediction leaves from the known field, and where it counts."""
+    batch, ddf = output[CommonKeys.LABEL], predicted_ddf(output)[0]
+    steps = torch.as_tensor(spacing).to(ddf).view(-1, *[1] * (ddf.ndim - 2))
+    return ((share * ddf - batch["known_ddf"]) * steps).norm(dim=1, keepdim=True), batch["fixed_mask"]
+
+
+def _masked_mean(distance: Tensor, mask: Tensor) -> Tensor:
+    return (distance * mask).sum() / mask.sum().clamp(min=1)
 
 
 def _correlation(warped: Tensor, fixed: Tensor) -> Tensor:

@@ -53,6 +53,7 @@ def training_engine(
         inferer=inferer,
         prepare_batch=prepare_batch,
         amp=amp,
+        optim_set_to_none=True,  # what a step has not used stands still: momentum, too
     )
     for handler in train_handlers:  # only now: MONAI attaches them to a trainer that has no network yet
         handler.attach(trainer)

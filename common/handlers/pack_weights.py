@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from common.io import InputError, read_weights
+from common.networks.nets import plain_weights
 
 from ._checkpoint_files import load_newest, save
 
@@ -19,7 +20,8 @@ def pack_weights(files: Mapping[str, str | Path], output: str | Path, half: bool
 
     Args:
         files: by name, what `TrainingCheckpoint` wrote: ``model.pt``, or a folder of checkpoints, of which the newest
-            is taken. The one file of name "" is written as it is, others by their names.
+            is taken. The one file of name "" is written as it is, others by their names; of a `ProgressiveUNet` the
+            U-Net that it has grown to, see `common.networks.nets.plain_weights`.
         output: file to write, whole or not at all.
         half: floating point weights in half precision.
 
@@ -66,9 +68,8 @@ def _load(path: Path) -> dict[str, Any]:
         found = load_newest(path)
         if found is None:
             raise FileNotFoundError(f"There is no whole checkpoint in {path}.")
-        network: dict[str, Any] = found[1]["objects"]["network"]
-        return network
-    return read_weights(path)
+        return plain_weights(found[1]["objects"]["network"])
+    return plain_weights(read_weights(path))
 
 
 def _convert(weights: Mapping[str, torch.Tensor], half: bool) -> dict[str, torch.Tensor]:

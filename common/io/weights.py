@@ -65,7 +65,8 @@ def load_weights(network: nn.Module, path: str | Path, name: str | None = None) 
     """Load the weights of a file into a network, all of them.
 
     Args:
-        network: takes the weights; also one that is spread over several GPUs.
+        network: takes the weights; also one that is spread over several GPUs. Beginnings of names in its
+            `unused_weights` tell what it was trained with and does without.
         path: see `read_weights`.
         name: see `read_weights`.
 
@@ -74,6 +75,8 @@ def load_weights(network: nn.Module, path: str | Path, name: str | None = None) 
         InputError: see `read_weights`; and if names or shapes are not the network's.
     """
     weights, network = read_weights(path, name), unwrap(network)
+    unused = getattr(network, "unused_weights", ())
+    weights = {parameter: value for parameter, value in weights.items() if not parameter.startswith(unused)}
     there = {parameter: value.shape for parameter, value in weights.items()}
     wanted = {parameter: value.shape for parameter, value in network.state_dict().items()}
     names = there.keys() | wanted.keys()

@@ -21,6 +21,8 @@ UPSAMPLING: dict[int, Any] = {2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
 POOLING = {2: F.max_pool2d, 3: F.max_pool3d}
 CHANNELS_LAST = {2: torch.channels_last, 3: torch.channels_last_3d}  # on a CPU much faster for few channels
 
+TRAINING_LAYERS = ("level_inputs.", "level_outputs.")  # of a `ProgressiveUNet` that has grown to this network
+
 
 class DisplacementUNet(nn.Module):
     """Predicts the displacement in voxels, linearly, from the two images stacked.
@@ -48,6 +50,8 @@ class DisplacementUNet(nn.Module):
         >>> DisplacementUNet(base_channels=2, levels=3).eval()(torch.rand(1, 2, 20, 17, 18)).shape
         torch.Size([1, 3, 20, 17, 18])
     """
+
+    unused_weights = TRAINING_LAYERS
 
     def __init__(self, spatial_dims: int = 3, in_channels: int = 2, base_channels: int = 16, levels: int = 5) -> None:
         super().__init__()

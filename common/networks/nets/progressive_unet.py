@@ -11,12 +11,11 @@ from torch import Tensor, nn
 
 from common.spatial import compose
 
-from .displacement_unet import CONVOLUTION, POOLING, DisplacementUNet, start_glorot
+from .displacement_unet import CONVOLUTION, POOLING, TRAINING_LAYERS, DisplacementUNet, start_glorot
 
 LARGE_TO_SMALL = {2: F.avg_pool2d, 3: F.avg_pool3d}
 UPSAMPLING_MODE = {2: "bilinear", 3: "trilinear"}
 COMBINATIONS = ("sum", "compose")
-TRAINING_LAYERS = ("level_inputs.", "level_outputs.")
 
 
 class ProgressiveUNet(DisplacementUNet):
@@ -57,6 +56,8 @@ class ProgressiveUNet(DisplacementUNet):
         >>> net(torch.rand(1, 2, 8, 12, 8)).shape
         torch.Size([1, 3, 8, 12, 8])
     """
+
+    unused_weights = ()
 
     def __init__(
         self,

@@ -1,0 +1,115 @@
+"""Registering chests with the progressive bundle, as from the command line."""
+
+import csv
+import json
+from pathlib import Path
+
+import nibabel as nib
+import pytest
+import torch
+from monai.bundle import run
+
+from common.networks.nets import DisplacementUNet, ProgressiveUNet
+
+BUNDLE = Path(__file__).parents[2] / "bundles" / "lung_ct_progressive"
+LIMIT = 12 * 2**20  # bytes
+
+
+def register(output_dir: Path, **options: object) -> dict:
+    config = str(BUNDLE / "configs" / "inference.json")
+    run(config_file=config, logging_file=False, bundle_root=str(BUNDLE), output_dir=str(output_dir), **options)
+    result = output_dir / "metrics.json"
+    return json.loads(result.read_text()) if result.is_file() else {}
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Untrained weights, as a training leaves them, whose last layer answers with little."""
+    torch.manual_seed(0)
+    network = ProgressiveUNet(base_channels=2)
+    torch.nn.init.normal_(network.head.weight, std=0.05)
+    path = tmp_path_factory.mktemp("weights") / "model.pt"
+    torch.save(network.state_dict(), path)
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def result(checkpoint: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
+    folder = tmp_path_factory.mktemp("result")
+    return folder, register(folder, checkpoint=checkpoint, base_channels=2)
+
+
+def test_without_arguments_the_built_in_chest_is_registered(result: tuple[Path, dict]) -> None:
+    folder, metrics = result
+    assert len(metrics["tre_mm"]["per_point"]) > 30
+    assert metrics["tre_mm"]["after"] != metrics["tre_mm"]["before"]
+    assert nib.load(folder / "displacement_field.nii.gz").shape == (96, 72, 88, 1, 3)
+    for name in ("warped_image.nii.gz", "warped_label.nii.gz", "warped_keypoints.csv", "report.png"):
+        assert (folder / name).is_file()
+
+
+def test_landmarks_of_the_user_are_measured_one_by_one(
+    result: tuple[Path, dict], checkpoint: str, tmp_path: Path
+) -> None:
+    phantom = result[0] / "phantom"
+    options = {}
+    for side in ("fixed", "moving"):
+        options[f"{side}_image"] = str(phantom / f"{side}_image.nii.gz")
+        lines = next(phantom.glob(f"{side}_keypoints.*")).read_text().splitlines()
+        (tmp_path / f"{side}.csv").write_text("\n".join(lines[:4]) + "\n")
+        options[f"{side}_keypoints"] = str(tmp_path / f"{side}.csv")
+    metrics = register(tmp_path / "out", checkpoint=checkpoint, base_channels=2, **options)
+    of_all = result[1]["tre_mm"]["per_point"]
+    assert list(metrics["tre_mm"]["per_point"])[:3] == list(of_all)[:3]
+    assert len(metrics["tre_mm"]["per_point"]) == 3
+
+
+def test_landmarks_are_carried_to_every_phase_of_a_list(
+    result: tuple[Path, dict], checkpoint: str, tmp_path: Path
+) -> None:
+    """Those of one phase, the moving one; the others need none."""
+    phantom = result[0] / "phantom"
+    (points,) = phantom.glob("moving_keypoints.*")
+    line = f"{{}},{phantom / 'moving_image.nii.gz'},{points}"
+    phases = [line.format(phantom / f"{side}_image.nii.gz") for side in ("fixed", "moving")]
+    (tmp_path / "phases.csv").write_text("\n".join(["fixed_image,moving_image,moving_keypoints", *phases]) + "\n")
+    options = {"checkpoint": checkpoint, "base_channels": 2, "datalist": str(tmp_path / "phases.csv")}
+    register(tmp_path / "out", **options)
+    carried = sorted((tmp_path / "out").glob("*/warped_keypoints.csv"))
+    assert len(carried) == 2
+    for path in carried:
+        with path.open(newline="") as file:
+            assert len(list(csv.DictReader(file))) == len(result[1]["tre_mm"]["per_point"])
+
+
+def test_the_grown_network_answers_as_the_plain_one(result: tuple[Path, dict], checkpoint: str, tmp_path: Path) -> None:
+    network = ProgressiveUNet(base_channels=2)
+    network.load_state_dict(torch.load(checkpoint, weights_only=True))
+    torch.save(network.plain().state_dict(), tmp_path / "plain.pt")
+    metrics = register(tmp_path / "out", checkpoint=str(tmp_path / "plain.pt"), base_channels=2)
+    assert metrics["tre_mm"] == result[1]["tre_mm"]
+
+
+def test_instance_optimization_is_a_switch(result: tuple[Path, dict], tmp_path: Path) -> None:
+    """On top of a network that answers with nothing, it alone registers."""
+    network = DisplacementUNet(base_channels=2)
+    torch.nn.init.zeros_(network.head.weight)
+    torch.save(network.state_dict(), tmp_path / "still.pt")
+    metrics = register(tmp_path / "out", checkpoint=str(tmp_path / "still.pt"), base_channels=2, instance_iterations=40)
+    assert metrics["settings"]["instance_iterations"] == 40
+    assert metrics["similarity"]["after"] > metrics["similarity"]["before"]
+    assert metrics["tre_mm"]["after"] < metrics["tre_mm"]["before"] - 1
+
+
+def test_shipped_weights_register_the_chest(tmp_path: Path) -> None:
+    weights = BUNDLE / "models" / "model.pt"
+    if not weights.is_file():
+        pytest.skip("the bundle has no weights yet")
+    assert weights.stat().st_size < LIMIT
+    metrics = register(tmp_path)
+    assert metrics["tre_mm"]["after"] < 0.5 * metrics["tre_mm"]["before"]
+
+
+def test_absent_weights_are_told(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"no trained weights at .*absent\.pt: give --checkpoint"):
+        register(tmp_path, checkpoint=str(tmp_path / "absent.pt"))

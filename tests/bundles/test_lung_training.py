@@ -1,0 +1,152 @@
+"""Training the progressive bundle, as from the command line: every overlay, resumed runs, the growth of the network."""
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import pytest
+import torch
+from monai.bundle import ConfigWorkflow
+
+from common.handlers import pack_weights, progressive_levels
+from common.networks.nets import DisplacementUNet
+from common.phantoms import chest_phantom
+
+BUNDLE = Path(__file__).parents[2] / "bundles" / "lung_ct_progressive"
+CONFIGS = BUNDLE / "configs"
+TINY = {
+    "spatial_size": [32, 32, 32],
+    "spacing": [10.0, 8.0, 10.0],
+    "base_channels": 2,
+    "pairs_per_epoch": 4,
+    "validation_pairs": 2,
+    "epochs": 2,
+    "val_interval": 1,
+    "device": "cpu",
+}
+VARIANTS = {path.stem for path in (CONFIGS / "variants").glob("*.json")}
+# Rows of Table IV of the paper: iterations of a transition, and of a level
+TABLE_IV = {
+    "baseline": (0, 0),
+    "square": (0, 4000),
+    "short": (1000, 3000),
+    "triangular": (2000, 4000),
+    "long": (4000, 12000),
+}
+QUICK = {"transition": 2, "duration": 4}
+
+
+@pytest.fixture(scope="session")
+def scans(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Both phases of a coarse chest, and the list of a training."""
+    folder = tmp_path_factory.mktemp("scans")
+    pair = chest_phantom((56, 40, 48), (6.4, 6.3, 5.6))
+    for side in ("fixed", "moving"):
+        nib.save(nib.Nifti1Image(getattr(pair, f"{side}_image"), pair.fixed_affine), folder / f"{side}.nii.gz")
+    parts = {"training": ["fixed", "moving"], "validation": ["moving"]}
+    split = {part: [{"image": f"{name}.nii.gz"} for name in names] for part, names in parts.items()}
+    (folder / "split.json").write_text(json.dumps(split))
+    return folder
+
+
+def train(scans: Path, output_dir: Path, *overlays: str, run: bool = True, **options: object) -> ConfigWorkflow:
+    files = [str(CONFIGS / f"{name}.json") for name in ("train", *overlays)]
+    given: dict[str, Any] = {**TINY, "dataset_dir": str(scans), "datalist": str(scans / "split.json")}
+    given |= {"output_dir": str(output_dir), "bundle_root": str(BUNDLE), **options}
+    workflow = ConfigWorkflow(files, workflow_type="train", logging_file=False, **given)
+    workflow.initialize()
+    if run:
+        workflow.run()
+        workflow.finalize()
+    return workflow
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return torch.load(folder / "checkpoints" / "checkpoint_epoch=2.pt", weights_only=True)["objects"]["network"]
+
+
+def test_training_writes_what_it_promises(scans: Path, tmp_path: Path) -> None:
+    workflow = train(scans, tmp_path, **QUICK)
+    assert workflow.check_properties() == []
+    lines = rows(tmp_path / "metrics.csv")
+    assert {"field", "loss", "val_tre_mm", "val_folding_percent", "val_sdlogj"} <= set(lines[0])
+    assert lines[0]["val_tre_before_mm"] == lines[1]["val_tre_before_mm"]  # the same pairs at every validation
+    assert (tmp_path / "validation_epoch=2.png").stat().st_size > 10_000
+
+
+def test_resumed_training_is_the_uninterrupted_one(scans: Path, tmp_path: Path) -> None:
+    train(scans, tmp_path / "whole", **QUICK)
+    train(scans, tmp_path / "parts", epochs=1, **QUICK)
+    train(scans, tmp_path / "parts", resume=True, **QUICK)
+    whole, parts = (weights(tmp_path / way) for way in ("whole", "parts"))
+    assert whole.keys() == parts.keys()
+    assert all(torch.equal(whole[name], parts[name]) for name in whole)
+
+
+def test_all_schedules_begin_alike_and_see_the_same_pairs(scans: Path, tmp_path: Path) -> None:
+    starts, fields = [], []
+    for name, overlays, options in (("growing", (), QUICK), ("baseline", ("variants/baseline",), {})):
+        workflow = train(scans, tmp_path / name, *overlays, run=False, **options)
+        network = workflow.parser.get_parsed_content("network_def")
+        starts.append({key: value.clone() for key, value in network.state_dict().items()})
+        known: list[torch.Tensor] = []
+        workflow.trainer.loss_function.register_forward_pre_hook(
+            lambda _, inputs, known=known: known.append(inputs[1]["known_ddf"] * inputs[1]["fixed_image"])
+        )
+        workflow.run()
+        fields.append(torch.stack(known))
+    assert all(torch.equal(starts[0][key], starts[1][key]) for key in starts[0])
+    assert len(fields[0]) == 8
+    assert torch.equal(fields[0], fields[1])
+
+
+@pytest.mark.parametrize("variant", sorted(VARIANTS))
+def test_every_variant_runs(scans: Path, tmp_path: Path, variant: str) -> None:
+    workflow = train(scans, tmp_path, f"variants/{variant}", epochs=1, val_interval=2)
+    assert float(rows(tmp_path / "metrics.csv")[0]["loss"]) < 1000
+    if variant in TABLE_IV:
+        transition, duration = TABLE_IV[variant]
+        alpha = workflow.parser.get_parsed_content("network_def").alpha
+        assert alpha == progressive_levels(4, transition=transition, duration=duration)
+
+
+def test_table_iv_is_complete() -> None:
+    assert set(TABLE_IV) <= VARIANTS
+    for variant, (transition, duration) in TABLE_IV.items():
+        content = json.loads((CONFIGS / "variants" / f"{variant}.json").read_text())
+        assert content == {"transition": transition, "duration": duration}
+    train = json.loads((CONFIGS / "train.json").read_text())
+    assert (train["transition"], train["duration"]) == (2000, 6000)
+
+
+def test_small_trains_what_inference_registers() -> None:
+    train, small, inference = (
+        json.loads((CONFIGS / f"{name}.json").read_text()) for name in ("train", "variants/small", "inference")
+    )
+    trained = train | small
+    for name in ("spatial_size", "spacing", "base_channels", "levels", "sigma"):
+        assert trained[name] == inference[name], name
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_evaluation_takes_weights_with_and_without_the_layers_of_the_training(
+    scans: Path, tmp_path: Path, packed: bool
+) -> None:
+    train(scans, tmp_path / "trained", epochs=1, **QUICK)
+    checkpoint = tmp_path / "trained" / "checkpoints" / "model.pt"
+    if packed:
+        pack_weights({"": checkpoint}, tmp_path / "packed.pt")
+        checkpoint = tmp_path / "packed.pt"
+        plain = DisplacementUNet(base_channels=2)
+        plain.load_state_dict(torch.load(checkpoint, weights_only=True))  # strictly
+    train(scans, tmp_path / "evaluated", "evaluate", checkpoint=str(checkpoint), validation_pairs=3)
+    lines = rows(tmp_path / "evaluated" / "pairs.csv")
+    assert [line["pair"] for line in lines] == ["moving_0", "moving_1", "moving_2"]
+    assert float(lines[0]["tre_before_mm"]) > 5

@@ -1,0 +1,35 @@
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from common.engines import InstanceOptimizationInferer
+from common.spatial import warp
+
+
+def pair() -> tuple[Tensor, Tensor]:
+    """Fixed and moving image, and the field between them: a smooth one of up to two voxels."""
+    generator = torch.Generator().manual_seed(0)
+    moving = F.interpolate(torch.rand(1, 1, 8, 8, 8, generator=generator), size=(32, 32, 32), mode="trilinear")
+    ddf = F.interpolate(4 * torch.rand(1, 3, 3, 3, 3, generator=generator) - 2, size=(32, 32, 32), mode="trilinear")
+    return torch.cat([warp(moving, ddf), moving], dim=1), ddf
+
+
+def test_no_iterations_are_the_network() -> None:
+    image, ddf = pair()
+    assert InstanceOptimizationInferer()(image, lambda image: ddf) is ddf
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_a_rough_answer_is_made_better(stride: int) -> None:
+    image, ddf = pair()
+    answer = 0.6 * ddf
+    better = InstanceOptimizationInferer(60, stride)(image, lambda image: answer)
+    inner = (slice(None), slice(None), *[slice(4, -4)] * 3)
+    before, after = ((field - ddf)[inner].norm(dim=1).mean() for field in (answer, better))
+    assert after < 0.7 * before
+
+
+def test_negative_iterations_raise() -> None:
+    with pytest.raises(ValueError, match=r"expects 'iterations' of 0 or more, got -1"):
+        InstanceOptimizationInferer(-1)
