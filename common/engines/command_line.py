@@ -40,12 +40,12 @@ def check_options(
     check_folder_name("output_dir", output_dir)
     if features not in (None, *FEATURES):
         raise InputError(f"--features is expected to be one of {', '.join(FEATURES)}, got {features}.")
+    check_device(device)
     if features in (None, "trained") and checkpoint is not None:
         if not Path(checkpoint).is_file():
             way = "use --features mind or random" if features else "give --checkpoint, or train them with train.json"
             raise FileNotFoundError(f"There are no trained weights at {checkpoint}: {way}.")
         read_weights(checkpoint, checkpoint_key)
-    check_device(device)
     _check_folder(Path(output_dir))
 
 

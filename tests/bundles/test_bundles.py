@@ -27,6 +27,15 @@ def config(bundle: Path, name: str = "inference") -> str:
     return str(bundle / "configs" / f"{name}.json")
 
 
+def untrained(bundle: Path, folder: Path) -> dict[str, str]:
+    """Weights for a bundle that has none yet but wants some."""
+    content = ConfigParser.load_config_file(config(bundle))
+    if "checkpoint" not in content or (bundle / "models" / "model.pt").is_file():
+        return {}
+    torch.save(ConfigParser(content).get_parsed_content("network_def").state_dict(), folder / "model.pt")
+    return {"checkpoint": str(folder / "model.pt")}
+
+
 def test_bundle_has_its_files(bundle: Path) -> None:
     for name in ("LICENSE", "configs/metadata.json", "configs/inference.json", "configs/logging.conf"):
         assert (bundle / name).is_file()
@@ -49,6 +58,7 @@ def test_check_properties_finds_nothing(bundle: Path, tmp_path: Path) -> None:
         workflow_type="infer",
         bundle_root=str(bundle),
         output_dir=str(tmp_path),
+        **untrained(bundle, tmp_path),
     )
     workflow.initialize()
     assert workflow.check_properties() == []

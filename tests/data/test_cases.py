@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from common.data import find_cases
+from common.data import find_cases, repeat_cases
 
 
 @pytest.fixture
@@ -29,6 +29,16 @@ def test_learn2reg_names_do_as_well(folder: Path) -> None:
     for name in ("images", "labels"):
         (folder / name).rename(folder / f"{name}Tr")
     assert find_cases(folder)["training"][0]["label"] == str(folder / "labelsTr" / "case01.nii.gz")
+
+
+def test_cases_are_repeated_in_turn() -> None:
+    cases = [{"image": "images/a.nii.gz"}, {"image": "images/b.nii.gz"}]
+    assert repeat_cases(cases, 3) == [cases[0], cases[1], cases[0]]
+    assert repeat_cases(cases, 1) == cases[:1]
+    numbered = repeat_cases(cases, 3, numbered=True)
+    assert [case["seed"] for case in numbered] == [0, 1, 2]
+    assert [case["pair"] for case in numbered] == ["a_0", "b_1", "a_2"]
+    assert "seed" not in cases[0]
 
 
 @pytest.mark.parametrize("validation", [False, True])

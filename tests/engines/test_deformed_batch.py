@@ -42,6 +42,16 @@ def test_seed_of_torch_decides_what_is_drawn() -> None:
     assert not torch.equal(one, other)
 
 
+def test_seed_of_a_batch_decides_what_is_drawn() -> None:
+    """Whatever was drawn before: a validation has the same pairs every time."""
+    prepare = DeformedPairBatch(AUGMENTATION, MOTION)
+    numbered = scans() | {"seed": torch.tensor([3, 4]), "pair": ["a", "b"]}
+    one, other = (prepare(numbered, "cpu") for _ in range(2))
+    assert torch.equal(one[1]["known_ddf"], other[1]["known_ddf"])
+    assert one[1]["pair"] == ["a", "b"]
+    assert not torch.equal(prepare(numbered | {"seed": torch.tensor([4, 4])}, "cpu")[0], one[0])
+
+
 def test_features_are_of_the_deformed_scans() -> None:
     torch.manual_seed(0)
     plain = DeformedPairBatch(AUGMENTATION, MOTION, (10, 9, 11))(scans(), "cpu")[0]

@@ -19,6 +19,8 @@ OUTPUT = {
         "moving_image": IMAGES[1],
         "fixed_label": LABEL,
         "moving_label": LABEL.roll(1, dims=2),
+        "known_ddf": torch.tensor([1.0, 2, 2]).view(1, 3, 1, 1, 1).expand(1, 3, 8, 9, 10) * (LABEL > 0),
+        "fixed_mask": (LABEL > 0).float(),
     },
 }
 
@@ -36,6 +38,8 @@ def test_every_metric_compares_what_its_name_says() -> None:
     assert list(values) == list(NAMES)
     assert values["dice"] == 1
     assert values["dice_before"] == pytest.approx(0.75)
+    assert values["tre_mm"] == pytest.approx((2**2 + 4**2) ** 0.5)
+    assert values["tre_before_mm"] == pytest.approx((1 + 2**2 + 4**2) ** 0.5)
     assert values["hd95_mm"] == values["sd95_mm"] == values["mad_mm"] == 0
     assert values["folding_percent"] == 0
     assert values["sdlogj"] == pytest.approx(0, abs=1e-6)
@@ -47,7 +51,8 @@ def test_every_metric_compares_what_its_name_says() -> None:
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("accuracy", {}, "expects names out of dice, dice_before, hd95_mm, .*, got accuracy"),
+        ("accuracy", {}, "expects names out of dice, dice_before, tre_mm, .*, got accuracy"),
+        ("tre_mm", {}, "expects 'spacing' for tre_mm, got none"),
         ("dice", {}, "expects 'labels' for dice, got none"),
         ("hd95_mm", {"labels": [1]}, "expects 'spacing' for hd95_mm, got none"),
         ("similarity", {}, "expects 'similarity' for similarity, got none"),

@@ -7,6 +7,7 @@ from monai.handlers import CheckpointLoader
 from torch import nn
 
 from common.handlers import pack_mean_weights, pack_weights
+from common.networks.nets import DisplacementUNet, ProgressiveUNet
 
 
 def written(path: Path, value: float) -> Path:
@@ -30,6 +31,20 @@ def test_several_networks_are_loaded_by_name(tmp_path: Path) -> None:
     net = nn.BatchNorm1d(3)
     CheckpointLoader(str(tmp_path / "model.pt"), {"digit_2": net})(Engine(lambda engine, batch: None))
     assert net.weight.tolist() == [2.0] * 3
+
+
+@pytest.mark.parametrize("mean", [False, True])
+def test_layers_of_a_progressive_training_are_dropped(mean: bool, tmp_path: Path) -> None:
+    network = ProgressiveUNet(2, base_channels=2, levels=3)
+    torch.save(network.state_dict(), tmp_path / "a.pt")
+    if mean:
+        pack_mean_weights([tmp_path / "a.pt"] * 2, tmp_path / "model.pt")
+    else:
+        pack_weights({"": tmp_path / "a.pt"}, tmp_path / "model.pt")
+    plain = DisplacementUNet(2, base_channels=2, levels=3).eval()
+    plain.load_state_dict(torch.load(tmp_path / "model.pt", weights_only=True))
+    image = torch.rand(1, 2, 16, 16)
+    assert torch.equal(plain(image), network.eval()(image))
 
 
 def test_newest_checkpoint_of_a_folder(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from common.io import load_weights
 from common.networks.nets import DisplacementUNet, ProgressiveUNet, plain_weights
 from common.spatial import compose
 
@@ -143,3 +144,13 @@ def test_wrong_arguments_raise(net: ProgressiveUNet) -> None:
             net.alpha = alpha
     with pytest.raises(ValueError, match="'combination' to be one of sum, compose, got 'mean'"):
         ProgressiveUNet(**SMALL, combination="mean")
+
+
+def test_the_plain_network_loads_weights_of_the_training(net: ProgressiveUNet, image: Tensor, tmp_path: Path) -> None:
+    torch.save(net.state_dict(), tmp_path / "model.pt")
+    plain = DisplacementUNet(**net.settings)
+    load_weights(plain, tmp_path / "model.pt")
+    assert torch.equal(plain.eval()(image), net.eval()(image))
+    torch.save(plain.state_dict(), tmp_path / "plain.pt")
+    with pytest.raises(ValueError, match="do not fit the network"):  # it cannot grow from there
+        load_weights(net, tmp_path / "plain.pt")
