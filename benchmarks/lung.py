@@ -10,6 +10,7 @@ import nibabel as nib
 import numpy as np
 import torch
 from lung_split import REPORTED, REPORTED_PHANTOMS
+from nibabel.affines import apply_affine
 from numpy.typing import NDArray
 
 from common.io import format_points
@@ -48,7 +49,7 @@ def main() -> None:
 
 def synthetic_pairs(chest_ct: Path, folder: Path) -> Iterator[dict[str, str]]:
     """Pairs of the scan left out of the training, with landmarks drawn in the lungs; prints how far those move."""
-    grid = CaseGrid(SPACING, SIZE, "lungs")
+    grid = CaseGrid(SPACING, SIZE, region="lungs")
     case = LoadScansd("image")({"image": str(chest_ct / "images" / f"{REPORTED}.nii.gz")})
     case = CaseGridd("image", grid, "mask")(BoreMaskd("image")(case))
     scan, mask = (case[key].as_tensor().float()[None] for key in ("image", "mask"))
@@ -71,7 +72,7 @@ def synthetic_pairs(chest_ct: Path, folder: Path) -> Iterator[dict[str, str]]:
             files[f"{side}_image"] = str(folder / f"{name}_{side}.nii.gz")
             files[f"{side}_keypoints"] = str(folder / f"{name}_{side}.csv")
             nib.save(nib.Nifti1Image(image[0, 0].numpy().astype(np.int16), affine), files[f"{side}_image"])
-            world = nib.affines.apply_affine(np.diag([-1, -1, 1, 1]) @ affine, points)  # LPS
+            world = apply_affine(np.diag([-1, -1, 1, 1]) @ affine, points)  # LPS
             Path(files[f"{side}_keypoints"]).write_text(format_points("points.csv", torch.as_tensor(world)))
         for side, image in (("fixed", lungs.float()), ("moving", (pair.moving_image < AIR) & _in_box(SIZE))):
             files[f"{side}_label"] = str(folder / f"{name}_{side}_lungs.nii.gz")
@@ -83,7 +84,8 @@ def synthetic_pairs(chest_ct: Path, folder: Path) -> Iterator[dict[str, str]]:
 def _in_box(size: tuple[int, ...]) -> torch.Tensor:
     """Places that are not near the end of the grid."""
     inner = torch.zeros(1, 1, *size, dtype=torch.bool)
-    inner[(..., *[slice(n // 16, n - n // 16) for n in size])] = True
+    x, y, z = (slice(n // 16, n - n // 16) for n in size)
+    inner[:, :, x, y, z] = True
     return inner
 
 

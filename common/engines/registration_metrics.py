@@ -81,8 +81,9 @@ def _metric(
     if name in DISTANCES:
         return IgniteMetricHandler(DISTANCES[name](labels, spacing), output_transform=warped_and_fixed_label)
     if name in KNOWN:
+        mean: Any = _masked_mean
         registered = partial(_known_distance, spacing=spacing, share=float(name == KNOWN[0]))
-        return IgniteMetricHandler(loss_fn=_masked_mean, output_transform=registered)
+        return IgniteMetricHandler(loss_fn=mean, output_transform=registered)
     if name in FIELD:
         return IgniteMetricHandler(FIELD[name](), output_transform=predicted_ddf)
     if name in IMAGES:

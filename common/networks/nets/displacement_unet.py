@@ -51,7 +51,7 @@ class DisplacementUNet(nn.Module):
         torch.Size([1, 3, 20, 17, 18])
     """
 
-    unused_weights = TRAINING_LAYERS
+    unused_weights: tuple[str, ...] = TRAINING_LAYERS
 
     def __init__(self, spatial_dims: int = 3, in_channels: int = 2, base_channels: int = 16, levels: int = 5) -> None:
         super().__init__()
