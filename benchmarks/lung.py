@@ -106,7 +106,8 @@ def summarize(folder: Path) -> None:
     """Print a row for each kind of pair: the paper's mean and deviation over all landmarks, folds, seconds."""
     kinds: dict[str, list[dict]] = {}
     for path in sorted(folder.glob("*/metrics.json")):
-        kinds.setdefault(path.parent.name.split("_")[0], []).append(json.loads(path.read_text()))
+        kind = "synthetic" if "synthetic" in path.parent.name else "phantoms"
+        kinds.setdefault(kind, []).append(json.loads(path.read_text()))
     for kind, found in kinds.items():
         points = [point for metrics in found for point in metrics["tre_mm"]["per_point"] if point["after"] is not None]
         before, after = (np.array([point[moment] for point in points]) for moment in ("before", "after"))
