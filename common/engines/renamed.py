@@ -4,22 +4,16 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from monai.utils import ensure_tuple
-
 from common.io import InputError
 
 from ._references import references
 
 RENAMED = {
-    "intensities": "normalization",
-    "keypoints": "keypoint_keys",
-    "labels": "label_keys",
     "pairs": "pairing",
     "passes": "samples",
     "pixdim": "spacing",
     "released": "reference",
     "remainder": "residual_weight",
-    "scans": "image_keys",
 }
 
 
@@ -40,8 +34,6 @@ def use_new_names(config: dict[str, Any], files: Sequence[Mapping[str, Any]]) ->
     """
     in_use = references(files)
     renamed = {old: new for old, new in RENAMED.items() if new in config and old not in in_use}
-    if any(isinstance(value, int) for value in ensure_tuple(config.get("labels"))):
-        renamed.pop("labels", None)  # values, of an overlay that trains, too
     given = renamed.keys() & config.keys()
     for old in sorted(given):
         new = renamed[old]

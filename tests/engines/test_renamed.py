@@ -10,7 +10,7 @@ from monai.bundle import ConfigWorkflow
 
 from common.engines.renamed import RENAMED, use_new_names
 
-FILES = [{"samples": 5, "image_keys": ["image"], "run": "$@samples"}]
+FILES = [{"samples": 5, "run": "$@samples"}]
 
 
 def renamed(**given: Any) -> dict[str, Any]:
@@ -38,10 +38,9 @@ def test_both_names_are_a_mistake() -> None:
         renamed(passes=3, samples=4)
 
 
-def test_values_of_labels_are_no_old_name() -> None:
-    config = {"labels": [1, 2], "label_keys": ["fixed_label"], "run": "@label_keys"}
-    assert not use_new_names(config, [{"label_keys": ["fixed_label"], "run": "@label_keys"}])
-    assert config["labels"] == [1, 2]
+def test_every_new_name_is_an_id_of_a_config() -> None:
+    configs = (Path(__file__).parents[2] / "bundles").glob("*/configs/**/*.json")
+    assert set(RENAMED.values()) <= {name for config in configs for name in json.loads(config.read_text())}
 
 
 @pytest.mark.parametrize("old", sorted(RENAMED))
