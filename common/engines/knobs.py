@@ -60,7 +60,6 @@ RANGES: Mapping[str, Range] = {
     "downsamplings": Range(1, 8),
     "duration": Range(0, 10**9),
     "epochs": Range(1, EVER),
-    "fill": Range(-1e6, 1e6),
     "fixed_phase": PHASE,
     "flip_probability": SHARE,
     "independent_gamma": Range(0.01, 100.0),
@@ -103,7 +102,7 @@ RANGES: Mapping[str, Range] = {
     "translation_voxels": VOXELS,
     "val_interval": Range(1, EVER),
     "validation_pairs": Range(1, EVER),
-    "whole_size": Range(4, 4096),
+    "whole_size": Range(4, 4096, counts=(2, 3)),
     "zoom": Range(0.0, 0.9),
 }
 IN_MM = ("spacing", "largest_extent_mm")
