@@ -60,8 +60,10 @@ def registration_metrics(
         Handlers by the names, in their order.
 
     Raises:
-        InputError: if a name is unknown, or what its metric needs is missing.
+        InputError: if a name is unknown, what its metric needs is missing, or the spacing is a single number.
     """
+    if not isinstance(spacing, Sequence):
+        raise InputError(f"In training spacing is expected to be a number in mm for each axis, got {spacing}.")
     return {name: _metric(name, labels, spacing, similarity) for name in names}
 
 

@@ -7,6 +7,7 @@ from torch import nn
 
 from common.engines import registration_metrics
 from common.engines.registration_metrics import NAMES
+from common.io import InputError
 from common.losses import NormalizedCrossCorrelation
 
 IMAGES = torch.rand(2, 1, 1, 8, 9, 10, generator=torch.Generator().manual_seed(0))
@@ -61,3 +62,8 @@ def test_every_metric_compares_what_its_name_says() -> None:
 def test_what_is_missing_is_told(name: str, options: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         registration_metrics([name], **options)
+
+
+def test_one_number_is_no_spacing_of_a_training() -> None:
+    with pytest.raises(InputError, match=r"^In training spacing is expected .* for each axis, got 2\.0"):
+        registration_metrics(["dice"], [1], 2.0)
