@@ -40,7 +40,7 @@ def start(
         weights: see `check_options`.
 
     Raises:
-        ValueError: see `check_options`.
+        InputError: see `check_options`.
         OSError: see `check_options`.
     """
     if backend is not None:

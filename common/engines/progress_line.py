@@ -5,7 +5,7 @@ import sys
 import time
 
 logger = logging.getLogger("common")
-WIDTH = 27  # of the lines of `common.transforms.Milestoned`, which take its place
+WIDTH = 27  # of the lines of `common.transforms.ClockedCompose`, which take its place
 
 
 class ProgressLine:

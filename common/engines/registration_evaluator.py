@@ -36,7 +36,7 @@ def registration_evaluator(
 
     Raises:
         FileNotFoundError: if there are no such weights.
-        ValueError: if they do not fit.
+        InputError: if they do not fit.
     """
     if checkpoint is not None:
         load_weights(network, checkpoint, checkpoint_key)

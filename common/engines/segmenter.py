@@ -140,7 +140,7 @@ def merge_true_labels(predicted: MetaTensor, truth: Tensor) -> MetaTensor:
         truth: label map of the same shape; 0 is unknown.
 
     Raises:
-        InputError: if the shapes differ.
+        ValueError: if the shapes differ.
     """
     true = torch.as_tensor(truth).as_subclass(Tensor).to(torch.int32)
     if true.shape != predicted.shape:

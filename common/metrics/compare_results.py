@@ -93,7 +93,7 @@ def wilcoxon_p(differences: Sequence[float]) -> float:
         Two-sided p; 1 if all are 0, where SciPy has none.
 
     Raises:
-        InputError: if there is no difference.
+        ValueError: if there is no difference.
 
     Example:
         >>> wilcoxon_p([0.1, 0.2, 0.3, 0.4, 0.5])

@@ -17,7 +17,7 @@ def check_pair_memory(fixed: Grid, working: Grid, bytes_per_voxel: float) -> Non
         bytes_per_voxel: of the network, for a voxel of the working grid.
 
     Raises:
-        ValueError: if so.
+        InputError: if so.
     """
     for_results = FIXED_BYTES * math.prod(fixed.shape)
     for_network = (WORKING_BYTES + bytes_per_voxel) * math.prod(working.shape)

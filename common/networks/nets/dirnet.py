@@ -53,7 +53,7 @@ class DIRNet(nn.Module):
         norm: of every layer but the last, as MONAI's factory takes it; None as in the authors' later TorchIR.
 
     Raises:
-        ValueError: if a choice is unknown, or an image does not fit.
+        InputError: if a choice is unknown, or an image does not fit.
 
     Reference:
         de Vos et al., "End-to-end unsupervised deformable image registration with a convolutional neural network",

@@ -22,7 +22,7 @@ def select_features(kind: str, network: nn.Module, checkpoint: str | Path) -> nn
         The extractor, in evaluation mode.
 
     Raises:
-        ValueError: if the kind is unknown or the weights do not fit.
+        InputError: if the kind is unknown or the weights do not fit.
         FileNotFoundError: if there are no weights.
     """
     if kind not in FEATURES:

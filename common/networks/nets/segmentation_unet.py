@@ -98,7 +98,7 @@ def load_segmentation_unet(weights: Mapping[str, Tensor]) -> SegmentationUNet:
             default one.
 
     Raises:
-        ValueError: if they are of another network.
+        InputError: if they are of another network.
     """
     try:
         width, in_channels, *kernel = weights["encoder.enter.conv.weight"].shape
