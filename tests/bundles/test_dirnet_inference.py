@@ -7,7 +7,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
-from monai.bundle import ConfigParser, run
+from bundle_runs import run_inference
+from monai.bundle import ConfigParser
 from PIL import Image
 
 from common.io import read_field
@@ -21,10 +22,7 @@ OBLIQUE = np.array([[0.1, 0.2, 8, 5], [1.4, 0.1, 0, 6], [0.1, -1.4, 0, 7], [0, 0
 
 
 def register(output_dir: Path, **options: object) -> dict:
-    config = str(BUNDLE / "configs" / "inference.json")
-    run(config_file=config, logging_file=False, bundle_root=str(BUNDLE), output_dir=str(output_dir), **options)
-    result = output_dir / "metrics.json"
-    return json.loads(result.read_text()) if result.is_file() else {}
+    return run_inference(BUNDLE, output_dir, **options)
 
 
 @pytest.fixture(scope="module")

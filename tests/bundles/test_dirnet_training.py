@@ -1,14 +1,15 @@
 """Training the 2-D bundle, as from the command line: cine slices, digits, every variant."""
 
-import csv
 from collections.abc import Iterator
 from pathlib import Path
 from socket import socket
+from typing import Any
 
 import nibabel as nib
 import numpy as np
 import pytest
 import torch
+from bundle_runs import rows, run_training, weights
 from monai.bundle import ConfigWorkflow
 
 REPOSITORY = Path(__file__).parents[2]
@@ -52,24 +53,8 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def train(dataset_dir: Path, output_dir: Path, *overlays: str, run: bool = True, **options: object) -> ConfigWorkflow:
-    files = [str(CONFIGS / f"{name}.json") for name in ("train", *overlays)]
-    given = {**TINY, "dataset_dir": str(dataset_dir), "output_dir": str(output_dir), "bundle_root": str(BUNDLE)}
-    workflow = ConfigWorkflow(files, workflow_type="train", logging_file=False, **{**given, **options})
-    workflow.initialize()
-    if run:
-        workflow.run()
-        workflow.finalize()
-    return workflow
-
-
-def rows(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def weights(folder: Path) -> dict[str, torch.Tensor]:
-    return torch.load(folder / "checkpoints" / "checkpoint_epoch=2.pt", weights_only=True)["objects"]["network"]
+def train(dataset_dir: Path, output_dir: Path, *overlays: str, **options: Any) -> ConfigWorkflow:
+    return run_training(BUNDLE, output_dir, "train", *overlays, **{**TINY, "dataset_dir": str(dataset_dir), **options})
 
 
 def test_training_writes_what_it_promises(cines: Path, tmp_path: Path) -> None:

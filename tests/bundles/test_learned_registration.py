@@ -7,7 +7,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
-from monai.bundle import run
+from bundle_runs import run_inference
 
 from common.networks.nets import SymmetricGradientNet
 
@@ -16,9 +16,8 @@ BUNDLE = REPOSITORY / "bundles" / "hippocampus_mr_symmetric"
 LIMIT = 12 * 2**20  # bytes
 
 
-def register(output_dir: Path, **options: object) -> None:
-    config = str(BUNDLE / "configs" / "inference.json")
-    run(config_file=config, logging_file=False, bundle_root=str(BUNDLE), output_dir=str(output_dir), **options)
+def register(output_dir: Path, **options: object) -> dict:
+    return run_inference(BUNDLE, output_dir, **options)
 
 
 @pytest.fixture

@@ -1,13 +1,12 @@
 """Registering chests with the progressive bundle, as from the command line."""
 
 import csv
-import json
 from pathlib import Path
 
 import nibabel as nib
 import pytest
 import torch
-from monai.bundle import run
+from bundle_runs import run_inference
 
 from common.networks.nets import DisplacementUNet, ProgressiveUNet
 
@@ -16,10 +15,7 @@ LIMIT = 12 * 2**20  # bytes
 
 
 def register(output_dir: Path, **options: object) -> dict:
-    config = str(BUNDLE / "configs" / "inference.json")
-    run(config_file=config, logging_file=False, bundle_root=str(BUNDLE), output_dir=str(output_dir), **options)
-    result = output_dir / "metrics.json"
-    return json.loads(result.read_text()) if result.is_file() else {}
+    return run_inference(BUNDLE, output_dir, **options)
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 """Training the progressive bundle, as from the command line: every overlay, resumed runs, the growth of the network."""
 
-import csv
 import json
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import nibabel as nib
 import pytest
 import torch
+from bundle_runs import rows, run_training, weights
 from monai.bundle import ConfigWorkflow
 
 from common.handlers import pack_weights, progressive_levels
@@ -51,25 +51,9 @@ def scans(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def train(scans: Path, output_dir: Path, *overlays: str, run: bool = True, **options: object) -> ConfigWorkflow:
-    files = [str(CONFIGS / f"{name}.json") for name in ("train", *overlays)]
-    given: dict[str, Any] = {**TINY, "dataset_dir": str(scans), "datalist": str(scans / "split.json")}
-    given |= {"output_dir": str(output_dir), "bundle_root": str(BUNDLE), **options}
-    workflow = ConfigWorkflow(files, workflow_type="train", logging_file=False, **given)
-    workflow.initialize()
-    if run:
-        workflow.run()
-        workflow.finalize()
-    return workflow
-
-
-def rows(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def weights(folder: Path) -> dict[str, torch.Tensor]:
-    return torch.load(folder / "checkpoints" / "checkpoint_epoch=2.pt", weights_only=True)["objects"]["network"]
+def train(scans: Path, output_dir: Path, *overlays: str, **options: Any) -> ConfigWorkflow:
+    given: dict[str, Any] = {**TINY, "dataset_dir": str(scans), "datalist": str(scans / "split.json"), **options}
+    return run_training(BUNDLE, output_dir, "train", *overlays, **given)
 
 
 def test_training_writes_what_it_promises(scans: Path, tmp_path: Path) -> None:

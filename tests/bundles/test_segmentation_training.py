@@ -1,6 +1,5 @@
 """Training the noisy-label segmenter on cohorts that annotate different organs, and labeling scans with it."""
 
-import csv
 import json
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
+from bundle_runs import rows, run_training
 from monai.bundle import ConfigWorkflow
 
 from common.engines import Segmenter
@@ -54,18 +54,7 @@ def cases(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def train(cases: Path, output_dir: Path, **options: Any) -> ConfigWorkflow:
     given = {**TINY, "dataset_dir": str(cases), "datalist": str(cases / "dataset.json"), **options}
-    config = str(BUNDLE / "configs" / "segmentation.json")
-    workflow = ConfigWorkflow(
-        config, workflow_type="train", logging_file=False, output_dir=str(output_dir), bundle_root=str(BUNDLE), **given
-    )
-    workflow.initialize()
-    workflow.run()
-    return workflow
-
-
-def rows(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
+    return run_training(BUNDLE, output_dir, "segmentation", **given)
 
 
 @pytest.fixture(scope="module")

@@ -1,16 +1,17 @@
 """Training a bundle, as from the command line: every overlay, resumed runs, two processes."""
 
-import csv
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import monai
 import nibabel as nib
 import pytest
 import torch
+from bundle_runs import rows, run_training, weights
 from monai.bundle import ConfigWorkflow
 from monai.bundle.utils import DEFAULT_HANDLERS_ID
 from monai.fl.client import MonaiAlgo
@@ -50,24 +51,8 @@ def cases(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def train(cases: Path, output_dir: Path, *overlays: str, run: bool = True, **options: object) -> ConfigWorkflow:
-    files = [str(CONFIGS / f"{name}.json") for name in ("train", *overlays)]
-    given = {**TINY, "dataset_dir": str(cases), "output_dir": str(output_dir), "bundle_root": str(BUNDLE), **options}
-    workflow = ConfigWorkflow(files, workflow_type="train", logging_file=False, **given)
-    workflow.initialize()
-    if run:
-        workflow.run()
-        workflow.finalize()
-    return workflow
-
-
-def rows(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def weights(folder: Path) -> dict[str, torch.Tensor]:
-    return torch.load(folder / "checkpoints" / "checkpoint_epoch=2.pt", weights_only=True)["objects"]["network"]
+def train(cases: Path, output_dir: Path, *overlays: str, **options: Any) -> ConfigWorkflow:
+    return run_training(BUNDLE, output_dir, "train", *overlays, **{**TINY, "dataset_dir": str(cases), **options})
 
 
 @pytest.mark.filterwarnings("ignore:executing the bundle config:UserWarning")

@@ -7,16 +7,12 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
-from monai.data import MetaTensor
-from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from common.io import grid_of
 from common.spatial import Grid, center_of
 from common.transforms.working_grid import extend_grid, slices_last, working_grid
 
 SHAPE, SPACING = (5, 6, 7), (2.0, 3.0, 4.0)
-KEYS = ("fixed_image", "moving_image")
 ORIENTATIONS = [
     (axes, signs) for axes in itertools.permutations(range(3)) for signs in itertools.product((-1, 1), repeat=3)
 ]
@@ -31,24 +27,7 @@ def tilted(axes: tuple[int, ...], signs: tuple[int, ...], degrees: float = 12.0)
     return torch.from_numpy(affine)
 
 
-def scan(values: NDArray, affine: NDArray | torch.Tensor) -> MetaTensor:
-    return MetaTensor(torch.from_numpy(values.astype(np.float32))[None], affine=torch.as_tensor(affine).double())
-
-
 OBLIQUE = tilted((0, 1, 2), (1, 1, 1))
-
-
-def test_grid_of_leaves_out_the_channel() -> None:
-    grid = grid_of(scan(np.zeros(SHAPE), OBLIQUE))
-    assert grid.shape == SHAPE
-    assert torch.equal(grid.affine, OBLIQUE)
-
-
-def test_grid_of_in_2d_leaves_out_the_third_axis() -> None:
-    affine = np.array([[0.0, -3, 0, 10], [2, 0, 0, 20], [0, 0, 1, 30], [0, 0, 0, 1]])
-    grid = grid_of(scan(np.zeros((5, 6)), affine))
-    assert grid.shape == (5, 6)
-    assert grid.affine.tolist() == [[0, -3, 10], [2, 0, 20], [0, 0, 1]]
 
 
 @pytest.mark.parametrize(("axes", "signs"), ORIENTATIONS)

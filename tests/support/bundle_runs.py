@@ -1,0 +1,40 @@
+"""Bundles run from Python, as the tests of every one of them do."""
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from monai.bundle import ConfigWorkflow
+from monai.bundle import run as run_bundle
+
+
+def run_training(bundle: Path, output_dir: Path, *names: str, run: bool = True, **options: Any) -> ConfigWorkflow:
+    """Build a training of a bundle's configs and overlays by their names, and run it."""
+    files = [str(bundle / "configs" / f"{name}.json") for name in names]
+    given = {"output_dir": str(output_dir), "bundle_root": str(bundle), **options}
+    workflow = ConfigWorkflow(files, workflow_type="train", logging_file=False, **given)
+    workflow.initialize()
+    if run:
+        workflow.run()
+        workflow.finalize()
+    return workflow
+
+
+def run_inference(bundle: Path, output_dir: Path, **options: object) -> dict:
+    """Register with a bundle's own config; the record of a single pair."""
+    config = str(bundle / "configs" / "inference.json")
+    run_bundle(config_file=config, logging_file=False, bundle_root=str(bundle), output_dir=str(output_dir), **options)
+    result = output_dir / "metrics.json"
+    return json.loads(result.read_text()) if result.is_file() else {}
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    """Those of the network after the second epoch."""
+    return torch.load(folder / "checkpoints" / "checkpoint_epoch=2.pt", weights_only=True)["objects"]["network"]
