@@ -39,6 +39,20 @@ def test_handlers_meet_a_trainer_that_is_whole() -> None:
     assert not torch.equal(given["network"].bias, before)
 
 
+@pytest.mark.parametrize(("amp", "expected"), [(True, torch.bfloat16), (False, torch.float32)])
+def test_mixed_precision_reaches_a_cpu(amp: bool, expected: torch.dtype) -> None:
+    given = parts()
+    seen = []
+    training_engine(
+        loss=lambda ddf, batch: seen.append(ddf.dtype) or ddf.float().square().mean(),
+        optimizer=torch.optim.SGD(given["network"].parameters(), lr=0.1),
+        max_epochs=1,
+        amp=amp,
+        **given,
+    ).run()
+    assert seen == [expected]
+
+
 def test_the_first_metric_is_the_one_that_counts() -> None:
     metrics = registration_metrics(["similarity", "folding_percent"], similarity=nn.MSELoss())
     validator = validation_engine(metrics=metrics, metric_cmp_fn=operator.lt, **parts())

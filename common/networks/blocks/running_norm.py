@@ -13,13 +13,19 @@ from torch import Tensor, nn
 class RunningBatchNorm3d(nn.BatchNorm3d):
     r"""Normalizes by the running mean and variance, which a training batch updates first.
 
-    .. math:: y = \gamma \frac{x - \mu}{\sqrt{\sigma^2 + \epsilon}} + \beta
+    .. math:: y = \gamma \frac{x - \mu}{\sigma} + \beta
+        = \gamma \left( \frac{x - \mu_B}{\sigma_B} r + d \right) + \beta, \quad
+        r = \frac{\sigma_B}{\sigma}, \quad d = \frac{\mu_B - \mu}{\sigma}
 
-    No gradient flows through the statistics. Takes what PyTorch's layer takes, and has its `state_dict`.
+    Both are the same number. The gradient is that of the second, with r and d as constants: it flows through the
+    statistics B of the batch. With that of the first, weights grow without limit and nothing but the statistics follows
+    them; no learning rate was found at which a network of paper 002 learned steadily. Takes what PyTorch's layer takes,
+    and has its `state_dict`.
 
     Reference:
         Eppenhof et al., "Progressively trained convolutional neural networks for deformable image registration", TMI
-        2020, https://doi.org/10.1109/TMI.2019.2953788 -- section II.
+        2020, https://doi.org/10.1109/TMI.2019.2953788 -- section II, which does not speak of gradients; those are of
+        Ioffe, "Batch renormalization", NeurIPS 2017, algorithm 1, without its limits of r and d.
     """
 
     def forward(self, image: Tensor) -> Tensor:
@@ -53,10 +59,13 @@ RUNNING_NORM: dict[int, Any] = {2: RunningBatchNorm2d, 3: RunningBatchNorm3d}
 
 
 def _normalize(layer: Any, image: Tensor) -> Tensor:
-    if layer.training:
-        with torch.no_grad():
-            torch.batch_norm_update_stats(image, layer.running_mean, layer.running_var, layer.momentum)
-            layer.num_batches_tracked += 1
-    # Copies: a second batch before the backward pass of the first must not change what that one needs.
-    mean, variance = layer.running_mean.clone(), layer.running_var.clone()
-    return F.batch_norm(image, mean, variance, layer.weight, layer.bias, False, 0.0, layer.eps)
+    if not layer.training:
+        running = layer.running_mean, layer.running_var
+        return F.batch_norm(image, *running, layer.weight, layer.bias, False, 0.0, layer.eps)
+    with torch.no_grad():
+        mean, variance = torch.batch_norm_update_stats(image, layer.running_mean, layer.running_var, layer.momentum)
+        layer.num_batches_tracked += 1
+        per_sigma = torch.rsqrt(layer.running_var + layer.eps)
+        r = torch.sqrt(variance + layer.eps) * per_sigma
+        d = (mean - layer.running_mean) * per_sigma
+    return F.batch_norm(image, None, None, layer.weight * r, layer.bias + layer.weight * d, True, 0.0, layer.eps)

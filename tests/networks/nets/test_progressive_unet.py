@@ -115,7 +115,7 @@ def test_training_goes_on_through_all_levels(image: Tensor) -> None:
     optimizer = torch.optim.SGD(net.parameters(), lr=0.03, momentum=0.5)
     for alpha in ((1, 0, 0), (0.5, 0.5, 0), (0, 1, 0), (0, 0.5, 0.5), FULL):
         net.alpha = alpha
-        for _ in range(15):
+        for _ in range(25):
             optimizer.zero_grad()
             loss = (net(image) - 1).square().mean()
             loss.backward()
