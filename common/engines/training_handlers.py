@@ -9,6 +9,7 @@ from typing import Any
 
 from monai.engines import Evaluator, SupervisedTrainer
 from monai.handlers import LrScheduleHandler, ValidationHandler
+from torch import Tensor
 
 from common.handlers import EpochSeed, MetricsCsv, Progress, StopOnNonFinite, TensorBoard, TrainingCheckpoint
 from common.reports import ValidationReport
@@ -87,14 +88,18 @@ class ValidationHandlers:
     Args:
         output_dir: folder of both.
         spacing: voxel size of the pairs, mm; None where no pairs are validated.
+        affine: see `common.reports.ValidationReport`.
     """
 
-    def __init__(self, output_dir: str | Path, spacing: Sequence[float] | None = None) -> None:
+    def __init__(
+        self, output_dir: str | Path, spacing: Sequence[float] | None = None, affine: Tensor | None = None
+    ) -> None:
         self.output_dir = output_dir
         self.spacing = spacing
+        self.affine = affine
 
     def attach(self, engine: Evaluator) -> None:
         """Register with the evaluator."""
         TensorBoard(self.output_dir).attach(engine)
         if self.spacing is not None:
-            ValidationReport(self.output_dir, self.spacing).attach(engine)
+            ValidationReport(self.output_dir, self.spacing, self.affine).attach(engine)

@@ -56,8 +56,13 @@ def field_to_canonical(displacement: MetaTensor) -> NDArray:
     """Turn a field ``(d, *spatial)``, LPS mm, into voxels along R, A (and S), components with their axes."""
     orientation, order = canonical_orientation(displacement)
     components = displacement_from_world(displacement.as_tensor()[None], grid_of(displacement).affine)[0].numpy()
+    return voxels_to_canonical(components, orientation, order)
+
+
+def voxels_to_canonical(ddf: NDArray, orientation: NDArray, order: list[int]) -> NDArray:
+    """Turn a field ``(d, *spatial)`` in voxels, components with their axes; see `canonical_orientation`."""
     return np.stack(
-        [nib.orientations.apply_orientation(components[axis], orientation) * orientation[axis, 1] for axis in order]
+        [nib.orientations.apply_orientation(ddf[axis], orientation) * orientation[axis, 1] for axis in order]
     )
 
 

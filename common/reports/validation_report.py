@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import ignite.distributed as idist
+import torch
 from ignite.engine import Engine, Events
+from monai.data import MetaTensor
 from monai.utils import CommonKeys
 from numpy.typing import NDArray
 from torch import Tensor
@@ -16,6 +18,7 @@ from torch import Tensor
 from common.spatial import warp
 
 from .figure import registration_report
+from .report import canonical_orientation, to_canonical, voxels_to_canonical
 
 
 class ValidationReport:
@@ -26,11 +29,14 @@ class ValidationReport:
     Args:
         output_dir: folder of the pictures.
         spacing: voxel size of the pairs, mm.
+        affine: RAS affine of the first one's grid, `(4, 4)`, whose directions the pictures follow; by default its axes
+            run to the right, to the front and to the head.
     """
 
-    def __init__(self, output_dir: str | Path, spacing: Sequence[float]) -> None:
+    def __init__(self, output_dir: str | Path, spacing: Sequence[float], affine: Tensor | None = None) -> None:
         self.output_dir = Path(output_dir)
         self.spacing = tuple(spacing)
+        self.affine = torch.eye(4, dtype=torch.float64) if affine is None else torch.as_tensor(affine).double()
 
     def attach(self, engine: Engine) -> None:
         """Register the event of an evaluator."""
@@ -51,20 +57,22 @@ class ValidationReport:
         if "fixed_label" in batch and "moving_label" in batch:
             before = batch["moving_label"][:1]
             maps = {"fixed": batch["fixed_label"][:1], "before": before, "warped": warp(before, ddf, mode="nearest")}
-            labels = {name: _array(label) for name, label in maps.items()}
+            labels = {name: self._canonical(label) for name, label in maps.items()}
         self.output_dir.mkdir(parents=True, exist_ok=True)
+        orientation, order = canonical_orientation(self._placed(moving))
         registration_report(
             self.output_dir / f"validation_epoch={engine.state.epoch}.png",
-            _array(batch["fixed_image"][:1]),
-            _array(moving),
-            _array(warp(moving, ddf)),
-            ddf[0].cpu().numpy(),
-            self.spacing,
+            self._canonical(batch["fixed_image"][:1]),
+            self._canonical(moving),
+            self._canonical(warp(moving, ddf)),
+            voxels_to_canonical(ddf[0].cpu().numpy(), orientation, order),
+            [self.spacing[axis] for axis in order],
             labels,
             (f"Validation, epoch {engine.state.epoch}", str(batch.get("pair", [""])[0])),
         )
 
+    def _placed(self, image: Tensor) -> MetaTensor:
+        return MetaTensor(image[0].cpu(), affine=self.affine)
 
-def _array(tensor: Tensor) -> NDArray:
-    array: NDArray = tensor[0, 0].cpu().numpy()
-    return array
+    def _canonical(self, image: Tensor) -> NDArray:
+        return to_canonical(self._placed(image))
