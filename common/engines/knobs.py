@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import torch
 
+from common.data.pseudo_labelled_pairs import SAMPLINGS
 from common.io import InputError
 from common.networks.nets.dirnet import POOLINGS, TRANSFORMERS
 from common.networks.nets.progressive_unet import COMBINATIONS
@@ -50,6 +51,7 @@ VOXELS = Range(0.0, 1000.0)
 PHASE = Range(0, EVER, words=("all",))
 RANGES: Mapping[str, Range] = {
     "affine_probability": SHARE,
+    "augmentation_strength": Range(0.0, 0.5),
     "base_channels": Range(1, 1024),
     "batch_size": Range(1, 1024),
     "cache_rate": SHARE,
@@ -60,6 +62,8 @@ RANGES: Mapping[str, Range] = {
     "downsamplings": Range(1, 8),
     "duration": Range(0, 10**9),
     "epochs": Range(1, EVER),
+    "epochs_per_stage": Range(1, EVER),
+    "final_learning_rate": Range(0.0, 10.0),
     "fixed_phase": PHASE,
     "flip_probability": SHARE,
     "independent_gamma": Range(0.01, 100.0),
@@ -70,8 +74,13 @@ RANGES: Mapping[str, Range] = {
     "instance_iterations": Range(0, 10**4),
     "independent_zoom": Range(0.0, 0.9),
     "levels": Range(1, 8),
+    "margin": Range(0, 1000),
     "margin_probability": SHARE,
     "margin_voxels": Range(0, 1000),
+    "label_consistency_iterations": Range(0, 10**4),
+    "label_instance_iterations": Range(0, 10**4),
+    "label_pairs": Range(1, EVER),
+    "label_regularization": WEIGHT,
     "labels": Range(1, 2**31 - 1),
     "largest_extent_mm": Range(1.0, 1e5),
     "learning_rate": Range(1e-12, 10.0),
@@ -98,11 +107,14 @@ RANGES: Mapping[str, Range] = {
     "minimum_size": Range(4, 4096),
     "sigma": Range(0.1, 100.0),
     "spatial_size": Range(4, 4096),
+    "stages": Range(1, 1000),
+    "training_stride": Range(1, 8),
     "transition": Range(0, 10**9),
     "translation_voxels": VOXELS,
     "val_interval": Range(1, EVER),
     "validation_pairs": Range(1, EVER),
     "whole_size": Range(4, 4096, counts=(2, 3)),
+    "widths": Range(1, 4096),
     "zoom": Range(0.0, 0.9),
 }
 IN_MM = ("spacing", "largest_extent_mm")
@@ -113,6 +125,7 @@ CHOICES: Mapping[str, Callable[[], Sequence[str]]] = {
     "pooling": lambda: POOLINGS,
     "rotation_axes": lambda: ("all", "one"),
     "regularized": lambda: ("ddf", "gradients"),
+    "sampling": lambda: SAMPLINGS,
     "transformer": lambda: TRANSFORMERS,
 }
 

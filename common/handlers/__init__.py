@@ -15,4 +15,5 @@ from .schedules import cosine as cosine
 from .schedules import exponential as exponential
 from .schedules import linear as linear
 from .schedules import stepwise as stepwise
+from .self_training import SelfTrainingCycle as SelfTrainingCycle
 from .tensorboard import TensorBoard as TensorBoard

@@ -10,6 +10,7 @@ from typing import Any
 
 from ignite.engine import Events
 from monai.engines import Evaluator, SupervisedTrainer
+from monai.utils import is_scalar
 
 from common.io import InputError, save_bytes
 
@@ -19,7 +20,7 @@ from ._loss_terms import EpochMeans, validated
 class MetricsCsv:
     """Writes epoch, iteration, mean of each term of the loss, learning rate, seconds and metrics of the validation.
 
-    The seconds are those of the training, without the validation. Rows of epochs that are trained again are replaced.
+    What handlers have put among the metrics of the trainer, such as the stage of a training, comes along. The seconds are those of the training, without the validation. Rows of epochs that are trained again are replaced.
     Of several processes the first writes, and averages over its own share.
 
     Args:
@@ -55,6 +56,7 @@ class MetricsCsv:
             **self._means.means(),
             "learning_rate": self._means.learning_rate,
             "seconds": engine.state.times[Events.EPOCH_COMPLETED.name],
+            **{name: value for name, value in engine.state.metrics.items() if is_scalar(value)},
             **validated(engine, self.validator),
         }
         row = {"epoch": engine.state.epoch, "iteration": engine.state.iteration}

@@ -6,6 +6,7 @@ from .displacement_smoothness import DisplacementSmoothness as DisplacementSmoot
 from .field_error import FieldError as FieldError
 from .gradient_l1 import GradientL1 as GradientL1
 from .local_normalized_cross_correlation import LocalNormalizedCrossCorrelation as LocalNormalizedCrossCorrelation
+from .mind_distance import MINDDistance as MINDDistance
 from .normalized_cross_correlation import NormalizedCrossCorrelation as NormalizedCrossCorrelation
 from .overlap import Overlap as Overlap
 from .registration_loss import RegistrationLoss as RegistrationLoss

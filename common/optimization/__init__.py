@@ -11,5 +11,7 @@ from .progress import listening as listening
 from .scheme import EXACT as EXACT
 from .scheme import REFERENCE as REFERENCE
 from .scheme import Scheme as Scheme
+from .transport import transport_displacement as transport_displacement
+from .upsample import coarsen_displacement as coarsen_displacement
 from .upsample import resample_lattice as resample_lattice
 from .upsample import upsample_displacement as upsample_displacement

@@ -33,6 +33,7 @@ class Scheme:
         whole: instance optimization smooths the whole field, not what it adds.
         last: instance optimization returns the field of the last loss, before the last step, not that of the lowest.
         folds: what folds in the end stays.
+        commuting: a field follows two affine maps as if these commuted, see `transport_displacement`.
     """
 
     stretched: bool = False
@@ -43,6 +44,7 @@ class Scheme:
     whole: bool = False
     last: bool = False
     folds: bool = False
+    commuting: bool = False
 
     def pull_back(self, image: Tensor, ddf: Tensor, mode: str = "bilinear") -> Tensor:
         """Look an image or a field up at displaced places.
@@ -163,4 +165,5 @@ REFERENCE = Scheme(
     whole=True,
     last=True,
     folds=True,
+    commuting=True,
 )

@@ -1,4 +1,4 @@
-"""From the grid of the features to that of the images, smoothly.
+"""From the grid of the features to that of the images, smoothly, and back.
 
 `resize_ddf` and MONAI's `Resize` know the size of a grid alone; where a voxel of a feature map lies in the image
 depends on how the features came about.
@@ -60,6 +60,32 @@ def upsample_displacement(
                 field = scheme.smooth(doubled, repeats)
                 stride /= 2
         return resample_lattice(field, spatial_shape, stride, centered)
+
+
+def coarsen_displacement(ddf: Tensor, stride: int, centered: bool = True, scheme: Scheme = EXACT) -> Tensor:
+    """Bring a displacement field of an image to a coarser grid; the vectors shrink by `stride`.
+
+    Args:
+        ddf: displacement, `(B, d, *spatial)`, voxels of the image; a whole number of steps along each axis.
+        stride: side of a voxel of the coarser grid, voxels of the image.
+        centered: where the voxels of the coarser grid lie, see `resample_lattice`.
+        scheme: how a displacement shrinks.
+
+    Returns:
+        Displacement, `(B, d, *spatial / stride)`, voxels of the coarser grid, float32 or float64.
+
+    Raises:
+        TypeError: if the field is not a tensor of floating point numbers.
+        ValueError: if its shape is wrong.
+    """
+    check_ddf("coarsen_displacement", ddf)
+    if any(size % stride for size in ddf.shape[2:]):
+        raise ValueError(
+            f"coarsen_displacement() expects 'ddf' of sizes that {stride} divides, got {tuple(ddf.shape[2:])}."
+        )
+    shape = [size // stride for size in ddf.shape[2:]]
+    factors = lift(ddf).new_tensor(scheme.growth(ddf.shape[2:], shape, 1 / stride)).view(-1, *[1] * len(shape))
+    return resample_lattice(lift(ddf) * factors, shape, 1 / stride, centered)
 
 
 def resample_lattice(image: Tensor, spatial_shape: Sequence[int], ratio: float, centered: bool = True) -> Tensor:

@@ -1,6 +1,7 @@
 """Pure tensor functions on displacement fields: the lowest room, which imports nothing but torch."""
 
 from .affine import affine_displacement as affine_displacement
+from .affine import affine_in_voxels as affine_in_voxels
 from .bspline import bspline as bspline
 from .bspline import bspline_displacement as bspline_displacement
 from .compose import compose as compose

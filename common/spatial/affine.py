@@ -45,3 +45,29 @@ def affine_displacement(matrix: Tensor, spatial_shape: Sequence[int]) -> Tensor:
     change = matrix[:, :-1, :-1] - torch.eye(dims, dtype=matrix.dtype, device=matrix.device)
     shift = matrix[:, :-1, -1].reshape(-1, dims, *[1] * dims)
     return torch.einsum("bij,j...->bi...", change, from_center) + shift
+
+
+def affine_in_voxels(matrix: Tensor, spatial_shape: Sequence[int], shift: float = 0.0) -> Tensor:
+    """Turn an affine map in units of half the sides of an image into one in voxels of a grid over it.
+
+    Args:
+        matrix: `[A t; 0 1]` about the middle of the image, `(B, d + 1, d + 1)`, half its sides along each axis.
+        spatial_shape: shape of the grid.
+        shift: from the middle of the grid to that of the image, voxels of the grid: 0 unless its first voxel does not
+            lie in the middle of the voxels it stands for.
+
+    Returns:
+        `[A t; 0 1]` about the middle of the grid, `(B, d + 1, d + 1)`, voxels, float32 or float64.
+
+    Example:
+        >>> affine_in_voxels(torch.tensor([[[1.0, 0.5, 0.1], [0, 1, 0], [0, 0, 1]]]), (20, 10))
+        tensor([[[1., 1., 1.],
+                 [0., 1., 0.],
+                 [0., 0., 1.]]])
+    """
+    matrix = lift(matrix)
+    dims = len(spatial_shape)
+    frame = torch.eye(dims + 1, dtype=matrix.dtype, device=matrix.device)
+    frame[:dims, :dims] = torch.diag(matrix.new_tensor([n / 2 for n in spatial_shape]))
+    frame[:dims, dims] = shift
+    return frame @ matrix @ torch.linalg.inv(frame)

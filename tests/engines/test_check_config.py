@@ -14,9 +14,11 @@ from common.io import MISTAKES, InputError
 BUNDLES = Path(__file__).parents[2] / "bundles"
 
 
-def first_of(bundle: Path) -> str:
-    """The config that overlays change."""
-    return "train" if (bundle / "configs" / "train.json").is_file() else "inference"
+def first_of(overlay: Path) -> str:
+    """The config that an overlay changes: that of the training, if it has all whose parts are changed."""
+    train = next(iter(overlay.parents[overlay.parent.name == "variants"].glob("train.json")), None)
+    parts = {name.split("#")[0] for name in json.loads(overlay.read_text()) if "#" in name}
+    return "train" if train and parts <= json.loads(train.read_text()).keys() else "inference"
 
 
 CONFIGS = [
@@ -26,7 +28,7 @@ CONFIGS = [
     if (first := bundle / "configs" / f"{base}.json").is_file()
     for files in [
         [first],
-        *([first, overlay] for overlay in sorted((bundle / "configs").rglob("*.json")) if base == first_of(bundle)),
+        *([first, overlay] for overlay in sorted((bundle / "configs").rglob("*.json")) if base == first_of(overlay)),
     ]
     if files[-1].stem not in ("metadata", "monai_label", "train", "inference", "segmentation") or len(files) == 1
 ]

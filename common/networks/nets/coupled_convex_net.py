@@ -53,8 +53,8 @@ class CoupledConvexNet(nn.Module):
 
     What folds after the last step is smoothed there, see `common.spatial.unfold`.
 
-    In training mode only the first warp is computed, without consistency and instance optimization: the prediction
-    of the self-training, differentiable with respect to the features.
+    In training mode only the first warp is computed, without consistency and instance optimization, on a grid that may
+    be coarser: the prediction of the self-training, differentiable with respect to the features.
 
     Args:
         features: extractor of the features of one image; MIND-SSC without one.
@@ -71,6 +71,8 @@ class CoupledConvexNet(nn.Module):
         damping: of its Adam, see `adam_instance_optimization`.
         tolerance: it stops when the loss changes by less than this share; None never stops early.
         reference: do all as the reference implementation of the paper does, see `common.optimization.REFERENCE`.
+        training_stride: side of a voxel of the prediction in training mode, voxels of the image; it divides the first
+            stride.
 
     Raises:
         ValueError: if there are no warps.
@@ -100,6 +102,7 @@ class CoupledConvexNet(nn.Module):
         damping: float = 300.0,
         tolerance: float | None = None,
         reference: bool = False,
+        training_stride: int = 1,
     ) -> None:
         super().__init__()
         if warps is not None and not len(warps):
@@ -116,6 +119,7 @@ class CoupledConvexNet(nn.Module):
         self.damping = damping
         self.tolerance = tolerance
         self.scheme = REFERENCE if reference else EXACT
+        self.training_stride = training_stride
 
     def forward(self, image: Tensor) -> Tensor:
         """Register the moving image to the fixed image.
@@ -125,11 +129,27 @@ class CoupledConvexNet(nn.Module):
                 the strides do not divide are filled up and cut off again.
 
         Returns:
-            Displacement on the fixed grid, `(B, d, *spatial)`, voxels, float32.
+            Displacement on the fixed grid, `(B, d, *spatial)`, voxels, float32; in training mode that of every
+            `training_stride`-th voxel, counted in such steps.
 
         Raises:
             TypeError: if the image is not a tensor, or the network is traced with instance optimization.
             ValueError: if its shape is wrong.
+        """
+        return self.register(image)[0]
+
+    def register(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Register, and keep what the instance optimization began with.
+
+        Args:
+            image: see `forward`.
+
+        Returns:
+            The displacement, see `forward`, and that of the warps alone, of the same shape and unit.
+
+        Raises:
+            TypeError: see `forward`.
+            ValueError: see `forward`.
         """
         _check(image)
         if torch.jit.is_tracing() and self.instance_iterations:
@@ -139,14 +159,20 @@ class CoupledConvexNet(nn.Module):
         # MONAI's MetaTensor knows fewer operations
         padded = _pad(image.as_subclass(Tensor), lcm(instance_stride, *(stride for stride, _ in warps)))
         fixed, moving = padded[:, :1], padded[:, 1:]
-        displacement = self._warp_and_solve(fixed, moving, warps)
+        unrefined = displacement = self._warp_and_solve(fixed, moving, warps)
         if self.instance_iterations and not self.training:
             displacement = self._refine(fixed, moving, displacement, instance_stride)
-        for axis, size in enumerate(image.shape[2:], start=2):
-            displacement = displacement.narrow(axis, 0, size)
+        step = self.training_stride if self.training else 1
+        shape = [-(-size // step) for size in image.shape[2:]]
+        unrefined, displacement = _cut(unrefined, shape), _cut(displacement, shape)
         if not self.scheme.folds and not self.training:
             displacement = unfold(displacement)
-        return displacement.contiguous()
+        return displacement, unrefined
+
+    @property
+    def centered(self) -> bool:
+        """Where the voxels of feature maps, and of a coarser prediction, lie: see `resample_lattice`."""
+        return self.scheme.centered or self.features.centered
 
     def __prepare_scriptable__(self) -> nn.Module:
         """Tell `torch.jit.script` why it cannot have this network."""
@@ -167,12 +193,9 @@ class CoupledConvexNet(nn.Module):
         if self.consistency_iterations and not self.training:
             backward = self._match(moving_features, fixed_features, radius)
             displacement, _ = enforce_consistency(displacement, backward, self.consistency_iterations, self.scheme)
-        shape = fixed.shape[2:]
-        return upsample_displacement(displacement, shape, stride, self._centered, self.smoothing, self.scheme)
-
-    @property
-    def _centered(self) -> bool:
-        return self.scheme.centered or self.features.centered
+        step = self.training_stride if self.training else 1
+        shape = [size // step for size in fixed.shape[2:]]
+        return upsample_displacement(displacement, shape, stride / step, self.centered, self.smoothing, self.scheme)
 
     def _match(self, fixed_features: Tensor, moving_features: Tensor, radius: int) -> Tensor:
         cost = correlation_volume(fixed_features, moving_features, radius)
@@ -190,7 +213,7 @@ class CoupledConvexNet(nn.Module):
             regularization=self.regularization,
             damping=self.damping,
             stride=stride,
-            centered=self._centered,
+            centered=self.centered,
             tolerance=self.tolerance,
             scheme=self.scheme,
         )
@@ -209,6 +232,13 @@ def _pad(image: Tensor, multiple: int) -> Tensor:
     """Repeat the last voxels until a stride divides every size."""
     missing = [-size % multiple for size in image.shape[2:]]
     return F.pad(image, [m for size in reversed(missing) for m in (0, size)], mode="replicate")
+
+
+def _cut(field: Tensor, shape: Sequence[int]) -> Tensor:
+    """Drop what lies beyond a size."""
+    for axis, size in enumerate(shape, start=2):
+        field = field.narrow(axis, 0, size)
+    return field.contiguous()
 
 
 def _check(image: Tensor) -> None:

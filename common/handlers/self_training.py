@@ -1,0 +1,180 @@
+"""The cycle of a self-training: labels from the network, a training on them, better labels from that.
+
+MONAI has no pseudo labels.
+"""
+
+import logging
+import time
+from hashlib import blake2b
+from typing import Any, Protocol
+
+import torch
+from ignite.engine import Events
+from monai.engines import SupervisedTrainer
+from torch import Tensor, distributed, nn
+
+from common.networks.nets import CoupledConvexNet
+from common.optimization import coarsen_displacement
+
+from .schedules import cosine
+
+logger = logging.getLogger("common")
+
+
+class Labelled(Protocol):
+    """Pairs with labels, such as `common.data.PseudoLabelledPairs`."""
+
+    pairs: Any
+    labels: Any
+
+    def begin_stage(self, stage: int) -> None:
+        """Take the labels of a stage."""
+
+
+class SelfTrainingCycle:
+    r"""Begins each stage of a training: with pseudo labels of all pairs, new draws of pairs, and a fresh learning rate.
+
+    The labels of the first stage come from the network as it begins; then its weights are drawn anew. Those of every
+    further stage come from what the stage before has learned. A label is the displacement that the labeler predicts,
+    and a pair is the more difficult, the more its instance optimization changed:
+
+    .. math:: \frac{1}{|\Omega|} \sum_x |u(x) - u_0(x)|
+
+    Labels that are there and were made from the same weights, settings and images are not made again; of several
+    processes each makes its share. The learning rate is a function of the iteration, so a resumed run needs no more
+    than these labels. Comes before `TrainingHandlers`, which draw the pairs. `stage` and, where labels are made,
+    `refresh_seconds` are among the metrics of the trainer.
+
+    Args:
+        labeler: makes the labels; it shares the features of the network in training.
+        dataset: of the training; labels are made where it has a place for them.
+        epochs: of a stage.
+        learning_rate: in the first iteration of each stage.
+        final_learning_rate: towards which it falls along half a cosine in the course of the stage.
+        stride: side of a voxel of the labels, voxels of the images.
+        margin: voxels of the labels at either end of every axis that do not count for the difficulty.
+        fresh: draw the weights anew after the first labels.
+        seed: of that.
+
+    Reference:
+        Bigalke et al., "Unsupervised 3D Registration through Optimization-Guided Cyclical Self-training", MICCAI 2023,
+        https://doi.org/10.1007/978-3-031-43999-5_64 -- section 2.3.
+    """
+
+    def __init__(
+        self,
+        labeler: CoupledConvexNet,
+        dataset: Labelled,
+        epochs: int,
+        learning_rate: float,
+        final_learning_rate: float,
+        stride: int = 2,
+        margin: int = 8,
+        fresh: bool = True,
+        seed: int = 0,
+    ) -> None:
+        self.labeler = labeler
+        self.dataset = dataset
+        self.epochs = epochs
+        self.learning_rate = learning_rate
+        self.final_learning_rate = final_learning_rate
+        self.stride = stride
+        self.margin = margin
+        self.fresh = fresh
+        self.seed = seed
+
+    def attach(self, engine: SupervisedTrainer) -> None:
+        """Register with the trainer."""
+        engine.add_event_handler(Events.EPOCH_STARTED, self.begin_epoch)
+        engine.add_event_handler(Events.ITERATION_STARTED, self.set_learning_rate)
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self._share_statistics)
+
+    def begin_epoch(self, engine: SupervisedTrainer) -> None:
+        """Begin a stage, if this is its first epoch, and take its labels.
+
+        Raises:
+            InputError: if labels of a stage that is under way are not there any more.
+        """
+        stage, epoch = divmod(engine.state.epoch - 1, self.epochs)
+        engine.state.metrics["stage"] = stage + 1
+        engine.state.metrics.pop("refresh_seconds", None)
+        if epoch == 0 and self.dataset.labels is not None:
+            engine.state.metrics["refresh_seconds"] = self.refresh(stage)
+        if epoch == 0 and stage == 0 and self.fresh and self.dataset.labels is not None:
+            _draw_weights(self.labeler.features, self.seed + 1)
+        self.dataset.begin_stage(stage)
+
+    def set_learning_rate(self, engine: SupervisedTrainer) -> None:
+        """Give the optimizer the learning rate of the iteration."""
+        steps = self.epochs * engine.state.epoch_length
+        step = (engine.state.iteration - 1) % steps
+        rate = cosine(step, start=self.learning_rate, end=self.final_learning_rate, over=steps)
+        for group in engine.optimizer.param_groups:
+            group["lr"] = rate
+
+    def refresh(self, stage: int) -> float:
+        """Make the labels of a stage that are missing, and return the seconds this took."""
+        began = time.perf_counter()
+        labeler, labels = self.labeler.eval(), self.dataset.labels
+        origin = _fingerprint(labeler)
+        rank, processes = _place()
+        for number in range(rank, len(self.dataset.pairs), processes):
+            pair = self.dataset.pairs[number]
+            image = torch.cat([torch.as_tensor(pair[f"{side}_image"]) for side in ("fixed", "moving")])
+            source = blake2b(origin + image.numpy().tobytes(), digest_size=16).hexdigest()
+            if labels.source(stage, number) != source:
+                labels.write(stage, number, *self.label(image[None]), source)
+        if processes > 1:
+            distributed.barrier()
+        if rank == 0:
+            labels.forget(stage)
+        seconds = time.perf_counter() - began
+        logger.info("Stage %d: %d pseudo labels in %.0f s.", stage + 1, len(self.dataset.pairs), seconds)
+        return seconds
+
+    def label(self, image: Tensor) -> tuple[Tensor, float]:
+        """Register a pair.
+
+        Args:
+            image: fixed and moving image, `(1, 2, *spatial)`.
+
+        Returns:
+            Displacement, `(d, *coarse)`, voxels of the coarser grid, and the difficulty in the same unit.
+        """
+        device = next(self.labeler.parameters()).device
+        with torch.no_grad():
+            refined, plain = (self._coarsen(field) for field in self.labeler.register(image.to(device)))
+        inside = (slice(None), *(slice(self.margin, size - self.margin) for size in refined.shape[1:]))
+        return refined, float((refined - plain)[inside].norm(dim=0).mean())
+
+    def _coarsen(self, field: Tensor) -> Tensor:
+        return coarsen_displacement(field, self.stride, self.labeler.centered, self.labeler.scheme)[0]
+
+    def _share_statistics(self) -> None:
+        """Give all processes the running statistics of the first, which the checkpoint has."""
+        for buffer in self.labeler.buffers() if _place()[1] > 1 else ():
+            distributed.broadcast(buffer, 0)
+
+
+def _draw_weights(network: nn.Module, seed: int) -> None:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        for module in network.modules():
+            if hasattr(module, "reset_parameters"):
+                module.reset_parameters()  # type: ignore[operator]
+
+
+def _fingerprint(network: CoupledConvexNet) -> bytes:
+    """What tells a labeler from others: its settings and its weights."""
+    settings = {name: value for name, value in vars(network).items() if name[0] != "_" and name != "training"}
+    digest = blake2b(repr(settings).encode())
+    for _, tensor in (*network.named_parameters(), *network.named_buffers()):
+        digest.update(tensor.detach().cpu().numpy().tobytes())
+    return digest.digest()
+
+
+def _place() -> tuple[int, int]:
+    """Number of this process, and of all."""
+    if distributed.is_available() and distributed.is_initialized():
+        return distributed.get_rank(), distributed.get_world_size()
+    return 0, 1
