@@ -40,7 +40,7 @@ def sampling_weights(difficulties: Sequence[float]) -> np.ndarray:
         array([0.007, 0.993, 0.5  ])
     """
     steps = np.linspace(STEEPNESS, -STEEPNESS, len(difficulties)) if len(difficulties) > 1 else np.zeros(1)
-    values, places, counts = np.unique(difficulties, return_inverse=True, return_counts=True)
+    _, places, counts = np.unique(difficulties, return_inverse=True, return_counts=True)
     ends = counts.cumsum()
     ranked = 1 / (1 + np.exp(-steps))
     means = [ranked[end - count : end].mean() for end, count in zip(ends, counts, strict=True)]

@@ -18,7 +18,7 @@ FIXED_SHARE = 1.5  # of the strength, for the map of the fixed image
 
 
 class SelfTrainingBatch:
-    r"""Moves fixed and moving image by random affine maps, and the label with them: a `prepare_batch` of MONAI's trainer.
+    r"""Moves fixed and moving image by random affine maps, and the label with them: a `prepare_batch`.
 
     .. math:: A = I + 1.5 s N_1, B = (I + s N_2) A
 
@@ -73,7 +73,7 @@ class SelfTrainingBatch:
         return torch.cat([moved["fixed_image"], moved["moving_image"]], dim=1), moved
 
     def draw(self, count: int, dims: int) -> tuple[Tensor, Tensor]:
-        """Draw the maps of the fixed and the moving images, `(count, d + 1, d + 1)` each, half the sides of the image."""
+        """Draw maps of fixed and of moving images, `(count, d + 1, d + 1)` each, in half the sides of the images."""
         noise = torch.randn(2, count, dims + 1, dims + 1) * self.strength
         noise[:, :, -1] = 0
         identity = torch.eye(dims + 1)

@@ -20,7 +20,9 @@ from ._loss_terms import EpochMeans, validated
 class MetricsCsv:
     """Writes epoch, iteration, mean of each term of the loss, learning rate, seconds and metrics of the validation.
 
-    What handlers have put among the metrics of the trainer, such as the stage of a training, comes along. The seconds are those of the training, without the validation. Rows of epochs that are trained again are replaced.
+    What handlers have put among the metrics of the trainer, such as the stage of a training, comes along.
+
+    The seconds are those of the training, without the validation. Rows of epochs that are trained again are replaced.
     Of several processes the first writes, and averages over its own share.
 
     Args:

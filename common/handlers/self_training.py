@@ -101,7 +101,7 @@ class SelfTrainingCycle:
         if epoch == 0 and self.dataset.labels is not None:
             engine.state.metrics["refresh_seconds"] = self.refresh(stage)
         if epoch == 0 and stage == 0 and self.fresh and self.dataset.labels is not None:
-            _draw_weights(self.labeler.features, self.seed + 1)
+            _draw_weights(self.labeler, self.seed + 1)
         self.dataset.begin_stage(stage)
 
     def set_learning_rate(self, engine: SupervisedTrainer) -> None:

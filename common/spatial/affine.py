@@ -33,12 +33,8 @@ def affine_displacement(matrix: Tensor, spatial_shape: Sequence[int]) -> Tensor:
         tensor([[-1.,  0.,  1.],
                 [ 5.,  5.,  5.]])
     """
+    _check("affine_displacement", matrix, spatial_shape)
     dims = len(spatial_shape)
-    check_spatial_shape("affine_displacement", spatial_shape, dims)
-    if matrix.ndim != 3 or matrix.shape[1:] != (dims + 1, dims + 1):
-        raise ValueError(
-            f"affine_displacement() expects 'matrix' of shape (B, {dims + 1}, {dims + 1}), got {tuple(matrix.shape)}."
-        )
     matrix = lift(matrix)
     center = torch.tensor([(n - 1) / 2 for n in spatial_shape], dtype=matrix.dtype, device=matrix.device)
     from_center = identity_grid(spatial_shape, matrix.dtype, matrix.device) - center.view(-1, *[1] * dims)
@@ -59,15 +55,28 @@ def affine_in_voxels(matrix: Tensor, spatial_shape: Sequence[int], shift: float 
     Returns:
         `[A t; 0 1]` about the middle of the grid, `(B, d + 1, d + 1)`, voxels, float32 or float64.
 
+    Raises:
+        ValueError: if the matrix and the shape do not fit.
+
     Example:
         >>> affine_in_voxels(torch.tensor([[[1.0, 0.5, 0.1], [0, 1, 0], [0, 0, 1]]]), (20, 10))
         tensor([[[1., 1., 1.],
                  [0., 1., 0.],
                  [0., 0., 1.]]])
     """
+    _check("affine_in_voxels", matrix, spatial_shape)
     matrix = lift(matrix)
     dims = len(spatial_shape)
     frame = torch.eye(dims + 1, dtype=matrix.dtype, device=matrix.device)
     frame[:dims, :dims] = torch.diag(matrix.new_tensor([n / 2 for n in spatial_shape]))
     frame[:dims, dims] = shift
     return frame @ matrix @ torch.linalg.inv(frame)
+
+
+def _check(function: str, matrix: Tensor, spatial_shape: Sequence[int]) -> None:
+    dims = len(spatial_shape)
+    check_spatial_shape(function, spatial_shape, dims)
+    if matrix.ndim != 3 or matrix.shape[1:] != (dims + 1, dims + 1):
+        raise ValueError(
+            f"{function}() expects 'matrix' of shape (B, {dims + 1}, {dims + 1}), got {tuple(matrix.shape)}."
+        )

@@ -1,8 +1,6 @@
 """Training a bundle, as from the command line: every overlay, resumed runs, two processes."""
 
 import json
-import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,12 +9,10 @@ import monai
 import nibabel as nib
 import pytest
 import torch
-from bundle_runs import rows, run_training, weights
+from bundle_runs import rows, run_by_two, run_training, weights
 from monai.bundle import ConfigWorkflow
 from monai.bundle.utils import DEFAULT_HANDLERS_ID
 from monai.fl.client import MonaiAlgo
-
-from common.phantoms import torso_phantom, write_phantom
 
 REPOSITORY = Path(__file__).parents[2]
 BUNDLE = REPOSITORY / "bundles" / "hippocampus_mr_symmetric"
@@ -32,23 +28,6 @@ TINY = {
     "spacing": [15.0, 15.0, 12.0],
     "labels": list(range(1, 14)),
 }
-
-
-@pytest.fixture(scope="session")
-def cases(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Six scans, with their label maps, of three small phantoms."""
-    folder = tmp_path_factory.mktemp("cases")
-    for name in ("images", "labels"):
-        (folder / name).mkdir()
-    for seed in range(3):
-        paths = write_phantom(
-            torso_phantom((24, 20, 28), (12.0, 12.0, 12.0), maximum_displacement=3.0, seed=seed),
-            folder / f"phantom{seed}",
-        )
-        for side in ("fixed", "moving"):
-            for kind in ("image", "label"):
-                Path(paths[f"{side}_{kind}"]).rename(folder / f"{kind}s" / f"case{seed}{side}.nii.gz")
-    return folder
 
 
 def train(cases: Path, output_dir: Path, *overlays: str, **options: Any) -> ConfigWorkflow:
@@ -147,23 +126,8 @@ def test_tracking_takes_the_loss_as_monai_does(cases: Path, tmp_path: Path) -> N
     assert isinstance(workflow.trainer.state.output[0]["loss"], float)
 
 
-PROCESSES = """
-import sys
-from monai.bundle import run
-run(config_file={files!r}, logging_file=False, backend="gloo", **{options!r})
-"""
-
-
 def train_by_two(cases: Path, output_dir: Path, *overlays: str, **options: object) -> None:
-    files = [str(CONFIGS / f"{name}.json") for name in ("train", *overlays)]
-    given = {**TINY, "dataset_dir": str(cases), "output_dir": str(output_dir), "bundle_root": str(BUNDLE), **options}
-    del given["device"]
-    script = cases / "run.py"
-    script.write_text(PROCESSES.format(files=files, options=given))
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", str(script)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300, check=False)
-    assert done.returncode == 0, done.stderr[-2000:]
+    run_by_two(BUNDLE, output_dir, "train", *overlays, **{**TINY, "dataset_dir": str(cases), **options})
 
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="gloo needs a POSIX system here")

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from common.optimization import REFERENCE, resample_lattice, upsample_displacement
+from common.optimization import REFERENCE, coarsen_displacement, resample_lattice, upsample_displacement
 
 Oracle = Callable[[str], dict[str, np.ndarray]]
 
@@ -92,3 +92,22 @@ def test_upsample_displacement_raises() -> None:
         upsample_displacement(torch.zeros(1, 3, 5, 6, 7), (5, 6, 7), 0.5)
     with pytest.raises(ValueError, match=r"upsample_displacement\(\) expects 'spatial_shape' of 3 positive integers"):
         upsample_displacement(torch.zeros(1, 3, 5, 6, 7), (10, 12), 2)
+
+
+@pytest.mark.parametrize("centered", [False, True])
+def test_coarsen_displacement_looks_where_its_voxels_lie(centered: bool) -> None:
+    ddf = linear_field((6, 8, 10), torch.tensor([[0.1, 0.2, 0.0], [0.0, 0.3, 0.0], [0.5, 0.0, 0.1]]))
+    coarse = coarsen_displacement(ddf, 2, centered)
+    first = ddf[..., ::2, ::2, ::2]
+    expected = (first + ddf[..., 1::2, 1::2, 1::2]) / 2 if centered else first
+    torch.testing.assert_close(coarse, expected / 2)
+
+
+def test_coarsen_displacement_of_released_code_counts_from_corner_to_corner() -> None:
+    coarse = coarsen_displacement(torch.ones(1, 2, 6, 8), 2, scheme=REFERENCE)
+    torch.testing.assert_close(coarse[0, :, 0, 0], torch.tensor([2 / 5, 3 / 7]))
+
+
+def test_coarsen_displacement_raises() -> None:
+    with pytest.raises(ValueError, match=r"expects 'ddf' of sizes that 2 divides, got \(6, 7\)"):
+        coarsen_displacement(torch.zeros(1, 2, 6, 7), 2)

@@ -1,8 +1,11 @@
+from collections.abc import Callable
+
 import pytest
 import torch
 from scipy.spatial.transform import Rotation
+from torch import Tensor
 
-from common.spatial import affine_displacement, identity_grid
+from common.spatial import affine_displacement, affine_in_voxels, identity_grid
 
 
 def test_displacement_leads_where_the_matrix_does() -> None:
@@ -20,6 +23,24 @@ def test_identity_moves_nothing() -> None:
     assert not affine_displacement(torch.eye(3).expand(2, 3, 3), (4, 5)).any()
 
 
-def test_matrix_of_another_dimension_raises() -> None:
-    with pytest.raises(ValueError, match=r"'matrix' of shape \(B, 3, 3\), got \(1, 4, 4\)"):
-        affine_displacement(torch.eye(4)[None], (4, 5))
+@pytest.mark.parametrize("function", [affine_displacement, affine_in_voxels])
+def test_matrix_of_another_dimension_raises(function: Callable[..., Tensor]) -> None:
+    with pytest.raises(
+        ValueError, match=rf"{function.__name__}\(\) expects 'matrix' of shape \(B, 3, 3\), got \(1, 4, 4\)"
+    ):
+        function(torch.eye(4)[None], (4, 5))
+
+
+def test_half_sides_become_voxels() -> None:
+    """The corner of an image goes to the middle of its side, by halves of the sides of any grid over it."""
+    matrix = torch.tensor([[[0.0, 0, 1], [0, 1, 0], [0, 0, 1]]])
+    in_voxels = affine_in_voxels(matrix, (20, 10))[0]
+    torch.testing.assert_close(in_voxels @ torch.tensor([-10.0, -5, 1]), torch.tensor([10.0, -5, 1]))
+
+
+def test_shift_is_that_of_the_middles() -> None:
+    """Every second voxel of an image, from the first, is a grid whose middle lies half a voxel before the image's."""
+    matrix = torch.tensor([[[1.1, 0.2, 0.1], [-0.3, 0.9, 0.2], [0, 0, 1]]])
+    fine = affine_displacement(affine_in_voxels(matrix, (8, 6)), (8, 6))
+    coarse = affine_displacement(affine_in_voxels(matrix, (4, 3), shift=0.25), (4, 3))
+    torch.testing.assert_close(coarse, fine[..., ::2, ::2] / 2)

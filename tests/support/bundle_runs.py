@@ -2,6 +2,9 @@
 
 import csv
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,27 @@ def run_training(bundle: Path, output_dir: Path, *names: str, run: bool = True, 
         workflow.run()
         workflow.finalize()
     return workflow
+
+
+PROCESSES = """
+import sys
+from monai.bundle import run
+run(config_file={files!r}, logging_file=False, backend="gloo", **{options!r})
+"""
+
+
+def run_by_two(bundle: Path, output_dir: Path, *names: str, **options: object) -> None:
+    """Run a training of a bundle's configs and overlays, the one for several GPUs among them, by two processes."""
+    files = [str(bundle / "configs" / f"{name}.json") for name in names]
+    given = {"output_dir": str(output_dir), "bundle_root": str(bundle), **options}
+    given.pop("device", None)
+    output_dir.mkdir(parents=True, exist_ok=True)
+    script = output_dir / "run.py"
+    script.write_text(PROCESSES.format(files=files, options=given))
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", str(script)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
 
 
 def run_inference(bundle: Path, output_dir: Path, **options: object) -> dict:

@@ -5,9 +5,10 @@ from pathlib import Path
 from torch import nn
 
 from common.features import MINDSSC
-from common.io import InputError, load_weights
+from common.io import InputError, load_weights, read_weights
 
 FEATURES = ("mind", "random", "trained")
+PART = "features"  # of a `CoupledConvexNet`, whose training writes it so
 
 
 def select_features(kind: str, network: nn.Module, checkpoint: str | Path) -> nn.Module:
@@ -16,7 +17,8 @@ def select_features(kind: str, network: nn.Module, checkpoint: str | Path) -> nn
     Args:
         kind: "mind" for MIND-SSC, "random" for the network as it is, "trained" for the network with loaded weights.
         network: feature network.
-        checkpoint: its weights, see `common.io.load_weights`; read with "trained" alone.
+        checkpoint: its weights, or those of a `CoupledConvexNet` with it, see `common.io.load_weights`; read with
+            "trained" alone.
 
     Returns:
         The extractor, in evaluation mode.
@@ -30,5 +32,7 @@ def select_features(kind: str, network: nn.Module, checkpoint: str | Path) -> nn
     if kind == "mind":
         return MINDSSC().eval()
     if kind == "trained":
-        load_weights(network, checkpoint, "model")
+        names = read_weights(checkpoint, "model")
+        whole = all(name.startswith(f"{PART}.") for name in names)
+        load_weights(nn.ModuleDict({PART: network}) if whole else network, checkpoint, "model")
     return network.eval()

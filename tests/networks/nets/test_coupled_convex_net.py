@@ -219,6 +219,33 @@ def test_net_in_training_mode_is_differentiable() -> None:
     assert gradient.abs().max() > 0
 
 
+@pytest.mark.parametrize("shape", [(16, 24, 16), (15, 22, 18)])
+@pytest.mark.parametrize("reference", [False, True])
+def test_net_in_training_mode_predicts_on_a_coarser_grid(shape: tuple[int, ...], reference: bool) -> None:
+    """Where every second voxel lies, in steps of two voxels."""
+    features = SelfTrainingFeatureNet((2, 3, 4, 4, 4))
+    image = torch.cat([texture(*shape), texture(*shape, seed=1)], dim=1)
+    torch.manual_seed(0)
+    options = {"warps": [(8, 1)], "reference": reference}
+    with torch.no_grad():
+        coarse = CoupledConvexNet(features, training_stride=2, **options).train()(image)
+        fine = CoupledConvexNet(features, **options).train()(image)
+    assert coarse.shape == (1, 3, *(-(-n // 2) for n in shape))
+    if not reference:
+        torch.testing.assert_close(coarse, fine[..., ::2, ::2, ::2] / 2, atol=0.02, rtol=0.1)
+
+
+def test_register_tells_what_the_instance_optimization_began_with() -> None:
+    image = torch.cat([texture(16, 12, 20), texture(16, 12, 20, seed=1)], dim=1)
+    net, plain = small_net(reference=True), small_net(reference=True, instance_iterations=0)
+    with torch.no_grad():
+        refined, before = net.register(image)
+        torch.testing.assert_close(refined, net(image))
+        torch.testing.assert_close(before, plain(image))
+        assert (refined - before).abs().max() > 0.01
+        assert plain.register(image)[0].equal(plain.register(image)[1])
+
+
 def test_net_in_inference_mode_equals_no_grad() -> None:
     image = torch.cat([texture(16, 12, 20), texture(16, 12, 20, seed=1)], dim=1)
     net = small_net()

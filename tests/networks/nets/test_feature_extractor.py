@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from common.features import MINDSSC
-from common.networks.nets import SelfTrainingFeatureNet, select_features
+from common.networks.nets import CoupledConvexNet, SelfTrainingFeatureNet, select_features
 
 WIDTHS = (2, 3, 4, 4, 4)
 
@@ -21,11 +21,11 @@ def test_select_features_random_is_the_network_for_evaluation() -> None:
     assert not network.training
 
 
-@pytest.mark.parametrize("wrapped", [False, True])
-def test_select_features_trained_loads_the_weights(tmp_path: Path, wrapped: bool) -> None:
+@pytest.mark.parametrize("kind", ["alone", "named", "trained"])
+def test_select_features_trained_loads_the_weights(tmp_path: Path, kind: str) -> None:
     source = SelfTrainingFeatureNet(WIDTHS)
-    weights = source.state_dict()
-    torch.save({"model": weights} if wrapped else weights, tmp_path / "model.pt")
+    weights = (CoupledConvexNet(source) if kind == "trained" else source).state_dict()
+    torch.save({"model": weights} if kind == "named" else weights, tmp_path / "model.pt")
     loaded = select_features("trained", SelfTrainingFeatureNet(WIDTHS), tmp_path / "model.pt")
     image = torch.rand(1, 1, 16, 16, 24)
     torch.testing.assert_close(loaded(image), source.eval()(image))
