@@ -143,7 +143,7 @@ def test_weights_register_as_they_were_trained(cases: Path, tmp_path: Path, pack
     inference.run()
     assert json.loads((tmp_path / "result" / "metrics.json").read_text())["folding_percent"] == 0
     image = torch.rand(1, 1, 16, 16, 32)
-    trained, loaded = workflow.network_def.features.eval(), inference.network_def.features
+    trained, loaded = (run.network_def.features.eval() for run in (workflow, inference))
     with torch.no_grad():
         torch.testing.assert_close(loaded(image), trained(image), atol=0.01 if packed else 1e-6, rtol=0)
 
