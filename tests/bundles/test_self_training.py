@@ -150,8 +150,11 @@ def test_weights_register_as_they_were_trained(cases: Path, tmp_path: Path, pack
 
 @pytest.mark.skipif(sys.platform == "win32", reason="gloo needs a POSIX system here")
 def test_two_processes_share_the_labels(cases: Path, tmp_path: Path) -> None:
-    train(cases, tmp_path / "one", stages=1)
-    options = {**TINY, "dataset_dir": str(cases), "batch_size": 1}
+    listed = [{"image": f"images/case{n}fixed.nii.gz", "label": f"labels/case{n}fixed.nii.gz"} for n in range(3)]
+    (cases / "shared.json").write_text(json.dumps({"training": listed, "validation": listed}))
+    data = {"datalist": str(cases / "shared.json"), "validation_pairs": 3}
+    train(cases, tmp_path / "one", stages=1, **data)
+    options = {**TINY, "dataset_dir": str(cases), "batch_size": 1, **data}
     run_by_two(BUNDLE, tmp_path / "two", "train", "multi_gpu_train", **options)
     one, two = (labels(tmp_path / way, 0) for way in ("one", "two"))
     assert one.keys() == two.keys()
@@ -159,11 +162,11 @@ def test_two_processes_share_the_labels(cases: Path, tmp_path: Path) -> None:
     second = labels(tmp_path / "two", 1)
     assert len(second) == 3
     assert [line["stage"] for line in rows(tmp_path / "two" / "metrics.csv")] == ["1", "2"]
-    # Going on from the checkpoint between the stages, either process finds what it made to be the same network's.
+    # A single process that goes on between the stages finds all of them to be made from the network it would use.
     (tmp_path / "two" / "checkpoints" / "checkpoint_epoch=2.pt").unlink()
     (tmp_path / "two" / "pseudo_labels" / "stage=1" / "pair=1.npy").unlink()
     times = {path: path.stat().st_mtime_ns for path in (tmp_path / "two" / "pseudo_labels" / "stage=1").iterdir()}
-    run_by_two(BUNDLE, tmp_path / "two", "train", "multi_gpu_train", **options, resume=True)
+    train(cases, tmp_path / "two", resume=True, **data)
     again = labels(tmp_path / "two", 1)
     assert all(second[name].tobytes() == again[name].tobytes() for name in second)
     assert all(path.stat().st_mtime_ns == time for path, time in times.items())
