@@ -10,7 +10,9 @@ from torch import Tensor
 from common.optimization import REFERENCE, adam_instance_optimization
 
 
-def plain_optimization(fixed: Tensor, moving: Tensor, initial: Tensor, iterations: int) -> Tensor:
+def plain_optimization(
+    fixed: Tensor, moving: Tensor, initial: Tensor, iterations: int, regularization: float = 10.0
+) -> Tensor:
     """The published algorithm with what PyTorch has: pooling, `grid_sample` and its gradient, Adam."""
     shape = fixed.shape[2:]
     parameters = F.interpolate(initial / 2, size=shape, mode="trilinear").requires_grad_()
@@ -23,7 +25,7 @@ def plain_optimization(fixed: Tensor, moving: Tensor, initial: Tensor, iteration
         field = smooth(parameters)
         warped = F.grid_sample(moving, identity + (field / extents).flip(1).movedim(1, -1), align_corners=False)
         roughness = sum(field.diff(dim=axis).square().mean() for axis in (2, 3, 4))
-        loss = 12 * (warped - fixed).square().mean() + 10 * 0.65 * roughness
+        loss = 12 * (warped - fixed).square().mean() + regularization * 0.65 * roughness
         loss.backward()
         optimizer.step()
     return smooth(F.interpolate(field.detach() * 2, size=initial.shape[2:], mode="trilinear"))
