@@ -36,6 +36,17 @@ def test_metrics_csv_rows(training: Any, tmp_path: Path) -> None:
     assert [float(row["learning_rate"]) for row in rows] == pytest.approx([rates[2], rates[5]], rel=1e-5)
 
 
+def test_metrics_csv_has_what_handlers_say_of_the_training(training: Any, tmp_path: Path) -> None:
+    run = training(tmp_path, 2, handlers(tmp_path))
+
+    def begin(engine: Any) -> None:
+        engine.state.metrics["stage"] = engine.state.epoch
+
+    run.trainer.add_event_handler("EPOCH_STARTED", begin)
+    run.run()
+    assert [row["stage"] for row in read(tmp_path)] == ["1", "2"]
+
+
 def test_metrics_csv_resumed_run_has_each_epoch_once(training: Any, tmp_path: Path) -> None:
     straight, resumed = tmp_path / "straight", tmp_path / "resumed"
     training(straight, 4, handlers(straight)).run()
