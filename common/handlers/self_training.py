@@ -13,6 +13,7 @@ from ignite.engine import Events
 from monai.engines import SupervisedTrainer
 from torch import Tensor, distributed, nn
 
+from common.io import InputError
 from common.networks.nets import CoupledConvexNet
 from common.optimization import coarsen_displacement
 
@@ -118,6 +119,7 @@ class SelfTrainingCycle:
         labeler, labels = self.labeler.eval(), self.dataset.labels
         origin = _fingerprint(labeler)
         rank, processes = _place()
+        logger.info("Stage %d: making %d pseudo labels.", stage + 1, len(self.dataset.pairs))
         for number in range(rank, len(self.dataset.pairs), processes):
             pair = self.dataset.pairs[number]
             image = torch.cat([torch.as_tensor(pair[f"{side}_image"]) for side in ("fixed", "moving")])
@@ -129,7 +131,7 @@ class SelfTrainingCycle:
         if rank == 0:
             labels.forget(stage)
         seconds = time.perf_counter() - began
-        logger.info("Stage %d: %d pseudo labels in %.0f s.", stage + 1, len(self.dataset.pairs), seconds)
+        logger.info("Stage %d: made them in %.0f s.", stage + 1, seconds)
         return seconds
 
     def label(self, image: Tensor) -> tuple[Tensor, float]:
@@ -140,7 +142,16 @@ class SelfTrainingCycle:
 
         Returns:
             Displacement, `(d, *coarse)`, voxels of the coarser grid, and the difficulty in the same unit.
+
+        Raises:
+            InputError: if the stride does not divide the sizes, or the margin leaves nothing of them.
         """
+        sizes = image.shape[2:]
+        if any(size % self.stride or size <= 2 * self.margin * self.stride for size in sizes):
+            raise InputError(
+                f"Pseudo labels need a spatial_size that {self.stride} divides and of which a margin of {self.margin} "
+                f"voxels of the labels leaves something, got {tuple(sizes)}."
+            )
         device = next(self.labeler.parameters()).device
         with torch.no_grad():
             refined, plain = (self._coarsen(field) for field in self.labeler.register(image.to(device)))

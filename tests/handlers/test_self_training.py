@@ -202,8 +202,9 @@ def test_label_equals_released_pseudo_label(oracle: Callable[[str], dict[str, np
     assert difficulty == pytest.approx(float(expected), rel=0.01)
 
 
-def test_sides_that_are_odd_raise() -> None:
+@pytest.mark.parametrize(("shape", "margin"), [((16, 15, 16), 1), ((16, 24, 16), 4)])
+def test_sizes_without_labels_raise(shape: tuple[int, ...], margin: int) -> None:
     labeler = CoupledConvexNet(SelfTrainingFeatureNet(WIDTHS), [(8, 1)], instance_iterations=0).eval()
-    cycle = SelfTrainingCycle(labeler, None, 1, 0.1, 0.1)
-    with pytest.raises(ValueError, match=r"expects 'ddf' of sizes that 2 divides, got \(16, 15, 16\)"):
-        cycle.label(torch.rand(1, 2, 16, 15, 16))
+    cycle = SelfTrainingCycle(labeler, None, 1, 0.1, 0.1, margin=margin)
+    with pytest.raises(ValueError, match=r"Pseudo labels need a spatial_size that 2 divides and of which a margin of"):
+        cycle.label(torch.rand(1, 2, *shape))
