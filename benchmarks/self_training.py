@@ -100,8 +100,6 @@ def plain_augmentation(pair: dict[str, Tensor], maps: tuple[Tensor, Tensor]) -> 
     shape = fixed.shape[2:]
     logarithms = ([logm(each) for each in matrices.double()] for matrices in maps)
     between = torch.stack([torch.from_numpy(expm(a - b)).float() for a, b in zip(*logarithms, strict=True)])
-        [torch.from_numpy(expm(logm(a) - logm(b))).float() for a, b in zip(*(m.double() for m in maps), strict=True)]
-    )
     half = F.interpolate(pair["label"], scale_factor=0.5, mode="trilinear")
     full = F.interpolate(half, scale_factor=4, mode="trilinear")
     places = grid_of(shape, between)
