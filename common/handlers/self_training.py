@@ -117,7 +117,7 @@ class SelfTrainingCycle:
         """Make the labels of a stage that are missing, and return the seconds this took."""
         began = time.perf_counter()
         labeler, labels = self.labeler.eval(), self.dataset.labels
-        origin = _fingerprint(labeler)
+        origin = _fingerprint(labeler, self.stride, self.margin)
         rank, processes = _place()
         logger.info("Stage %d: making %d pseudo labels.", stage + 1, len(self.dataset.pairs))
         for number in range(rank, len(self.dataset.pairs), processes):
@@ -175,10 +175,10 @@ def _draw_weights(network: nn.Module, seed: int) -> None:
                 module.reset_parameters()  # type: ignore[operator]
 
 
-def _fingerprint(network: CoupledConvexNet) -> bytes:
-    """What tells a labeler from others: its settings and its weights."""
-    settings = {name: value for name, value in vars(network).items() if name[0] != "_" and name != "training"}
-    digest = blake2b(repr(settings).encode())
+def _fingerprint(network: CoupledConvexNet, *settings: int) -> bytes:
+    """What tells labels of the same images apart: settings and weights."""
+    own = {name: value for name, value in vars(network).items() if name[0] != "_" and name != "training"}
+    digest = blake2b(repr((own, settings)).encode())
     for _, tensor in (*network.named_parameters(), *network.named_buffers()):
         digest.update(tensor.detach().cpu().numpy().tobytes())
     return digest.digest()

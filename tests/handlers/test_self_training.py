@@ -165,10 +165,10 @@ def test_run_that_was_stopped_in_any_stage_is_the_uninterrupted_one(tmp_path: Pa
 
 def test_labels_of_another_network_or_setting_are_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Run(tmp_path, epochs=1).cycle.refresh(0)
-    again, smoother, other = Run(tmp_path), Run(tmp_path), Run(tmp_path)
+    again, wider, smoother, other = (Run(tmp_path, margin=margin) for margin in (1, 2, 1, 1))
     smoother.labeler.regularization += 1
     nn.init.ones_(other.features[0].weight)
-    for run, count in ((again, 0), (smoother, 3), (other, 3)):
+    for run, count in ((again, 0), (wider, 3), (smoother, 3), (other, 3)):
         made = count_labels(run, monkeypatch)
         run.cycle.refresh(0)
         assert len(made) == count
