@@ -8,6 +8,7 @@ import time
 from hashlib import blake2b
 from typing import Any, Protocol
 
+import ignite.distributed as idist
 import torch
 from ignite.engine import Events
 from monai.engines import SupervisedTrainer
@@ -118,17 +119,15 @@ class SelfTrainingCycle:
         began = time.perf_counter()
         labeler, labels = self.labeler.eval(), self.dataset.labels
         origin = _fingerprint(labeler, self.stride, self.margin)
-        rank, processes = _place()
         logger.info("Stage %d: making %d pseudo labels.", stage + 1, len(self.dataset.pairs))
-        for number in range(rank, len(self.dataset.pairs), processes):
+        for number in range(idist.get_rank(), len(self.dataset.pairs), idist.get_world_size()):
             pair = self.dataset.pairs[number]
             image = torch.cat([torch.as_tensor(pair[f"{side}_image"]) for side in ("fixed", "moving")])
             source = blake2b(origin + image.numpy().tobytes(), digest_size=16).hexdigest()
             if labels.source(stage, number) != source:
                 labels.write(stage, number, *self.label(image[None]), source)
-        if processes > 1:
-            distributed.barrier()
-        if rank == 0:
+        idist.barrier()
+        if idist.get_rank() == 0:
             labels.forget(stage)
         seconds = time.perf_counter() - began
         logger.info("Stage %d: made them in %.0f s.", stage + 1, seconds)
@@ -163,7 +162,7 @@ class SelfTrainingCycle:
 
     def _share_statistics(self) -> None:
         """Give all processes the running statistics of the first, which the checkpoint has."""
-        for buffer in self.labeler.buffers() if _place()[1] > 1 else ():
+        for buffer in self.labeler.buffers() if idist.get_world_size() > 1 else ():
             distributed.broadcast(buffer, 0)
 
 
@@ -182,10 +181,3 @@ def _fingerprint(network: CoupledConvexNet, *settings: int) -> bytes:
     for _, tensor in (*network.named_parameters(), *network.named_buffers()):
         digest.update(tensor.detach().cpu().numpy().tobytes())
     return digest.digest()
-
-
-def _place() -> tuple[int, int]:
-    """Number of this process, and of all."""
-    if distributed.is_available() and distributed.is_initialized():
-        return distributed.get_rank(), distributed.get_world_size()
-    return 0, 1
