@@ -33,16 +33,18 @@ from common.spatial import (
     ras_to_lps,
     voxel_to_world,
 )
-from common.transforms import InitialTransformd, LoadScansd, MeasureRegistrationd, warp_scan
+from common.transforms import InitialTransformd, LoadPointsd, LoadScansd, MeasureRegistrationd, warp_scan
 
 IMAGE, LABEL, FIELD = "warped_image.nii.gz", "warped_label.nii.gz", "displacement_field.nii.gz"
 SCANS, LABELS = ("fixed_image", "moving_image"), ("fixed_label", "moving_label")
+KEYPOINTS = ("fixed_keypoints", "moving_keypoints")
 PACKAGES = {
     "syn": ("ants", "antspyx"),
     "greedy": ("picsl_greedy", "picsl-greedy"),
     "convexadam": ("convexAdam.convex_adam_MIND", "convexAdam"),
 }
 Pair = Mapping[Any, str]
+OF_THE_FIELD = ("folding_percent", "folding_inside_percent", "sdlogj", "tre_mm")
 AGREEMENT = 0.97  # of labels warped with the field read here and by the program; ties of the nearest neighbor differ
 
 
@@ -103,7 +105,7 @@ PROGRAMS: dict[str, Callable[[Pair, Path, int], None]] = {"syn": syn, "greedy": 
 
 
 def measure(data: dict[Any, Any], folder: Path) -> dict[str, Any]:
-    """Measure the files a program left, as the bundles do; roughness only where its field warps as the program did."""
+    """Measure the files a program left, as the bundles do; the field only where it warps as the program did."""
     field = read_field(folder / FIELD)
     still = Field(torch.zeros_like(field.displacement), field.grid)
     data = {
@@ -114,11 +116,10 @@ def measure(data: dict[Any, Any], folder: Path) -> dict[str, Any]:
         "unaligned_label": warp_scan(data["moving_label"], still, "nearest"),
         "displacement_field": MetaTensor(field.displacement[0], affine=field.grid.affine),
     }
-    metrics = MeasureRegistrationd()(data)["metrics"]
+    metrics: dict[str, Any] = MeasureRegistrationd()(data)["metrics"]
     again = warp_scan(data["moving_label"], field, "nearest").as_tensor()
-    row = {f"{name}_{moment}": metrics[name][moment] for name in ("dice", "hd95_mm") for moment in ("before", "after")}
     trusted = _agreement(again, data["warped_label"].as_tensor()) > AGREEMENT
-    return row | {name: metrics[name] if trusted else None for name in ("folding_percent", "sdlogj")}
+    return metrics if trusted else metrics | dict.fromkeys(OF_THE_FIELD)
 
 
 def _agreement(first: torch.Tensor, second: torch.Tensor) -> float:
@@ -150,16 +151,26 @@ def _done(path: Path) -> list[dict[str, Any]]:
         return [row for row in csv.DictReader(file) if not row["error"]]
 
 
+def metrics_of(name: str, pair: Pair, threads: int) -> dict[str, Any]:
+    """Register and measure one pair."""
+    data = LoadScansd(SCANS, LABELS)(pair)  # first, as ANTs takes the process down with what is no image
+    data = LoadPointsd(KEYPOINTS)(data)
+    with tempfile.TemporaryDirectory() as folder:
+        start = perf_counter()
+        PROGRAMS[name](pair, Path(folder), threads)
+        seconds = perf_counter() - start
+        return measure(data, Path(folder)) | {"seconds": {"total": seconds}}
+
+
 def register(name: str, pair: Pair, threads: int) -> dict[str, Any]:
-    """Register and measure one pair; a failure becomes its row's error."""
+    """The row of one pair; a failure becomes its error."""
     row: dict[str, Any] = {"pair": pair["pair"], "error": ""}
     try:
-        data = LoadScansd(SCANS, LABELS)(pair)  # first, as ANTs takes the process down with what is no image
-        with tempfile.TemporaryDirectory() as folder:
-            start = perf_counter()
-            PROGRAMS[name](pair, Path(folder), threads)
-            seconds = perf_counter() - start
-            return row | measure(data, Path(folder)) | {"seconds": seconds}
+        metrics = metrics_of(name, pair, threads)
+        moments = [(name, moment) for name in ("dice", "hd95_mm") for moment in ("before", "after")]
+        row |= {f"{name}_{moment}": metrics[name][moment] for name, moment in moments}
+        row |= {name: metrics[name] for name in ("folding_percent", "sdlogj")}
+        return row | {"seconds": metrics["seconds"]["total"]}
     except (ValueError, RuntimeError, OSError, MemoryError) as error:
         return row | {"error": sentence(error)}
 

@@ -156,5 +156,6 @@ def _summarize(metrics: dict[str, Any]) -> dict[str, Any]:
     for name in ("dice", "hd95_mm", "tre_mm", "similarity"):
         for moment in ("before", "after"):
             row[f"{name}_{moment}"] = metrics.get(name, {}).get(moment)
-    row |= {name: metrics[name] for name in ("folding_percent", "sdlogj")}
+    row |= {"folding_percent": metrics["folding_percent"]}
+    row |= {"folding_inside_percent": metrics.get("folding_inside_percent"), "sdlogj": metrics["sdlogj"]}
     return row | {"seconds": metrics["seconds"]["total"]}

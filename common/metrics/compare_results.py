@@ -83,14 +83,15 @@ def compare_results(path_a: str | Path, path_b: str | Path) -> list[ColumnCompar
     return compared
 
 
-def wilcoxon_p(differences: Sequence[float]) -> float:
+def wilcoxon_p(differences: Sequence[float], alternative: str = "two-sided") -> float:
     """Compute how likely differences at least as far from 0 are, if neither sign is preferred.
 
     Args:
         differences: one per pair; SciPy leaves out those of 0.
+        alternative: "two-sided"; "less" asks only whether they are below 0, "greater" whether above.
 
     Returns:
-        Two-sided p; 1 if all are 0, where SciPy has none.
+        p; 1 if all are 0, where SciPy has none.
 
     Raises:
         ValueError: if there is no difference.
@@ -98,10 +99,12 @@ def wilcoxon_p(differences: Sequence[float]) -> float:
     Example:
         >>> wilcoxon_p([0.1, 0.2, 0.3, 0.4, 0.5])
         0.0625
+        >>> wilcoxon_p([-0.1, -0.2, -0.3, -0.4, -0.5], "less")
+        0.03125
     """
     if not differences:
         raise ValueError("wilcoxon_p() expects 'differences' with at least one number, got none.")
-    return float(wilcoxon(differences).pvalue) if any(differences) else 1.0
+    return float(wilcoxon(differences, alternative=alternative).pvalue) if any(differences) else 1.0
 
 
 def comparison_table(compared: Sequence[ColumnComparison]) -> str:

@@ -26,7 +26,7 @@ class SDLogJ(MeanMetric):
         return sdlogj(jacobian_determinant(y_pred))[:, None]
 
 
-def jacobian_summary(ddf: Tensor) -> dict[str, float]:
+def jacobian_summary(ddf: Tensor, mask: Tensor | None = None) -> dict[str, float]:
     """Measure one field.
 
     The two outermost voxels on each side are left out, as by the other metrics, except along an axis of less than five:
@@ -34,12 +34,14 @@ def jacobian_summary(ddf: Tensor) -> dict[str, float]:
 
     Args:
         ddf: displacement, `(1, d, *spatial)`, voxels.
+        mask: where folding is measured once more, bool, `(1, 1, *spatial)`, such as in the lungs.
 
     Returns:
-        `folding_percent`, `sdlogj`, and the smallest and largest determinant, `jacobian_min` and `jacobian_max`.
+        `folding_percent`, `sdlogj`, and the smallest and largest determinant, `jacobian_min` and `jacobian_max`; with a
+        mask `folding_inside_percent`, NaN where it is empty.
 
     Raises:
-        ValueError: if it is not one field or of wrong shape.
+        ValueError: if it is not one field, or a shape is wrong.
     """
     if len(ddf) != 1:
         raise ValueError(f"jacobian_summary() expects 'ddf' of shape (1, d, *spatial), got {tuple(ddf.shape)}.")
@@ -47,9 +49,13 @@ def jacobian_summary(ddf: Tensor) -> dict[str, float]:
     if any(wanting):
         ddf = F.pad(ddf, [margin for margin in wanting for _ in range(2)], mode="replicate")
     determinant = jacobian_determinant(ddf, crop=CROP)
-    return {
+    summary = {
         "folding_percent": float(folding_percent(determinant)),
         "sdlogj": float(sdlogj(determinant)),
         "jacobian_min": float(determinant.min()),
         "jacobian_max": float(determinant.max()),
     }
+    if mask is not None:
+        seen = tuple(slice(CROP, size - CROP) if size > 2 * CROP else slice(None) for size in mask.shape[2:])
+        summary["folding_inside_percent"] = float(folding_percent(determinant, mask[(..., *seen)]))
+    return summary

@@ -47,16 +47,31 @@ def jacobian_determinant(ddf: Tensor, spacing: Sequence[float] | None = None, cr
         return determinant_of_columns(columns)[:, None]
 
 
-def folding_percent(determinant: Tensor) -> Tensor:
+def folding_percent(determinant: Tensor, mask: Tensor | None = None) -> Tensor:
     """Percentage of voxels where the determinant is not above 0.
 
     Args:
         determinant: `(B, 1, *spatial)`, from `jacobian_determinant`.
+        mask: voxels that count, bool of the same shape, such as those of the lungs; by default all.
 
     Returns:
-        `(B,)`, percent.
+        `(B,)`, percent; NaN where no voxel counts.
+
+    Raises:
+        ValueError: if the mask has another shape.
+
+    Example:
+        >>> folding_percent(torch.tensor([[[1.0, -1.0, -1.0, 2.0]]]), torch.tensor([[[True, True, False, False]]]))
+        tensor([50.])
     """
-    return 100 * (determinant <= 0).flatten(1).to(lift(determinant).dtype).mean(dim=1)
+    folded = determinant <= 0
+    if mask is None:
+        return 100 * folded.flatten(1).to(lift(determinant).dtype).mean(dim=1)
+    if mask.shape != determinant.shape:
+        raise ValueError(
+            f"folding_percent() expects 'mask' of shape {tuple(determinant.shape)}, got {tuple(mask.shape)}."
+        )
+    return 100 * (folded & mask).flatten(1).sum(dim=1) / mask.flatten(1).sum(dim=1)
 
 
 def sdlogj(determinant: Tensor, shift: float = 3.0) -> Tensor:

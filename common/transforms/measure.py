@@ -20,14 +20,17 @@ from common.metrics import (
 from common.spatial import displacement_from_world
 from common.transforms.warp import field_of, move_points
 
+FOLDING = ("folding_percent", "folding_inside_percent", "sdlogj")
+
 
 class MeasureRegistrationd(Transform):
     """Measure a registered pair before (as the headers have it) and after, see `WarpToFixedd`.
 
     Adds ``metrics``: ``start`` (why the pre-alignment is what it is), ``similarity``, ``folding_percent``, ``sdlogj``;
-    with both label maps ``dice`` and ``hd95_mm`` over the labels that both scans have, with both sets of key points
-    ``tre_mm``, with those of the moving scan ``warped_keypoints``: how many, and the names of those that are undefined.
-    What cannot be computed is None.
+    with a label map of the fixed scan, or a mask of it, ``folding_inside_percent``, within them; with both label maps
+    ``dice`` and ``hd95_mm`` over the labels that both scans have, with both sets of key points ``tre_mm``, with those
+    of the moving scan ``warped_keypoints``: how many, and the names of those that are undefined. What cannot be
+    computed is None.
     """
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
@@ -47,8 +50,10 @@ class MeasureRegistrationd(Transform):
             moment: _number(normalized_mutual_information(fixed_image, image.as_tensor()))
             for moment, image in moments.items()
         } | {"name": "normalized mutual information"}
-        summary = jacobian_summary(displacement_from_world(field.displacement, field.grid.affine))
-        metrics |= {name: _number(summary[name]) for name in ("folding_percent", "sdlogj")}
+        inside = data.get("fixed_label", data.get("fixed_mask"))
+        mask = None if inside is None else inside.as_tensor()[None] > 0
+        summary = jacobian_summary(displacement_from_world(field.displacement, field.grid.affine), mask)
+        metrics |= {name: _number(summary[name]) for name in FOLDING if name in summary}
         return {**data, "metrics": metrics}
 
 
