@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from common.engines import one_sentence
 from common.io import save_text, write_table
 from common.metrics import wilcoxon_p
 
-NAMES = (*KINDS, "phantom")
+PHANTOM = "phantom"
 BINS = (0, 10, 20, 40, np.inf)  # mm that landmarks move
 COLUMNS = ("", "pairs", "landmarks", "TRE before", "TRE after", "of the baseline's", "p", "folding in lungs %", "s")
 
@@ -61,11 +62,11 @@ def register(program: str, pairs: Path, output: Path, threads: int) -> None:
 def tables(folders: list[Path]) -> str:
     """A table of each kind of pair: the paper's mean and deviation over all landmarks, and by how far those move."""
     lines: list[str] = []
-    for kind in NAMES:
+    for kind in (*KINDS, PHANTOM):
         found = {folder.name: read(folder, kind) for folder in folders}
         found = {name: results for name, results in found.items() if results}
         if found:
-            by_distance = [f"{low}-{high} mm" for low, high in zip(BINS, BINS[1:], strict=False)]
+            by_distance = [f"{low}-{high} mm" for low, high in pairwise(BINS)]
             header = [kind, *COLUMNS[1:], *by_distance]
             lines += ["", _line(header), _line(["---"] * len(header))]
             lines += [_line([name, *_row(name, found)]) for name in found]
@@ -73,9 +74,10 @@ def tables(folders: list[Path]) -> str:
 
 
 def read(folder: Path, kind: str) -> dict[str, dict[str, Any]]:
-    """What was measured of each pair of a kind, by its name."""
-    paths = sorted(folder.glob(f"*{kind}_*/metrics.json"))
-    return {path.parent.name.split("_", 1)[-1]: json.loads(path.read_text()) for path in paths}
+    """What was measured of each pair of a kind, by its name, which is that of its files."""
+    paths = {path.parent.name: path for path in sorted(folder.glob("*/metrics.json"))}
+    kinds = {name: next((known for known in KINDS if known in name), PHANTOM) for name in paths}
+    return {name: json.loads(path.read_text()) for name, path in paths.items() if kinds[name] == kind}
 
 
 def _line(cells: list[str]) -> str:
@@ -96,7 +98,7 @@ def _row(name: str, found: dict[str, dict[str, dict[str, Any]]]) -> list[str]:
         cells += ["", ""]
     known = [fold for fold in folds if fold is not None]
     cells += [f"{np.mean(known):.3f}" if known else "", f"{seconds:.1f}"]
-    for low, high in zip(BINS, BINS[1:], strict=False):
+    for low, high in pairwise(BINS):
         part = after[(before >= low) & (before < high)]
         cells.append(f"{part.mean():.2f} ({len(part)})" if len(part) else "")
     return cells

@@ -15,7 +15,14 @@ from scipy import ndimage
 
 from common.io import format_points
 from common.phantoms import chest_phantom, write_phantom
-from common.spatial import RandomSpline, SplineField, compose_splines, deformed_pair, identity_grid, jacobian_determinant
+from common.spatial import (
+    RandomSpline,
+    SplineField,
+    compose_splines,
+    deformed_pair,
+    identity_grid,
+    jacobian_determinant,
+)
 from common.transforms import BoreMaskd, CaseGrid, CaseGridd, LoadScansd
 
 SPACING, SIZE = (2.6, 2.1, 2.6), (128, 128, 128)  # twice as fine as what the networks see

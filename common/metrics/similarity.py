@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 SAMPLE = 200_000  # voxels that decide the range of intensities
+PORTION = 2**18  # voxels that are binned at a time: they stay in the processor's cache
 
 
 def normalized_mutual_information(first: Any, second: Any, bins: int = 32, mask: Any = None) -> float:
@@ -45,8 +46,8 @@ def normalized_mutual_information(first: Any, second: Any, bins: int = 32, mask:
             )
     if bins < 2:
         raise ValueError(f"normalized_mutual_information() expects 'bins' of 2 or more, got {bins}.")
-    codes = [_bin(x.ravel() if chosen is None else x[chosen], bins) for x in (a, b)]
-    joint = np.bincount(codes[0] * bins + codes[1], minlength=bins * bins).reshape(bins, bins)
+    first, second = (x.ravel() if chosen is None else x[chosen] for x in (a, b))
+    joint = _joint_histogram(first, second, bins)
     entropy = _entropy(joint.ravel())
     if entropy == 0 or min(_entropy(joint.sum(0)), _entropy(joint.sum(1))) == 0:
         return float("nan")
@@ -57,12 +58,26 @@ def _values(image: Any) -> NDArray:
     return image.detach().as_subclass(Tensor).cpu().numpy() if isinstance(image, torch.Tensor) else np.asarray(image)
 
 
-def _bin(values: NDArray, bins: int) -> NDArray:
-    """Number of the bin of every value, `(N,)`, int64."""
-    if not values.size:
-        return np.zeros(0, np.int64)
+def _joint_histogram(first: NDArray, second: NDArray, bins: int) -> NDArray:
+    """How often two values go together, `(bins, bins)`."""
+    joint = np.zeros(bins * bins, np.int64)
+    if not first.size:
+        return joint.reshape(bins, bins)
+    ranges = [_range(values, bins) for values in (first, second)]
+    for start in range(0, first.size, PORTION):
+        a, b = (_bin(x[start : start + PORTION], *each, bins) for x, each in zip((first, second), ranges, strict=True))
+        joint += np.bincount(a * bins + b, minlength=bins * bins)
+    return joint.reshape(bins, bins)
+
+
+def _range(values: NDArray, bins: int) -> tuple[float, float]:
+    """Where the first bin begins, and bins a unit of intensity."""
     low, high = np.quantile(values[:: 1 + values.size // SAMPLE], (0.005, 0.995)).tolist()
-    scale = bins / max(high - low, 1e-20)
+    return low, bins / max(high - low, 1e-20)
+
+
+def _bin(values: NDArray, low: float, scale: float, bins: int) -> NDArray:
+    """Number of the bin of every value, `(N,)`, int64."""
     return ((values.astype(np.float32) - low) * scale).clip(0, bins - 1).astype(np.int64)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import nibabel as nib
 import numpy as np
+import torch
 from monai.data import MetaTensor
 from numpy.typing import NDArray
 
@@ -55,15 +56,10 @@ def to_canonical(image: MetaTensor) -> NDArray:
 def field_to_canonical(displacement: MetaTensor) -> NDArray:
     """Turn a field ``(d, *spatial)``, LPS mm, into voxels along R, A (and S), components with their axes."""
     orientation, order = canonical_orientation(displacement)
-    components = displacement_from_world(displacement.as_tensor()[None], grid_of(displacement).affine)[0].numpy()
-    return voxels_to_canonical(components, orientation, order)
-
-
-def voxels_to_canonical(ddf: NDArray, orientation: NDArray, order: list[int]) -> NDArray:
-    """Turn a field ``(d, *spatial)`` in voxels, components with their axes; see `canonical_orientation`."""
-    return np.stack(
-        [nib.orientations.apply_orientation(ddf[axis], orientation) * orientation[axis, 1] for axis in order]
-    )
+    affine = grid_of(displacement).affine.clone()
+    affine[:-1, :-1] = affine[:-1, order] * torch.from_numpy(orientation[order, 1])
+    components = displacement_from_world(displacement.as_tensor()[None], affine)[0].movedim(0, -1).numpy()
+    return np.moveaxis(nib.orientations.apply_orientation(components, orientation), -1, 0)  # a view
 
 
 def canonical_orientation(image: MetaTensor) -> tuple[NDArray, list[int]]:

@@ -15,10 +15,11 @@ from monai.utils import CommonKeys
 from numpy.typing import NDArray
 from torch import Tensor
 
-from common.spatial import warp
+from common.io import grid_of
+from common.spatial import displacement_to_world, warp
 
 from .figure import registration_report
-from .report import canonical_orientation, to_canonical, voxels_to_canonical
+from .report import canonical_orientation, field_to_canonical, to_canonical
 
 
 class ValidationReport:
@@ -59,14 +60,15 @@ class ValidationReport:
             maps = {"fixed": batch["fixed_label"][:1], "before": before, "warped": warp(before, ddf, mode="nearest")}
             labels = {name: self._canonical(label) for name, label in maps.items()}
         self.output_dir.mkdir(parents=True, exist_ok=True)
-        orientation, order = canonical_orientation(self._placed(moving))
+        placed = self._placed(moving)
+        displacement = displacement_to_world(ddf[:1].cpu(), grid_of(placed).affine)
         registration_report(
             self.output_dir / f"validation_epoch={engine.state.epoch}.png",
             self._canonical(batch["fixed_image"][:1]),
             self._canonical(moving),
             self._canonical(warp(moving, ddf)),
-            voxels_to_canonical(ddf[0].cpu().numpy(), orientation, order),
-            [self.spacing[axis] for axis in order],
+            field_to_canonical(self._placed(displacement)),
+            [self.spacing[axis] for axis in canonical_orientation(placed)[1]],
             labels,
             (f"Validation, epoch {engine.state.epoch}", str(batch.get("pair", [""])[0])),
         )

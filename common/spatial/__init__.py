@@ -13,6 +13,7 @@ from .frames import ras_to_lps as ras_to_lps
 from .frames import voxel_to_world as voxel_to_world
 from .frames import world_to_voxel as world_to_voxel
 from .grid import identity_grid as identity_grid
+from .grid import slabs as slabs
 from .grid import to_normalized as to_normalized
 from .integrate import exponentiate as exponentiate
 from .integrate_gradients import integrate_gradients as integrate_gradients
@@ -41,5 +42,6 @@ from .unfold import unfold as unfold
 from .warp import warp as warp
 from .warp import warp_points as warp_points
 from .world_grid import Grid as Grid
+from .world_grid import affine_places as affine_places
 from .world_grid import center_of as center_of
 from .world_grid import place_centered as place_centered

@@ -3,11 +3,14 @@
 MONAI's `create_grid` counts from the center of the volume; its `Warp` rebuilds a grid on every call.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 import torch
 from torch import Tensor
+
+SLAB = 2**20  # voxels that are worked on at a time where a grid may be that of a large scan
 
 
 def identity_grid(
@@ -49,6 +52,13 @@ def to_normalized(coordinates: Tensor, spatial_shape: Sequence[int]) -> Tensor:
     """
     axes = [coordinates[:, c] * (2 / _extent(n)) - 1 for c, n in enumerate(spatial_shape)]
     return torch.stack(axes[::-1], dim=-1)
+
+
+def slabs(shape: Sequence[int]) -> Iterator[slice]:
+    """Planes along the first axis of an array, about `SLAB` voxels at a time."""
+    thickness = max(1, SLAB // max(1, math.prod(shape[1:])))
+    for start in range(0, shape[0], thickness):
+        yield slice(start, min(start + thickness, shape[0]))
 
 
 def _extent(size: int) -> int:

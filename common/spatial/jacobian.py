@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from .checks import check_ddf
+from .grid import slabs
 from .precision import full_precision, lift
 
 
@@ -40,11 +41,18 @@ def jacobian_determinant(ddf: Tensor, spacing: Sequence[float] | None = None, cr
         raise ValueError(f"jacobian_determinant() expects 'ddf' {rule}, got {tuple(ddf.shape)}.")
     if spacing is not None and len(spacing) != dims:
         raise ValueError(f"jacobian_determinant() expects 'spacing' of {dims} numbers, got {len(spacing)}.")
-    inside = tuple(slice(crop, n - crop) for n in ddf.shape[2:])
+    first, *others = ddf.shape[2:]
+    within = [slice(crop, n - crop) for n in others]
+    parts = []
     with full_precision(ddf):
-        ddf = lift(ddf)
-        columns = [_column(ddf, axis, step, inside) for axis, step in enumerate(spacing or [1.0] * dims)]
-        return determinant_of_columns(columns)[:, None]
+        for planes in slabs((first - 2 * crop, *others)):  # of a large field, the gradients take far more memory
+            start, stop = planes.start + crop, planes.stop + crop
+            below = max(start - 1, 0)
+            part = lift(ddf[:, :, below : stop + 1])
+            inside = (slice(start - below, stop - below), *within)
+            columns = [_column(part, axis, step, inside) for axis, step in enumerate(spacing or [1.0] * dims)]
+            parts.append(determinant_of_columns(columns)[:, None])
+    return torch.cat(parts, dim=2)
 
 
 def folding_percent(determinant: Tensor, mask: Tensor | None = None) -> Tensor:

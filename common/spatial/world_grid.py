@@ -1,11 +1,12 @@
 """Where the voxels of a scan lie in the world."""
 
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import torch
 
 from .frames import voxel_to_world
-from .grid import identity_grid
+from .grid import slabs
 
 
 class Grid(NamedTuple):
@@ -26,9 +27,14 @@ class Grid(NamedTuple):
 
     def map_to(self, affine: torch.Tensor) -> torch.Tensor:
         """Coordinates of this grid's voxels in the voxels of another grid, ``(1, d, *shape)``, float32."""
-        matrix = torch.linalg.solve(affine.double(), self.affine)
-        points = identity_grid(self.shape).movedim(0, -1)  # (*shape, d)
-        return voxel_to_world(points, matrix).float().movedim(-1, 0)[None]
+        return affine_places(torch.linalg.solve(affine.double(), self.affine), self.shape)[None]
+
+    def slabs(self) -> Iterator[tuple[slice, "Grid"]]:
+        """Cut the grid along its first axis, see `slabs`: for each slab its planes, and its own grid."""
+        for planes in slabs(self.shape):
+            affine = self.affine.clone()
+            affine[:-1, -1] += planes.start * self.affine[:-1, 0]
+            yield planes, Grid((planes.stop - planes.start, *self.shape[1:]), affine)
 
     def affine_3d(self, place: torch.Tensor | None = None) -> torch.Tensor:
         """The affine of this grid as files of 2-D images have it, ``(4, 4)``.
@@ -41,6 +47,34 @@ class Grid(NamedTuple):
         affine[:dims, :dims] = self.affine[:-1, :-1]
         affine[:dims, 3] = self.affine[:-1, -1]
         return affine
+
+
+def affine_places(matrix: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
+    """Where an affine map brings each voxel of a grid.
+
+    .. math:: y(x) = A x + t
+
+    Summed up axis by axis in double precision: no voxel is multiplied by the matrix.
+
+    Args:
+        matrix: ``[A t; 0 1]``, ``(d + 1, d + 1)``.
+        shape: of the grid, d axes.
+
+    Returns:
+        ``(d, *shape)``, float32.
+
+    Example:
+        >>> affine_places(torch.tensor([[1.0, 0, 5], [0, 2, 0], [0, 0, 1]]), (1, 3))[:, 0]
+        tensor([[5., 5., 5.],
+                [0., 2., 4.]])
+    """
+    places = torch.empty(len(shape), *shape)
+    for c, row in enumerate(matrix[:-1].double()):
+        total = row[-1]
+        for axis in reversed(range(len(shape))):
+            total = total + (row[axis] * torch.arange(shape[axis])).view(-1, *[1] * (len(shape) - 1 - axis))
+        places[c] = total
+    return places
 
 
 def center_of(grid: Grid) -> torch.Tensor:

@@ -33,7 +33,6 @@ from .warp import field_of as field_of
 from .warp import invert_field as invert_field
 from .warp import move_points as move_points
 from .warp import pull_points as pull_points
-from .warp import sample_scan as sample_scan
 from .warp import warp_scan as warp_scan
 from .warp_to_fixed import WarpToFixedd as WarpToFixedd
 from .windows import WindowsToChannels as WindowsToChannels

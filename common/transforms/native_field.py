@@ -8,7 +8,7 @@ from monai.data import MetaTensor
 from monai.transforms import Transform
 
 from common.io import ONE_SLICE, InputError, grid_of
-from common.spatial import Grid, displacement_to_world, identity_grid, ras_to_lps, sample
+from common.spatial import Grid, affine_places, displacement_to_world, ras_to_lps, sample
 
 
 def native_displacement(ddf: torch.Tensor, working: Grid, fixed: Grid, matrix: torch.Tensor) -> torch.Tensor:
@@ -25,11 +25,14 @@ def native_displacement(ddf: torch.Tensor, working: Grid, fixed: Grid, matrix: t
     Returns:
         u, ``(1, d, *fixed)``, LPS mm, float32.
     """
-    inner = sample(displacement_to_world(ddf.float(), working.affine), fixed.map_to(working.affine))
-    drift = (matrix - torch.eye(len(matrix))) @ ras_to_lps(fixed.affine)  # fixed voxels to (T_lin - I) p + t
-    voxels = identity_grid(fixed.shape, torch.float64)
-    outer = torch.einsum("ij,j...->i...", drift[:-1, :-1], voxels) + drift[:-1, -1].view(-1, *[1] * len(fixed.shape))
-    return torch.einsum("ij,bj...->bi...", matrix[:-1, :-1].float(), inner) + outer.float()
+    inner = displacement_to_world(ddf.float(), working.affine)
+    turned = torch.einsum("ij,bj...->bi...", matrix[:-1, :-1].float(), inner)
+    displacement = torch.empty(1, len(fixed.shape), *fixed.shape)
+    for planes, slab in fixed.slabs():
+        drift = (matrix - torch.eye(len(matrix))) @ ras_to_lps(slab.affine)  # fixed voxels to (T_lin - I) p + t
+        moved = sample(turned, slab.map_to(working.affine))
+        displacement[:, :, planes] = moved + affine_places(drift, slab.shape)
+    return displacement
 
 
 class NativeFieldd(Transform):

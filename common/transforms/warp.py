@@ -1,6 +1,7 @@
 """Scans, label maps and points through a displacement field of the world, each interpolated once from its own grid."""
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import torch
 from monai.data import MetaTensor
@@ -35,28 +36,42 @@ def warp_scan(image: MetaTensor, field: Field, mode: str = "bilinear") -> MetaTe
         ``(1, *fixed)`` with the fixed affine and the meta data of ``image``. Outside the moving scan, and where the
         field is NaN, it holds the scan's minimum, with "nearest" 0.
     """
-    moving = grid_of(image).affine
-    positions = field.grid.map_to(moving) + displacement_from_world(field.displacement, moving)
-    return sample_scan(image, positions, field.affine_3d, mode)
+    ((warped,),) = warp_scans([image], [mode], field)
+    return warped
 
 
-def sample_scan(image: MetaTensor, positions: torch.Tensor, affine: torch.Tensor, mode: str = "bilinear") -> MetaTensor:
-    """Look a moving scan up where the voxels of the fixed one lie in it.
+def warp_scans(
+    images: Sequence[MetaTensor], modes: Sequence[str], field: Field, unaligned: bool = False
+) -> list[list[MetaTensor]]:
+    """Bring a moving scan and what lies on its grid onto the fixed one, slab by slab: large scans take no more memory.
 
     Args:
-        image: see `warp_scan`.
-        positions: ``(1, d, *fixed)``, voxels of ``image``; NaN for nowhere.
-        affine: of the fixed scan, RAS, ``(4, 4)``.
-        mode: see `warp_scan`.
+        images: see `warp_scan`; of one grid.
+        modes: see there, one for each.
+        field: see there.
+        unaligned: bring them over as the headers have it, too.
 
     Returns:
-        See `warp_scan`.
+        For each image what `warp_scan` gives, and the unaligned one, if it is wanted.
     """
-    values = image.as_tensor()
-    fill = 0.0 if mode == "nearest" else float(values.min())
-    warped = sample(values[None], positions.nan_to_num(nan=FAR), mode=mode, padding="inside", fill=fill)[0]
-    meta = {key: value for key, value in image.meta.items() if key != "affine"}
-    return MetaTensor(warped, affine=affine, meta=meta)
+    moving, shape = grid_of(images[0]).affine, field.grid.shape
+    values = [image.as_tensor()[None] for image in images]
+    fills = [0.0 if mode == "nearest" else float(each.min()) for each, mode in zip(values, modes, strict=True)]
+    warped = [[torch.empty(1, *shape, dtype=each.dtype) for _ in range(1 + unaligned)] for each in values]
+    for planes, slab in field.grid.slabs():
+        start = slab.map_to(moving)
+        moved = start + displacement_from_world(field.displacement[:, :, planes], moving)
+        for each, mode, fill, results in zip(values, modes, fills, warped, strict=True):
+            for result, places in zip(results, (moved.nan_to_num(nan=FAR), start), strict=False):
+                result[:, planes] = sample(each, places, mode=mode, padding="inside", fill=fill)[0]
+    return [
+        [MetaTensor(result, affine=field.affine_3d, meta=_meta(image)) for result in results]
+        for image, results in zip(images, warped, strict=True)
+    ]
+
+
+def _meta(image: MetaTensor) -> dict[str, Any]:
+    return {key: value for key, value in image.meta.items() if key != "affine"}
 
 
 def move_points(points: torch.Tensor, field: Field) -> torch.Tensor:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Hashable, Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 import torch
@@ -10,9 +11,8 @@ from monai.data import MetaTensor
 from monai.transforms import MapTransform
 
 from common.io import ONE_SLICE, Field, grid_of
-from common.spatial import displacement_from_world
 
-from .warp import field_of, pull_points, sample_scan
+from .warp import field_of, pull_points, warp_scans
 from .without_partner import points_without_partner
 
 logger = logging.getLogger("common")
@@ -51,21 +51,16 @@ class WarpToFixedd(MapTransform):
     def _warp(self, data: Mapping[Hashable, Any], keys: Sequence[str], field: Field) -> dict[str, MetaTensor]:
         """Where the fixed voxels lie in the moving scan is computed once: its label map has the same grid."""
         one_slice = data[self.field_key].meta.get(ONE_SLICE, False)
-        warped: dict[str, MetaTensor] = {}
-        moving, positions = torch.empty(0), {}
-        for key in keys:
-            affine = grid_of(data[key]).affine
-            if not torch.equal(affine, moving):
-                start = field.grid.map_to(affine)
-                positions = {"unaligned": start} if self.unaligned else {}
-                positions["warped"] = start + displacement_from_world(field.displacement, affine)
-                moving = affine
-            for name, places in positions.items():
-                mode = "nearest" if key.endswith("label") else "bilinear"
-                scan = sample_scan(data[key], places, field.affine_3d, mode)
-                scan.meta[ONE_SLICE] = one_slice
-                warped[key.replace("moving", name)] = scan
-        return warped
+        done: dict[str, MetaTensor] = {}
+        for _, group in groupby(keys, lambda key: grid_of(data[key]).affine.tolist()):
+            of_one_grid = list(group)
+            modes = ["nearest" if key.endswith("label") else "bilinear" for key in of_one_grid]
+            warped = warp_scans([data[key] for key in of_one_grid], modes, field, self.unaligned)
+            for key, scans in zip(of_one_grid, warped, strict=True):
+                for name, scan in zip(("warped", "unaligned"), scans, strict=False):
+                    scan.meta[ONE_SLICE] = one_slice
+                    done[key.replace("moving", name)] = scan
+        return done
 
 
 def _pull(data: Mapping[Hashable, Any], key: Hashable, field: Field) -> torch.Tensor:
