@@ -16,7 +16,7 @@ from scipy.ndimage import gaussian_filter
 from common.spatial import jacobian_determinant
 
 from ._canvas import TEXT
-from ._planes import Plane
+from ._planes import Plane, select
 
 FIXED_LINE, MOVING_LINE, GRID_LINE, FOLD = "#f5f7fa", "#ffc53d", "#4cc9f0", "#f9ff21"
 HALO = [withStroke(linewidth=2.5, foreground="black")]  # keeps letters legible on bright images
@@ -99,7 +99,7 @@ def plane_jacobian(plane: Plane, displacement: NDArray) -> NDArray:
         return plane.cut(_determinant(displacement))
     through = 3 - plane.horizontal - plane.vertical
     start = max(plane.position - 1, 0)
-    neighbors = displacement.take(range(start, min(plane.position + 2, displacement.shape[1 + through])), 1 + through)
+    neighbors = select(displacement, slice(start, plane.position + 2), 1 + through)
     return plane._replace(position=plane.position - start).cut(_determinant(neighbors))
 
 

@@ -30,7 +30,7 @@ class Plane(NamedTuple):
         The patient's right is on the left of the picture, in the sagittal plane the front: columns are reversed.
         """
         if self.position is not None:
-            volume = volume.take(self.position, 3 - self.horizontal - self.vertical)
+            volume = select(volume, self.position, 3 - self.horizontal - self.vertical)
         return volume.T[:, ::-1]
 
     def size(self, shape: Sequence[int], spacing: Sequence[float]) -> tuple[float, float]:
@@ -43,6 +43,13 @@ PLANES = {  # by the axis that runs through them
     1: Plane("coronal", 0, 2, "RLIS"),
     0: Plane("sagittal", 1, 2, "APIS"),
 }
+
+
+def select(array: NDArray, index: int | slice, axis: int) -> NDArray:
+    """A view; `take` copies all of an array whose axes are turned first."""
+    return array[(slice(None),) * axis + (index,)]
+
+
 FEW_SLICES, THICK = 32, 3.0  # at most so many slices, each so many times as thick as its voxels are wide
 
 
