@@ -36,7 +36,7 @@ LUNGS = (1, 2)  # labels of the phantom
 class Kind(NamedTuple):
     """How many pairs of a kind there are, and the random splines of their motion."""
 
-    count: int
+    number: int
     motion: list[RandomSpline]
 
 

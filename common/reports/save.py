@@ -78,14 +78,18 @@ def _points_name(data: Mapping[Hashable, Any]) -> str:
 
 
 def _write(folder: Path, data: Mapping[Hashable, Any]) -> None:
-    with ThreadPoolExecutor(1) as beside:  # most of the time goes into the compression of the field
-        field = beside.submit(write_field, folder / "displacement_field.nii.gz", field_of(data["displacement_field"]))
-        for key in ("warped_image", "warped_label"):
-            if key in data:
-                save_scan(folder / f"{key}.nii.gz", data[key])
+    with ThreadPoolExecutor(1) as beside:  # it compresses, while the picture is drawn
+        volumes = beside.submit(_write_volumes, folder, data)
         if "warped_keypoints" in data:
             path = folder / _points_name(data)
             labels = data.get("moving_keypoints_labels", ())
             save_text(path, format_points(path, torch.as_tensor(data["warped_keypoints"]), labels))
         write_report(folder / "report.png", data)
-        field.result()
+        volumes.result()
+
+
+def _write_volumes(folder: Path, data: Mapping[Hashable, Any]) -> None:
+    write_field(folder / "displacement_field.nii.gz", field_of(data["displacement_field"]))
+    for key in ("warped_image", "warped_label"):
+        if key in data:
+            save_scan(folder / f"{key}.nii.gz", data[key])

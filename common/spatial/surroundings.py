@@ -21,8 +21,9 @@ def _frequent_at_border(volume: Tensor) -> list[float]:
     faces = [volume.select(axis, index) for axis in range(volume.ndim) for index in (0, -1)]
     border = torch.cat([face.flatten() for face in faces])
     values, counts = border.unique(return_counts=True)
-    often = counts.sort(descending=True, stable=True).indices.tolist()
-    return [float(values[index]) for index in often if counts[index] >= BORDER_SHARE * len(border)]
+    often = counts >= BORDER_SHARE * len(border)
+    order = counts[often].sort(descending=True, stable=True).indices
+    return [float(value) for value in values[often][order]]
 
 
 def content_box(image: Tensor) -> tuple[slice, ...]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from monai.config import KeysCollection
+from monai.data import MetaTensor
 from monai.transforms import MapTransform
 
 from common.io import InputError, grid_of
@@ -42,9 +43,9 @@ class InitialTransformd(MapTransform):
         Raises:
             InputError: if the scans do not overlap in space as the headers ("none") or the file have it.
         """
-        start = self._estimate(data)
-        fixed, moving = (data[key] for key in self.keys)
         given = self.transform not in KINDS or self.transform == "none"
+        fixed, moving = (data[key] for key in self.keys)
+        start = self._given(fixed, moving) if given else self._estimate(data)
         if given and overlap(grid_of(fixed), grid_of(moving), start.matrix) < MINIMUM_OVERLAP:
             raise InputError(
                 "The scans do not overlap in space as their headers and initial_transform have it: "
@@ -53,6 +54,11 @@ class InitialTransformd(MapTransform):
         for warning in start.record.get("warnings", []):
             logger.warning("%s%s", f"{data['pair']}: " if data.get("pair") else "", warning)
         return {**data, "initial_transform": start.matrix, "start": json.dumps(start.record)}
+
+    def _given(self, fixed: MetaTensor, moving: MetaTensor) -> Start:
+        """What is taken as it is: nothing has to be looked for in the scans."""
+        scans = [(scan.as_tensor()[None], grid_of(scan).affine) for scan in (fixed, moving)]
+        return initial_transform(*scans[0], *scans[1], self.transform)
 
     def _estimate(self, data: Mapping[Hashable, Any]) -> Start:
         fixed, moving = (content_of(data[key], data.get(str(key).replace("image", "mask"))) for key in self.keys)

@@ -5,7 +5,7 @@ import math
 from common.io import check_memory
 from common.spatial import Grid
 
-FIXED_BYTES, WORKING_BYTES = 190, 60  # a voxel, of all steps but the network; the peak of memory, measured in 3-D
+FIXED_BYTES, WORKING_BYTES = 85, 60  # a voxel, of all steps but the network; the peak of memory, measured in 3-D
 
 
 def check_pair_memory(fixed: Grid, working: Grid, bytes_per_voxel: float) -> None:

@@ -100,6 +100,7 @@ def test_register_pairs_sums_up(tmp_path: Path) -> None:
     assert float(rows[0]["dice_after"]) == 0.75
     assert float(rows[0]["sdlogj"]) == 0.125
     assert float(rows[0]["folding_percent"]) == 0
+    assert rows[0]["folding_inside_percent"] == ""
     assert float(rows[0]["seconds"]) == 2.5
     assert rows[0]["similarity_after"] == rows[0]["tre_mm_after"] == rows[0]["error"] == ""
 

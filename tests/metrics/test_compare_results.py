@@ -105,6 +105,17 @@ def test_wilcoxon_p_is_that_of_scipy_and_ignores_the_scale() -> None:
     assert wilcoxon_p([100 * value for value in differences]) == pytest.approx(expected)
 
 
+def test_wilcoxon_p_on_one_side_of_paper_002() -> None:
+    """Its table II: every pair's mean is smaller, which makes W = 153 of 17 pairs; of all signs only one is so."""
+    baseline = [2.16, 1.65, 1.91, 2.70, 2.42, 4.15, 4.53, 10.26, 3.57, 2.17, 2.34, 4.72, 1.74, 2.55, 2.31, 2.14, 2.63]
+    grown = [1.65, 1.52, 1.77, 2.20, 2.28, 3.17, 2.82, 4.10, 2.70, 2.06, 1.83, 3.25, 1.62, 1.96, 2.10, 1.83, 2.44]
+    assert wilcoxon(baseline, grown, alternative="greater").statistic == 153
+    differences = [b - a for a, b in zip(baseline, grown, strict=True)]
+    assert wilcoxon_p(differences, "less") < 0.0003
+    assert wilcoxon_p(differences, "greater") > 0.999
+    assert wilcoxon_p([-0.1, -0.2, -0.3, -0.4], "less") == pytest.approx(2**-4)
+
+
 def test_wilcoxon_p_with_equal_differences_and_zeros() -> None:
     assert 0 < wilcoxon_p([1.0] * 20 + [0.0] * 5) < 1e-4
 

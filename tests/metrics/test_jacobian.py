@@ -34,6 +34,19 @@ def test_jacobian_summary_matches_the_released_code(oracle: Callable[[str], dict
     assert found["jacobian_min"] == pytest.approx(float(recorded["jacdet"].min()), abs=1e-4)
 
 
+@pytest.mark.parametrize("depth", [2, 9])
+def test_jacobian_summary_measures_folding_in_a_mask(depth: int) -> None:
+    """The first half folds, the mask is three quarters of it and a quarter of the other; a stack goes on beyond."""
+    field = torch.zeros(1, 3, 20, 12, depth)
+    field[:, 0] = torch.where(identity_grid((20, 12, depth))[0] < 10, -2 * identity_grid((20, 12, depth))[0], -20.0)
+    mask = torch.zeros(1, 1, 20, 12, depth, dtype=torch.bool)
+    mask[:, :, 2:8] = True
+    mask[:, :, 14:16] = True
+    found = jacobian_summary(field, mask)
+    assert found["folding_inside_percent"] == pytest.approx(75)
+    assert "folding_inside_percent" not in jacobian_summary(field)
+
+
 def test_jacobian_summary_rejects_a_batch() -> None:
     with pytest.raises(ValueError, match=r"'ddf' of shape \(1, d, \*spatial\), got \(2, 3, 6, 7, 8\)"):
         jacobian_summary(torch.zeros(2, 3, *SHAPE))

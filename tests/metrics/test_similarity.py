@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from common.metrics import normalized_mutual_information
+from common.metrics import normalized_mutual_information, similarity
 
 
 def noise(seed: int, shape: tuple[int, ...] = (20, 22, 24)) -> np.ndarray:
@@ -37,6 +37,13 @@ def test_normalized_mutual_information_falls_with_misalignment() -> None:
     image = np.cumsum(noise(0), axis=0)
     scores = [normalized_mutual_information(image, np.roll(image, shift, 0)) for shift in (0, 1, 3)]
     assert scores[0] > scores[1] > scores[2]
+
+
+def test_normalized_mutual_information_is_the_same_in_portions(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = noise(0), noise(0) + noise(1)
+    whole = normalized_mutual_information(first, second)
+    monkeypatch.setattr(similarity, "PORTION", 1000)
+    assert normalized_mutual_information(first, second) == whole
 
 
 def test_normalized_mutual_information_within_a_mask() -> None:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from common.spatial import folding_percent, identity_grid, jacobian_determinant, sdlogj
+from common.spatial import folding_percent, grid, identity_grid, jacobian_determinant, sdlogj
 
 
 def affine_field(matrix: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
@@ -44,9 +44,26 @@ def test_jacobian_agrees_with_the_recorded_metrics(oracle: Callable[[str], dict[
     assert folding_percent(determinant).item() == pytest.approx(arrays["folding_pct"].item(), abs=1e-4)
 
 
+@pytest.mark.parametrize("crop", [0, 1, 2])
+def test_jacobian_determinant_is_the_same_slab_by_slab(crop: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    ddf = torch.randn(1, 3, 9, 7, 8)
+    whole = jacobian_determinant(ddf, crop=crop)
+    monkeypatch.setattr(grid, "SLAB", 1)
+    assert torch.equal(jacobian_determinant(ddf, crop=crop), whole)
+
+
 def test_folding_percent_counts_what_is_not_above_zero() -> None:
     determinant = torch.tensor([[1.0, 0.0, -1.0, 2.0], [1.0, 1.0, 1.0, 1e-9]]).view(2, 1, 2, 2)
     assert folding_percent(determinant).tolist() == [50, 0]
+
+
+def test_folding_percent_within_a_mask() -> None:
+    determinant = torch.tensor([[1.0, 0.0, -1.0, 2.0]]).view(1, 1, 2, 2)
+    mask = torch.tensor([[True, True, True, False]]).view(1, 1, 2, 2)
+    assert folding_percent(determinant, mask).tolist() == pytest.approx([200 / 3])
+    assert folding_percent(determinant, mask & False).isnan().all()
+    with pytest.raises(ValueError, match=r"'mask' of shape \(1, 1, 2, 2\), got \(1, 1, 2, 1\)"):
+        folding_percent(determinant, mask[..., :1])
 
 
 @pytest.mark.parametrize("shift", [3, 15])

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from common.spatial import Grid, center_of, place_centered
+from common.spatial import Grid, affine_places, center_of, grid, place_centered, voxel_to_world
 
 AFFINE = torch.tensor([[0.0, -3, 0, 10], [2, 0, 0, 20], [0, 0, 1.5, -30], [0, 0, 0, 1]]).double()
 GRID = Grid((5, 6, 7), AFFINE)
@@ -23,6 +23,21 @@ def test_grid_map_to_itself_is_the_identity() -> None:
 def test_grid_map_to_another_by_hand() -> None:
     """World millimeters as voxels: (1, 2, 3) lies at (10 - 6, 20 + 2, -30 + 4.5)."""
     assert GRID.map_to(torch.eye(4))[0, :, 1, 2, 3].tolist() == [4, 22, -25.5]
+
+
+@pytest.mark.parametrize("shape", [(5, 6, 7), (4, 3)])
+def test_affine_places_are_those_of_every_voxel(shape: tuple[int, ...]) -> None:
+    matrix = torch.randn(len(shape) + 1, len(shape) + 1, generator=torch.Generator().manual_seed(0)).double()
+    voxels = torch.stack(torch.meshgrid(*map(torch.arange, shape), indexing="ij"), dim=-1).double()
+    places = affine_places(matrix, shape)
+    torch.testing.assert_close(places.movedim(0, -1).double(), voxel_to_world(voxels, matrix), atol=1e-5, rtol=1e-6)
+
+
+def test_grid_slabs_are_the_grid(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(grid, "SLAB", 2 * 6 * 7)
+    parts = list(GRID.slabs())
+    assert [planes for planes, _ in parts] == [slice(0, 2), slice(2, 4), slice(4, 5)]
+    torch.testing.assert_close(torch.cat([part.map_to(AFFINE) for _, part in parts], dim=2), GRID.map_to(AFFINE))
 
 
 def test_center_of_by_hand() -> None:

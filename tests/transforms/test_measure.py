@@ -103,6 +103,18 @@ def test_measure_registration_sees_folding() -> None:
     assert measure(data)["metrics"]["folding_percent"] == 100
 
 
+@pytest.mark.parametrize(("key", "other"), [("fixed_label", "fixed_mask"), ("fixed_mask", "fixed_label")])
+def test_measure_registration_sees_folding_inside(key: str, other: str) -> None:
+    """Folds along the first axis up to its fifth voxel; the labels reach from its third to its fifth."""
+    data = pair()
+    data["displacement_field"] = meta(-2.0 * torch.arange(9.0).clamp(max=4).view(1, 9, 1, 1).expand(3, *SHAPE).clone())
+    data[key] = data.pop("fixed_label")
+    data.pop(other, None)
+    metrics = measure(data)["metrics"]
+    assert metrics["folding_percent"] < 100
+    assert metrics["folding_inside_percent"] == 100
+
+
 def test_measure_registration_of_the_identity_changes_nothing() -> None:
     done = measure(pair(shift=0))
     for name in ("dice", "hd95_mm", "tre_mm", "similarity"):
