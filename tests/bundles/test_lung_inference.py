@@ -4,13 +4,16 @@ import csv
 from pathlib import Path
 
 import nibabel as nib
+import numpy as np
 import pytest
 import torch
 from bundle_runs import run_inference
+from monai.bundle import ConfigParser
 
 from common.networks.nets import DisplacementUNet, ProgressiveUNet
 
 BUNDLE = Path(__file__).parents[2] / "bundles" / "lung_ct_progressive"
+LEVELS = ConfigParser.load_config_file(BUNDLE / "configs" / "inference.json")["levels"]
 LIMIT = 12 * 2**20  # bytes
 
 
@@ -22,7 +25,7 @@ def register(output_dir: Path, **options: object) -> dict:
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Untrained weights, as a training leaves them, whose last layer answers with little."""
     torch.manual_seed(0)
-    network = ProgressiveUNet(base_channels=2)
+    network = ProgressiveUNet(base_channels=2, levels=LEVELS)
     torch.nn.init.normal_(network.head.weight, std=0.05)
     path = tmp_path_factory.mktemp("weights") / "model.pt"
     torch.save(network.state_dict(), path)
@@ -78,8 +81,43 @@ def test_landmarks_are_carried_to_every_phase_of_a_list(
             assert len(list(csv.DictReader(file))) == len(result[1]["tre_mm"]["per_point"])
 
 
+@pytest.mark.parametrize("value", [0.0, -1024.0, -3024.0])
+def test_what_surrounds_the_patient_does_not_matter(value: float, result: tuple[Path, dict], tmp_path: Path) -> None:
+    """The lungs are found all the same, and the network sees the same of them."""
+    scans = {side: nib.load(result[0] / "phantom" / f"{side}_image.nii.gz") for side in ("fixed", "moving")}
+    expected = prepared(scans, tmp_path)
+    padded = {side: around(scan, ((7, 3), (0, 9), (5, 12)), value) for side, scan in scans.items()}
+    torch.testing.assert_close(prepared(padded, tmp_path), expected, atol=1e-4, rtol=0)
+
+
+def test_a_crop_of_the_scan_keeps_the_grid(result: tuple[Path, dict], tmp_path: Path) -> None:
+    """It ends just around the lungs. What lies well inside is the same; beyond the crop nothing is known."""
+    scans = {side: nib.load(result[0] / "phantom" / f"{side}_image.nii.gz") for side in ("fixed", "moving")}
+    cropped = {side: scan.slicer[6:-6, 4:-4, 5:] for side, scan in scans.items()}
+    whole, part = prepared(scans, tmp_path), prepared(cropped, tmp_path)
+    seen = part[:, 24:40, 24:40, 24:40]
+    assert float(seen.std()) > 0.1
+    torch.testing.assert_close(seen, whole[:, 24:40, 24:40, 24:40], atol=1e-4, rtol=0)
+
+
+def prepared(scans: dict[str, nib.Nifti1Image], folder: Path) -> torch.Tensor:
+    """The network's input, as `inference.json` makes it."""
+    for side, scan in scans.items():
+        nib.save(scan, folder / f"{side}.nii.gz")
+    parser = ConfigParser()
+    parser.read_config(BUNDLE / "configs" / "inference.json")
+    preprocessing = parser.get_parsed_content("preprocessing")
+    return preprocessing({f"{side}_image": str(folder / f"{side}.nii.gz") for side in scans})["image"].as_tensor()
+
+
+def around(scan: nib.Nifti1Image, padding: tuple, value: float) -> nib.Nifti1Image:
+    affine = scan.affine.copy()
+    affine[:3, 3] -= affine[:3, :3] @ [before for before, _ in padding]
+    return nib.Nifti1Image(np.pad(scan.get_fdata(dtype=np.float32), padding, constant_values=value), affine)
+
+
 def test_the_grown_network_answers_as_the_plain_one(result: tuple[Path, dict], checkpoint: str, tmp_path: Path) -> None:
-    network = ProgressiveUNet(base_channels=2)
+    network = ProgressiveUNet(base_channels=2, levels=LEVELS)
     network.load_state_dict(torch.load(checkpoint, weights_only=True))
     torch.save(network.plain().state_dict(), tmp_path / "plain.pt")
     metrics = register(tmp_path / "out", checkpoint=str(tmp_path / "plain.pt"), base_channels=2)
@@ -88,7 +126,7 @@ def test_the_grown_network_answers_as_the_plain_one(result: tuple[Path, dict], c
 
 def test_instance_optimization_is_a_switch(result: tuple[Path, dict], tmp_path: Path) -> None:
     """On top of a network that answers with nothing, it alone registers."""
-    network = DisplacementUNet(base_channels=2)
+    network = DisplacementUNet(base_channels=2, levels=LEVELS)
     torch.nn.init.zeros_(network.head.weight)
     torch.save(network.state_dict(), tmp_path / "still.pt")
     metrics = register(tmp_path / "out", checkpoint=str(tmp_path / "still.pt"), base_channels=2, instance_iterations=40)
