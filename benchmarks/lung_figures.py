@@ -38,7 +38,9 @@ class Study(NamedTuple):
 def study(overlays: Sequence[str]) -> Study:
     """Read `train.json` and the overlays it was run with."""
     parser = ConfigParser()
-    parser.read_config([str(CONFIGS / "train.json"), *(str(CONFIGS / "variants" / f"{name}.json") for name in overlays)])
+    parser.read_config(
+        [str(CONFIGS / "train.json"), *(str(CONFIGS / "variants" / f"{name}.json") for name in overlays)]
+    )
     spacing, size = parser["spacing"], parser["spatial_size"]
     grid = CaseGrid(spacing, size, region="lungs", fill=0.0, normalization=parser.get_parsed_content("features"))
     network = parser.get_parsed_content("network_def").eval()

@@ -87,7 +87,11 @@ def _measure_points(data: Mapping[Hashable, Any], field: Field) -> dict[str, Any
     before = [error if math.isfinite(moved) else math.nan for error, moved in known]
     if not any(map(math.isfinite, after)):
         return {}
-    per_point = [{"before": _number(b), "after": _number(a)} for b, a in zip(before, after, strict=True)]
+    per_point: list[dict[str, Any]] = [
+        {"before": _number(b), "after": _number(a)} for b, a in zip(before, after, strict=True)
+    ]
+    for point, name in zip(per_point, data.get("fixed_keypoints_labels", ()), strict=False):
+        point["name"] = name
     return {"tre_mm": {"before": _mean(before), "after": _mean(after), "per_point": per_point}}
 
 

@@ -63,6 +63,11 @@ def test_measure_registration_of_points_by_hand() -> None:
     assert [round(point["after"], 5) for point in tre["per_point"]] == [0, 1]
 
 
+def test_measure_registration_names_the_points() -> None:
+    tre = measure({**pair(), "fixed_keypoints_labels": ("carina", "apex")})["metrics"]["tre_mm"]
+    assert [point["name"] for point in tre["per_point"]] == ["carina", "apex"]
+
+
 def test_measure_registration_leaves_undefined_points_out() -> None:
     """The second is not defined in the moving scan, the third lies beyond the fixed one."""
     data = pair()
