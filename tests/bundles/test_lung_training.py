@@ -11,6 +11,7 @@ from bundle_runs import rows, run_training, weights
 from monai.bundle import ConfigWorkflow
 
 from common.handlers import pack_weights, progressive_levels
+from common.io import read_weights
 from common.networks.nets import DisplacementUNet
 from common.phantoms import chest_phantom
 
@@ -63,6 +64,15 @@ def test_training_writes_what_it_promises(scans: Path, tmp_path: Path) -> None:
     assert {"field", "loss", "val_tre_mm", "val_folding_percent", "val_sdlogj"} <= set(lines[0])
     assert lines[0]["val_tre_before_mm"] == lines[1]["val_tre_before_mm"]  # the same pairs at every validation
     assert (tmp_path / "validation_epoch=2.png").stat().st_size > 10_000
+
+
+def test_snapshots_of_every_epoch_stay(scans: Path, tmp_path: Path) -> None:
+    """For the curve of figure 5B: weights alone, whatever the checkpoints keep."""
+    train(scans, tmp_path, "variants/snapshots", **QUICK)
+    names = {path.name for path in (tmp_path / "snapshots").iterdir()}
+    assert names == {"network_epoch=1.pt", "network_epoch=2.pt"}
+    last = read_weights(tmp_path / "snapshots" / "network_epoch=2.pt")
+    assert all(torch.equal(value, last[name]) for name, value in weights(tmp_path).items())
 
 
 def test_resumed_training_is_the_uninterrupted_one(scans: Path, tmp_path: Path) -> None:
