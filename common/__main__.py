@@ -174,10 +174,9 @@ def label(
         logging.basicConfig(format="%(message)s")
         logging.getLogger("common").setLevel(logging.INFO)
         place = check_device(("cuda" if torch.cuda.is_available() else "cpu") if device is None else device)
-        steps = [float(spacing)] * 3 if isinstance(spacing, int | float) else spacing
         if not isinstance(label_map, dict | None):
             raise InputError(f"--label_map is expected to be such as {{1:6,2:6}}, got {label_map}.")
-        segmenter = Segmenter(str(checkpoint), place, windows=windows, spacing=steps)
+        segmenter = Segmenter(str(checkpoint), place, windows=windows, spacing=spacing)
         label_scans(segmenter, str(images), str(output), save_scan, labels and str(labels), label_map)
         return f"scans of {images} -> {output}"
 

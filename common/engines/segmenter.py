@@ -74,6 +74,8 @@ class Segmenter:
         path = Path(checkpoint)
         given = {name: value for name, value in settings.items() if value is not None}
         chosen = DEFAULTS | _read_settings(path.with_name(SETTINGS)) | given
+        if isinstance(chosen["spacing"], int | float):  # one for all axes, as a training takes it
+            chosen["spacing"] = [float(chosen["spacing"])] * 3
         self.net = load_segmentation_unet(read_weights(path)).to(device).eval()
         self.device = device
         self.provenance = {"weights": fingerprint(path), "settings": chosen}

@@ -62,6 +62,13 @@ def test_settings_given_win_over_those_beside_the_checkpoint(checkpoint: Path) -
     assert Segmenter(checkpoint).inferer.roi_size == [144, 144, 144]
 
 
+@pytest.mark.parametrize("spacing", [3, 3.0])
+def test_segmenter_takes_one_spacing_for_all_axes(checkpoint: Path, spacing: float) -> None:
+    """As a training does, whose settings it reads."""
+    SegmenterSettings(checkpoint.parent, **SETTINGS | {"spacing": spacing}).write()
+    assert Segmenter(checkpoint).provenance["settings"]["spacing"] == [3.0, 3.0, 3.0]
+
+
 def test_settings_of_an_earlier_version_are_read(checkpoint: Path) -> None:
     old = {"pixdim" if name == "spacing" else name: value for name, value in SETTINGS.items()}
     (checkpoint.parent / "settings.json").write_text(json.dumps(old | {"pixdim": [3.0, 2.0, 1.0]}))
