@@ -53,7 +53,17 @@ def test_registration_improves_every_figure(result: tuple[Path, dict]) -> None:
 def test_metrics_have_their_keys(result: tuple[Path, dict]) -> None:
     _, metrics = result
     expected = {"start", "dice", "hd95_mm", "tre_mm", "warped_keypoints", "similarity", "folding_percent", "sdlogj"}
-    expected |= {"seconds", "device", "bundle", "version", "settings", "inputs", "files", "configuration"}
+    expected |= {
+        "folding_inside_percent",
+        "seconds",
+        "device",
+        "bundle",
+        "version",
+        "settings",
+        "inputs",
+        "files",
+        "configuration",
+    }
     assert expected == set(metrics)
     assert len(metrics["tre_mm"]["per_point"]) > 10
     assert metrics["warped_keypoints"]["count"] == len(metrics["tre_mm"]["per_point"])
