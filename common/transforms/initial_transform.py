@@ -3,7 +3,7 @@
 import json
 import logging
 from collections.abc import Hashable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import torch
 from monai.config import KeysCollection
@@ -13,6 +13,7 @@ from common.io import InputError, grid_of
 from common.prealignment import KINDS, Start, initial_transform
 from common.spatial import Grid, ras_to_lps
 
+from .case_grid import CaseGrid
 from .content import content_of
 
 logger = logging.getLogger("common")
@@ -25,16 +26,21 @@ class InitialTransformd(MapTransform):
 
     Args:
         keys: the fixed and the moving scan, in this order.
-        transform: "none", "center", "moments", "rigid", "affine" or the path of an ITK transform file.
+        transform: "none", "center", "moments", "rigid", "affine" or the path of an ITK transform file; or "region":
+            each scan lies on its grid as a single case does in training, the two grids on one another.
+        grid: of a single scan, for "region"; one with a size.
 
     Adds ``initial_transform``: fixed to moving world points, LPS mm, ``(d + 1, d + 1)``, float64, and ``start``: the
     record of `common.prealignment.Start` as JSON, for what loads data knows no nested records of different shape. Its
     warnings are logged.
     """
 
-    def __init__(self, keys: KeysCollection, transform: str = "affine") -> None:
+    def __init__(self, keys: KeysCollection, transform: str = "affine", grid: CaseGrid | None = None) -> None:
         super().__init__(keys)
+        if transform == "region" and (grid is None or grid.spatial_size is None):
+            raise InputError("initial_transform region needs a grid with a spatial_size: choose affine or another one.")
         self.transform = transform
+        self.grid = grid
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Estimate or read the transform.
@@ -44,7 +50,7 @@ class InitialTransformd(MapTransform):
         """
         start = self._estimate(data)
         fixed, moving = (data[key] for key in self.keys)
-        given = self.transform not in KINDS or self.transform == "none"
+        given = self.transform not in (*KINDS, "region") or self.transform == "none"
         if given and overlap(grid_of(fixed), grid_of(moving), start.matrix) < MINIMUM_OVERLAP:
             raise InputError(
                 "The scans do not overlap in space as their headers and initial_transform have it: "
@@ -56,6 +62,9 @@ class InitialTransformd(MapTransform):
 
     def _estimate(self, data: Mapping[Hashable, Any]) -> Start:
         fixed, moving = (content_of(data[key], data.get(str(key).replace("image", "mask"))) for key in self.keys)
+        if self.transform == "region":
+            first, second = (ras_to_lps(cast(CaseGrid, self.grid).over(side).affine) for side in (fixed, moving))
+            return Start(second @ torch.linalg.inv(first), {"taken": "region"})
         return initial_transform(
             fixed.image,
             fixed.grid.affine,

@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 class HalvingConvolution(Convolution):
-    """A convolution 3^d with stride 2 of sides of even size, with a zero behind the last voxel and none before the first.
+    """A convolution 3^d with stride 2 for sides of even size, padded by one zero behind the last voxel alone.
 
     Args:
         spatial_dims: 2 or 3.
