@@ -17,9 +17,9 @@ from torch import Tensor
 
 from common.features import liver_box
 from common.io import InputError, grid_of
-from common.spatial import Grid, center_of, place_centered, resample, sample
+from common.spatial import Grid, box_grid, center_of, place_centered, resample, sample
 
-from .content import Content, box_grid, content_of
+from .content import Content, content_of
 from .lung_box import lung_box
 from .working_grid import resize_grid, slices_last, stretch_grid, working_grid
 

@@ -9,9 +9,7 @@ import numpy as np
 import torch
 
 from common.io import InputError
-from common.spatial import Grid, center_of, place_centered, voxel_to_world, world_to_voxel
-
-from .content import box_grid
+from common.spatial import Grid, box_grid, center_of, place_centered, voxel_to_world, world_to_voxel
 
 ORIENTATIONS = ("RAS", "fixed")
 STACK = 2.0  # times the steps within a slice are those between slices, in most cardiac stacks four and more

@@ -147,9 +147,7 @@ def test_a_grid_around_no_mask_is_told() -> None:
 
 
 def test_another_region_is_told() -> None:
-    with pytest.raises(
-        ValueError, match="expected to be one of whole, foreground, mask, lungs, liver, got body"
-    ):
+    with pytest.raises(ValueError, match="expected to be one of whole, foreground, mask, lungs, liver, got body"):
         CaseGrid(region="body")
 
 
