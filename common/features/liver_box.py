@@ -12,10 +12,11 @@ from monai.data import MetaTensor
 from numpy.typing import NDArray
 from scipy import ndimage
 
-LIVER = (50.0, 200.0)  # HU; muscle and blood without contrast are darker, kidneys with it and bone are brighter
+LIVER = (50.0, 180.0)  # HU; fat, bowel and muscle are darker, bone is brighter
+BIN, SPREAD = 10.0, 30.0  # HU, of what is most frequent there: the liver is the largest of its organs
 VOXEL_MM = 4.0  # of the grid it is looked for on
 RADIUS_MM = 16.0  # of the disc in a slice
-SHARE = 0.6  # of it that must look like liver: bowel, muscle and vessels are thinner
+SHARE = 0.7  # of it that must look like liver: bowel, muscle and vessels are thinner
 LEAST_LITERS = 0.3
 MARGIN = (0.1, 5)  # added on each side: the share of the box or the voxels, whichever is more
 
@@ -23,8 +24,8 @@ MARGIN = (0.1, 5)  # added on each side: the share of the box or the voxels, whi
 def liver_box(scan: MetaTensor, mask: MetaTensor | None = None) -> tuple[slice, ...]:
     """Find the box that holds the liver, with a margin.
 
-    Without a mask the liver is the largest piece of what looks like it in most of the surroundings in its slice; spleen
-    or heart may be in it where they are as bright and touch it.
+    Without a mask the liver is the largest piece of the most frequent tissue between fat and bone, where most of the
+    surroundings in its slice look like it; spleen or heart may be in it where they are as bright and touch it.
 
     Args:
         scan: CT, ``(1, *spatial)``, HU, affine RAS in mm; any order of axes.
@@ -60,16 +61,22 @@ def liver_box(scan: MetaTensor, mask: MetaTensor | None = None) -> tuple[slice, 
 
 
 def _largest_liver(small: NDArray, slice_axis: int, steps: Sequence[float]) -> NDArray:
-    """What looks like liver in most of a disc, its largest piece; nothing where that is too small."""
-    alike = (small > LIVER[0]) & (small < LIVER[1])
+    """The largest piece of what looks like the most frequent soft tissue; nothing where that is too small."""
     in_plane = np.mean([step for axis, step in enumerate(steps) if axis != slice_axis])
     radius = max(1, round(RADIUS_MM / in_plane))
     disc = np.expand_dims(np.hypot(*np.mgrid[-radius : radius + 1, -radius : radius + 1]) <= radius, slice_axis)
-    share = ndimage.convolve(alike.astype(np.float32), disc / disc.sum(), mode="constant")
-    pieces, count = ndimage.label(share > SHARE)
+    alike = _mostly((small > LIVER[0]) & (small < LIVER[1]), disc)
+    counts, edges = np.histogram(small[alike], np.arange(LIVER[0], LIVER[1] + 1, BIN))
+    mode = edges[counts.argmax()] + BIN / 2
+    pieces, count = ndimage.label(_mostly(np.abs(small - mode) < SPREAD, disc))
     volumes = np.bincount(pieces.ravel(), minlength=count + 1) * np.prod(steps) * 1e-6
     volumes[0] = 0
     return pieces == volumes.argmax() if volumes.max() >= LEAST_LITERS else np.zeros_like(alike)
+
+
+def _mostly(alike: NDArray, disc: NDArray) -> NDArray:
+    """Where most of a disc is alike."""
+    return ndimage.convolve(alike.astype(np.float32), disc / disc.sum(), mode="constant") > SHARE
 
 
 def _padded(found: NDArray, shape: Sequence[int], blocks: Sequence[int]) -> tuple[slice, ...]:

@@ -23,7 +23,8 @@ from .content import Content, content_of
 from .lung_box import lung_box
 from .working_grid import resize_grid, slices_last, stretch_grid, working_grid
 
-REGIONS = ("whole", "foreground", "mask", "lungs", "liver")
+ORGANS = ("lungs", "liver")
+REGIONS = ("whole", "foreground", "mask", *ORGANS)
 AROUND = 0.25  # of the size of a mask, on each side of it
 MAXIMUM_VOXELS = 2**22
 Normalization = Callable[..., Tensor]
@@ -99,10 +100,14 @@ class CaseGrid:
             return resize_grid(grid, size)  # nothing is interpolated
         return place_centered(size, grid.affine[:-1, :-1], center_of(covered))
 
+    def finds(self, content: Content) -> bool:
+        """Whether an organ that is looked for is found in a scan, unless it fills that."""
+        return self.region not in ORGANS or self._covered(content).shape != content.grid.shape
+
     def _covered(self, content: Content) -> Grid:
         if self.region == "mask":
             return _around_mask(content)
-        if self.region in ("lungs", "liver"):
+        if self.region in ORGANS:
             scan = MetaTensor(content.image[0], affine=content.grid.affine_3d())
             mask = None if content.mask is None else MetaTensor(content.mask[0])
             return box_grid(content.grid, lung_box(scan) if self.region == "lungs" else liver_box(scan, mask))

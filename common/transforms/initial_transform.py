@@ -27,7 +27,8 @@ class InitialTransformd(MapTransform):
     Args:
         keys: the fixed and the moving scan, in this order.
         transform: "none", "center", "moments", "rigid", "affine" or the path of an ITK transform file; or "region":
-            each scan lies on its grid as a single case does in training, the two grids on one another.
+            each scan lies on its grid as a single case does in training, the two grids on one another. Where no such
+            region is found in one of them, it is "affine".
         grid: of a single scan, for "region"; one with a size.
 
     Adds ``initial_transform``: fixed to moving world points, LPS mm, ``(d + 1, d + 1)``, float64, and ``start``: the
@@ -62,7 +63,11 @@ class InitialTransformd(MapTransform):
 
     def _estimate(self, data: Mapping[Hashable, Any]) -> Start:
         fixed, moving = (content_of(data[key], data.get(str(key).replace("image", "mask"))) for key in self.keys)
-        if self.transform == "region":
+        kind = self.transform
+        if kind == "region" and self.grid is not None and not all(map(self.grid.finds, (fixed, moving))):
+            logger.warning("No %s was found in one of the scans: they are aligned whole.", self.grid.region)
+            kind = "affine"
+        if kind == "region":
             first, second = (ras_to_lps(cast(CaseGrid, self.grid).over(side).affine) for side in (fixed, moving))
             return Start(second @ torch.linalg.inv(first), {"taken": "region"})
         return initial_transform(
@@ -70,7 +75,7 @@ class InitialTransformd(MapTransform):
             fixed.grid.affine,
             moving.image,
             moving.grid.affine,
-            self.transform,
+            kind,
             fixed.mask,
             moving.mask,
         )
