@@ -69,10 +69,9 @@ def test_training_writes_what_it_promises(livers: Path, tmp_path: Path) -> None:
 
 
 def test_training_brings_livers_together(livers: Path, tmp_path: Path) -> None:
-    train(livers, tmp_path, epochs=1, pairs_per_epoch=6, batch_size=1, learning_rate=1e-6)
-    train(livers, tmp_path / "on", epochs=12, pairs_per_epoch=6, batch_size=1, learning_rate=1e-3, val_interval=12)
-    before, after = rows(tmp_path / "metrics.csv")[-1], rows(tmp_path / "on" / "metrics.csv")[-1]
-    assert float(after["similarity"]) < float(before["similarity"]) - 0.1
+    train(livers, tmp_path, pairs_per_epoch=6, batch_size=1, epochs=12, val_interval=12, learning_rate=0.002)
+    similarity = [float(line["similarity"]) for line in rows(tmp_path / "metrics.csv")]
+    assert min(similarity[-2:]) < similarity[0] - 0.05
 
 
 def test_resumed_training_is_the_uninterrupted_one(livers: Path, tmp_path: Path) -> None:
@@ -124,7 +123,7 @@ def test_small_trains_what_inference_registers() -> None:
 def test_evaluation_measures_all_ordered_pairs(livers: Path, tmp_path: Path) -> None:
     train(livers, tmp_path / "trained", epochs=1)
     checkpoint = str(tmp_path / "trained" / "checkpoints" / "model.pt")
-    train(livers, tmp_path / "evaluated", "evaluate", checkpoint=checkpoint)
+    train(livers, tmp_path / "evaluated", "evaluate", checkpoint=checkpoint, validation_pairs=100)
     lines = rows(tmp_path / "evaluated" / "pairs.csv")
     assert len({line["pair"] for line in lines}) == 6
     for line in lines:
