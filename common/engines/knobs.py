@@ -60,6 +60,7 @@ RANGES: Mapping[str, Range] = {
     "base_channels": Range(1, 1024),
     "batch_size": Range(1, 1024),
     "cache_rate": SHARE,
+    "cascades": Range(1, 64),
     "channels": Range(1, 1024),
     "convolutions": Range(1, 16),
     "dense_shape": Range(1, 4096, counts=(2, 3)),
@@ -91,6 +92,7 @@ RANGES: Mapping[str, Range] = {
     "pairs_per_epoch": Range(1, 10**9),
     "quarter_turn_probability": SHARE,
     "regularization": WEIGHT,  # where it is no component
+    "repetitions": Range(1, 64),
     "residual_weight": SHARE,
     "rotation_degrees": DEGREES,
     "samples": Range(1, 1000),
