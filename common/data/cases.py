@@ -29,8 +29,7 @@ def find_cases(
         every: without a ``validation`` list, one case in so many is for validation.
 
     Returns:
-        Cases by ``"training"``, ``"validation"`` and ``"evaluation"``, which are those for validation where the list
-        has no others.
+        Cases by ``"training"`` and ``"validation"``, and ``"evaluation"`` where the list has them.
 
     Raises:
         FileNotFoundError: if the folder or the list is not there.
@@ -41,10 +40,10 @@ def find_cases(
         parts = {name: _read(Path(datalist), name, folder) for name in _parts(Path(datalist))}
         if "training" in parts and "validation" not in parts:
             parts |= _split(parts["training"], every, str(datalist))
-        return _evaluated(parts)
+        return parts
     for name in FOLDERS:
         if (folder / name).is_dir():
-            return _evaluated(_split(_listed(folder / name), every, str(folder)))
+            return _split(_listed(folder / name), every, str(folder))
     raise FileNotFoundError(f"There is no folder {folder / FOLDERS[0]} with scans: give --dataset_dir.")
 
 
@@ -104,7 +103,3 @@ def _split(cases: Sequence[Case], every: int, source: str) -> dict[str, list[Cas
         "training": [case for number, case in enumerate(cases) if number not in held],
         "validation": [case for number, case in enumerate(cases) if number in held],
     }
-
-
-def _evaluated(parts: dict[str, list[Case]]) -> dict[str, list[Case]]:
-    return {"evaluation": parts.get("validation", [])} | parts

@@ -1,5 +1,6 @@
 """Registering livers with the bundle, as from the command line."""
 
+from functools import partial
 from pathlib import Path
 
 import nibabel as nib
@@ -8,10 +9,12 @@ import pytest
 import torch
 from bundle_runs import run_inference
 
+from common.data import built_in
 from common.networks.nets import VTN
 from common.phantoms import abdomen_phantom, write_phantom
 
 BUNDLE = Path(__file__).parents[2] / "bundles" / "liver_ct_curriculum"
+SMALL = ((48, 40, 56), (6.4, 6.4, 6.4), 5.0, 1)  # an abdomen
 LIMIT = 12 * 2**20  # bytes
 TINY = {"spatial_size": [32, 32, 32], "base_channels": 2, "levels": 4}
 
@@ -33,16 +36,19 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="module")
 def scans(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    pair = abdomen_phantom((48, 40, 56), (6.4, 6.4, 6.4), 5.0, seed=1)
+    pair = abdomen_phantom(*SMALL)
     paths = write_phantom(pair, tmp_path_factory.mktemp("abdomen"))
     return {key: str(paths[key]) for key in paths if key != "displacement"}
 
 
-def test_without_arguments_the_built_in_abdomen_is_registered(checkpoint: str, tmp_path: Path) -> None:
+def test_without_arguments_the_built_in_abdomen_is_registered(
+    checkpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(built_in.PHANTOMS, "abdomen", partial(abdomen_phantom, *SMALL))
     metrics = register(tmp_path, checkpoint=checkpoint, **TINY)
     assert metrics["start"]["taken"] != "region"
     assert "4" in metrics["dice"]["per_label"]  # the liver
-    assert nib.load(tmp_path / "displacement_field.nii.gz").shape == (96, 80, 112, 1, 3)
+    assert nib.load(tmp_path / "displacement_field.nii.gz").shape == (48, 40, 56, 1, 3)
     for name in ("warped_image.nii.gz", "warped_label.nii.gz", "warped_keypoints.csv", "report.png"):
         assert (tmp_path / name).is_file()
 
