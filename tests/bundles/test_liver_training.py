@@ -131,3 +131,22 @@ def test_evaluation_measures_all_ordered_pairs(livers: Path, tmp_path: Path) -> 
         assert jaccard == pytest.approx(dice / (2 - dice), abs=1e-5)
     metrics = {line["metric"] for line in rows(tmp_path / "evaluated" / "evaluation.csv")}
     assert {"dice_after", "jaccard_after", "dice_before", "jaccard_before", "folding_percent", "sdlogj"} <= metrics
+
+
+def test_whole_scans_are_cut_to_the_liver_of_their_label(livers: Path, tmp_path: Path) -> None:
+    share = []
+    for region in ("whole", "liver"):
+        workflow = train(livers, tmp_path / region, run=False, region=region)
+        pair = workflow.parser.get_parsed_content("train#dataset")[0]
+        assert pair["fixed_image"].shape == pair["fixed_label"].shape == (1, 32, 32, 32)
+        share.append(float(pair["fixed_label"].as_tensor().float().mean()))
+    assert share[1] > share[0]
+
+
+def test_without_labels_images_alone_are_compared(livers: Path, tmp_path: Path) -> None:
+    listed = json.loads((livers / "dataset.json").read_text())
+    images = {part: [{"image": case["image"]} for case in cases] for part, cases in listed.items()}
+    (tmp_path / "images.json").write_text(json.dumps(images))
+    metrics = ["ncc", "folding_percent"]
+    train(livers, tmp_path, epochs=1, datalist=str(tmp_path / "images.json"), metrics=metrics)
+    assert float(rows(tmp_path / "metrics.csv")[0]["val_ncc"]) > 0.3
