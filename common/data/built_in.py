@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from common.io import InputError
-from common.phantoms import PhantomPair, chest_phantom, heart_phantom, torso_phantom, write_phantom
+from common.phantoms import PhantomPair, abdomen_phantom, chest_phantom, heart_phantom, torso_phantom, write_phantom
 
 from .pairs import read_pairs
 
@@ -14,6 +14,7 @@ PHANTOMS: dict[str, Callable[[], PhantomPair]] = {
     "torso": torso_phantom,
     "heart": heart_phantom,
     "chest": chest_phantom,
+    "abdomen": abdomen_phantom,
 }
 
 
@@ -53,8 +54,8 @@ def pairs_or_built_in(
     Args:
         folder: of the built-in pair.
         datalist: see `read_pairs`.
-        phantom: the built-in pair: "torso", two scans of a patient, "heart", two phases of one slice, or "chest", two
-            phases of a breath.
+        phantom: the built-in pair: "torso", two scans of a patient, "heart", two phases of one slice, "chest", two
+            phases of a breath, or "abdomen", the torso in CT.
         pair: see `read_pairs`.
 
     Returns:

@@ -12,6 +12,7 @@ from common.io import InputError, read_json
 Case = dict[str, Any]
 FOLDERS = ("images", "imagesTr")
 EVERY = 10  # one case in so many is for validation
+PARTS = ("training", "validation", "evaluation")
 
 
 def find_cases(
@@ -22,12 +23,13 @@ def find_cases(
     Args:
         dataset_dir: folder with ``images`` and ``labels``, or ``imagesTr`` and ``labelsTr``; files of one name belong
             together. Label maps may be missing.
-        datalist: JSON in the form of the Medical Segmentation Decathlon instead: ``training`` and, if it is there,
-            ``validation``, each a list of cases ``{"image": ..., "label": ...}``; paths relative to `dataset_dir`.
+        datalist: JSON in the form of the Medical Segmentation Decathlon instead: ``training`` and, if they are there,
+            ``validation`` and ``evaluation``, each a list of cases ``{"image": ..., "label": ...}``; paths relative to
+            `dataset_dir`. The last one is enough for an evaluation.
         every: without a ``validation`` list, one case in so many is for validation.
 
     Returns:
-        Cases by ``"training"`` and ``"validation"``.
+        Cases by ``"training"`` and ``"validation"``, and ``"evaluation"`` where the list has them.
 
     Raises:
         FileNotFoundError: if the folder or the list is not there.
@@ -36,7 +38,9 @@ def find_cases(
     folder = Path(dataset_dir)
     if datalist is not None:
         parts = {name: _read(Path(datalist), name, folder) for name in _parts(Path(datalist))}
-        return parts if "validation" in parts else _split(parts["training"], every, str(datalist))
+        if "training" in parts and "validation" not in parts:
+            parts |= _split(parts["training"], every, str(datalist))
+        return parts
     for name in FOLDERS:
         if (folder / name).is_dir():
             return _split(_listed(folder / name), every, str(folder))
@@ -66,11 +70,11 @@ def _stem(case: Case) -> str:
 
 
 def _parts(datalist: Path) -> list[str]:
-    """Which lists a JSON file has, of those for training and validation."""
+    """Which lists a JSON file has, of `PARTS`."""
     content = read_json(datalist)
-    if not isinstance(content, dict) or not content.get("training"):
+    if not isinstance(content, dict) or not (content.get("training") or content.get("evaluation")):
         raise InputError(f"{datalist} is expected to have a list of cases named training.")
-    names = [name for name in ("training", "validation") if content.get(name)]
+    names = [name for name in PARTS if content.get(name)]
     for name in names:
         if not isinstance(content[name], list) or not all(isinstance(case, dict) for case in content[name]):
             raise InputError(f"{datalist} is expected to list the cases for {name} as records with image and label.")

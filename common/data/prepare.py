@@ -1,4 +1,4 @@
-"""The owners' files of lung data sets become what a bundle reads: NIfTI, points in LPS mm, a list of pairs.
+"""The owners' files of data sets become what a bundle reads: NIfTI, points in LPS mm, a list of pairs or cases.
 
 MONAI downloads data sets where it may; for these one must ask their owners.
 """
@@ -11,6 +11,7 @@ import torch
 
 from common.io import InputError, format_points, read_scan, save_scan, save_text, write_table
 
+from .liver_sets import LIVER_SETS, prepare_liver_set
 from .lung_files import find_files
 from .lung_pairs import (
     LungPair,
@@ -30,28 +31,37 @@ PAIRS = {
     "learn2reg_lung": learn2reg_lung_pairs,
 }
 LIDC = "lidc"
+PRIVATE = {"bfh": "the 92 scans of BFH, a hospital in Beijing, are not public: prepare the other data sets."}
 TOLERANCE_MM = 0.05  # of the published distances, which are rounded
 FEWEST_SLICES = 30  # of a CT of the chest; radiographs have one or two files
 LIST = "pairs.csv"
 
 
 def prepare(name: str, source: str, output: str) -> str:
-    """Turn the files of a lung data set, as its owner shares them, into scans, landmarks and a list of pairs.
+    """Turn the files of a data set, as its owner shares them, into scans and a list for --datalist.
 
-    Writes output/images, output/keypoints and output/pairs.csv, which is for --datalist. The inhaled scan is fixed; in
-    learn2reg_lung the exhaled one, as its owner has it. Sizes are checked, and how far landmarks are apart before
-    registration is compared with what is published. What is missing is told; the rest is prepared.
+    Of lungs: output/images, output/keypoints and output/pairs.csv. The inhaled scan is fixed; in learn2reg_lung the
+    exhaled one, as its owner has it. Sizes are checked, and how far landmarks are apart before registration is compared
+    with what is published. Of livers: output/images, output/labels where there are labels, each scan cut to the box of
+    its liver, and output/dataset.json, to which each data set adds its part of the experiment. What is missing is told;
+    the rest is prepared.
 
     Args:
         name: dirlab, copdgene (raw .img, landmarks in voxels as text), popi, creatis (MetaImage, landmarks in mm as
-            text), learn2reg_lung (NIfTI, key points in voxels) or lidc (DICOM series; single scans, for training).
+            text), learn2reg_lung (NIfTI, key points in voxels) or lidc (DICOM series; single scans, for training);
+            msd_liver, msd_hepatic_vessel, msd_pancreas (tasks of the Medical Segmentation Decathlon, for training),
+            lits (for validation) or sliver (MetaImage; for evaluation); bfh is not public.
         source: folder with the unpacked files, in whatever folders below.
         output: folder to write.
     """
-    if name not in (*PAIRS, LIDC):
-        raise InputError(f"prepare expects one of {', '.join((*PAIRS, LIDC))}, got {name}.")
+    if name in PRIVATE:
+        return f"Nothing to prepare: {PRIVATE[name]}"
+    if name not in (known := (*PAIRS, LIDC, *LIVER_SETS)):
+        raise InputError(f"prepare expects one of {', '.join(known)}, got {name}.")
     if not Path(source).is_dir():
         raise FileNotFoundError(f"There is no folder {source}: give the unpacked files of {name} as --source.")
+    if name in LIVER_SETS:
+        return "\n".join(prepare_liver_set(name, Path(source), Path(output)))
     if name == LIDC:
         return "\n".join(_write_series(Path(source), Path(output)))
     return "\n".join(_write_pairs(PAIRS[name](Path(source)), Path(output)))

@@ -2,6 +2,7 @@
 
 from .answering_compose import AnsweringCompose as AnsweringCompose
 from .augmentation_inferer import TestTimeAugmentationInferer as TestTimeAugmentationInferer
+from .augmented_batch import AugmentedPairBatch as AugmentedPairBatch
 from .batch import moving_and_fixed_label as moving_and_fixed_label
 from .batch import predicted_ddf as predicted_ddf
 from .batch import prepare_pair_batch as prepare_pair_batch

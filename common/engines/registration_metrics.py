@@ -19,6 +19,7 @@ from common.metrics import (
     LabelAverageSurfaceDistance,
     LabelDice,
     LabelHausdorffDistance95,
+    LabelJaccard,
     LabelSurfaceDistance95,
     SDLogJ,
 )
@@ -26,7 +27,12 @@ from common.metrics import (
 from .batch import moving_and_fixed_label, predicted_ddf, warped_and_fixed_image, warped_and_fixed_label
 
 FIELD: dict[str, Callable[[], Any]] = {"folding_percent": FoldingPercent, "sdlogj": SDLogJ}
-OVERLAP = {"dice": warped_and_fixed_label, "dice_before": moving_and_fixed_label}
+OVERLAP: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
+    "dice": (LabelDice, warped_and_fixed_label),
+    "dice_before": (LabelDice, moving_and_fixed_label),
+    "jaccard": (LabelJaccard, warped_and_fixed_label),
+    "jaccard_before": (LabelJaccard, moving_and_fixed_label),
+}
 KNOWN = ("tre_mm", "tre_before_mm")
 DISTANCES: dict[str, Callable[..., Any]] = {
     "hd95_mm": LabelHausdorffDistance95,
@@ -48,8 +54,8 @@ def registration_metrics(
     """Build metrics for an engine with `prepare_pair_batch` and without decollation.
 
     Args:
-        names: "dice" and "dice_before" (without the registration), "tre_mm" and "tre_before_mm" (mean distance from
-            `known_ddf`, where `fixed_mask` is), "hd95_mm", "sd95_mm" and "mad_mm"
+        names: "dice" and "jaccard", "dice_before" and "jaccard_before" (without the registration), "tre_mm" and
+            "tre_before_mm" (mean distance from `known_ddf`, where `fixed_mask` is), "hd95_mm", "sd95_mm" and "mad_mm"
             (distances of surfaces), "folding_percent", "sdlogj", "ncc" (correlation of the images), "similarity" (the
             loss between them).
         labels: values of the labels that are compared.
@@ -79,7 +85,8 @@ def _metric(
     if missing := [argument for argument, needed in needs.items() if needed and not given[argument]]:
         raise InputError(f"registration_metrics() expects '{missing[0]}' for {name}, got none.")
     if name in OVERLAP:
-        return IgniteMetricHandler(LabelDice(labels), output_transform=OVERLAP[name])
+        overlap, compared = OVERLAP[name]
+        return IgniteMetricHandler(overlap(labels), output_transform=compared)
     if name in DISTANCES:
         return IgniteMetricHandler(DISTANCES[name](labels, spacing), output_transform=warped_and_fixed_label)
     if name in KNOWN:

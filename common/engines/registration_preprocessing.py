@@ -49,7 +49,7 @@ def registration_preprocessing(
                 LoadPointsd(keypoint_keys, spatial_dims),
                 CheckExtentd(image_keys, largest_extent_mm),
             ],
-            "pre-alignment": [InitialTransformd(image_keys, initial_transform)],
+            "pre-alignment": [InitialTransformd(image_keys, initial_transform, case_grid)],
             "working grid": [PairGridd(image_keys, case_grid, bytes_per_voxel)],
         }
     )

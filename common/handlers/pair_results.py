@@ -17,7 +17,8 @@ from monai.utils import string_list_all_gather
 from common.io import save_bytes
 from common.metrics import dice30
 
-COLUMNS = {"dice": "dice_after", "hd95_mm": "hd95_mm_after"}  # as in the summary of an inference
+# as in the summary of an inference
+COLUMNS = {"dice": "dice_after", "jaccard": "jaccard_after", "hd95_mm": "hd95_mm_after"}
 
 
 class PairResults:

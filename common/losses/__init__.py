@@ -1,5 +1,7 @@
 """What training minimizes: the terms of a registration's loss, what they compare and penalize with, and their sum."""
 
+from .affine_determinant import AffineDeterminant as AffineDeterminant
+from .affine_orthogonality import AffineOrthogonality as AffineOrthogonality
 from .annotated_dice import AnnotatedDiceLoss as AnnotatedDiceLoss
 from .direction import Direction as Direction
 from .displacement_smoothness import DisplacementSmoothness as DisplacementSmoothness

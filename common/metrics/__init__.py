@@ -8,6 +8,7 @@ from .dice import LabelDice as LabelDice
 from .dice import dice30 as dice30
 from .dice import dice_per_label as dice_per_label
 from .field_distance import field_distance as field_distance
+from .jaccard import LabelJaccard as LabelJaccard
 from .jacobian import FoldingPercent as FoldingPercent
 from .jacobian import SDLogJ as SDLogJ
 from .jacobian import jacobian_summary as jacobian_summary

@@ -44,6 +44,7 @@ def torso_phantom(
     spacing: tuple[float, ...] = (2.0, 2.0, 2.5),
     maximum_displacement: float = 15.0,
     seed: int = 0,
+    altered: bool = True,
 ) -> PhantomPair:
     """Make a pair of scans of a torso with known correspondence.
 
@@ -59,6 +60,7 @@ def torso_phantom(
         maximum_displacement: greatest length of the displacement on the fixed grid, voxels of that grid; at most a
             quarter of the shortest side.
         seed: the same seed gives the same pair.
+        altered: whether the moving scan is that of another scanner, with other contrast.
 
     Returns:
         The pair. Intensities lie in about 0 to 450, air at about 0.
@@ -86,7 +88,7 @@ def torso_phantom(
     moving_shape, moving_affine = moving_grid(generator, size, np.asarray(spacing))
     origins = flow(velocity, voxel_points(moving_shape, moving_affine), -time)
     fixed_image, fixed_label = _scan(generator, torso, fixed_points, spatial_shape, altered=False)
-    moving_image, moving_label = _scan(generator, torso, origins, moving_shape, altered=True)
+    moving_image, moving_label = _scan(generator, torso, origins, moving_shape, altered)
 
     landmarks = _landmarks(generator, fixed_label, fixed_affine)  # (d, N)
     moved = flow(velocity, landmarks, time)

@@ -43,5 +43,6 @@ from .warp import warp as warp
 from .warp import warp_points as warp_points
 from .world_grid import Grid as Grid
 from .world_grid import affine_places as affine_places
+from .world_grid import box_grid as box_grid
 from .world_grid import center_of as center_of
 from .world_grid import place_centered as place_centered

@@ -89,3 +89,10 @@ def place_centered(shape: tuple[int, ...], directions: torch.Tensor, center: tor
     affine[:-1, :-1] = directions
     affine[:-1, -1] = center - directions @ ((torch.tensor(shape).double() - 1) / 2)
     return Grid(shape, affine)
+
+
+def box_grid(grid: Grid, box: Sequence[slice]) -> Grid:
+    """The grid of a box of voxels of another grid; it may reach out of that."""
+    affine = grid.affine.clone()
+    affine[:-1, -1] = voxel_to_world(torch.tensor([each.start for each in box]).double(), grid.affine)
+    return Grid(tuple(each.stop - each.start for each in box), affine)

@@ -15,14 +15,16 @@ from monai.transforms import MapTransform
 from monai.utils import ensure_tuple
 from torch import Tensor
 
+from common.features import liver_box
 from common.io import InputError, grid_of
-from common.spatial import Grid, center_of, place_centered, resample, sample
+from common.spatial import Grid, box_grid, center_of, place_centered, resample, sample
 
-from .content import Content, box_grid, content_of
+from .content import Content, content_of
 from .lung_box import lung_box
-from .working_grid import resize_grid, slices_last, working_grid
+from .working_grid import resize_grid, slices_last, stretch_grid, working_grid
 
-REGIONS = ("whole", "foreground", "mask", "lungs")
+ORGANS = ("lungs", "liver")
+REGIONS = ("whole", "foreground", "mask", *ORGANS)
 AROUND = 0.25  # of the size of a mask, on each side of it
 MAXIMUM_VOXELS = 2**22
 Normalization = Callable[..., Tensor]
@@ -37,16 +39,19 @@ class CaseGrid:
         minimum_size: voxels of the grid that covers the whole region, at least: a network that normalizes over all
             voxels should see about as many as in training.
         region: what the grid covers: "whole", the field of view of the scan; "foreground", what was scanned in it, see
-            `content_of`; "mask", the box of its mask and a quarter more on each side; "lungs", see `lung_box`.
+            `content_of`; "mask", the box of its mask and a quarter more on each side; "lungs", see `lung_box`;
+            "liver", see `common.features.liver_box`, of its mask where there is one.
         fill: value of the normalized image beyond what was scanned; None continues the border, so that the end of a
             scan is no edge to align.
         normalization: of an image, ``(1, *grid)``; may add channels. One that has an argument ``inside`` is told where
             it was scanned, bool of the same shape, as those of this room do; those of MONAI see the image alone.
         orientation: see `working_grid`; with "fixed" the slices of a stack run along the last axis.
         maximum_voxels: see `working_grid`.
+        stretch: the voxels of `spatial_size` fill the region, so that their size differs from scan to scan and axis to
+            axis.
 
     Raises:
-        InputError: if there is no such region.
+        InputError: if there is no such region, or something to stretch without a size or with a spacing.
     """
 
     def __init__(
@@ -59,9 +64,12 @@ class CaseGrid:
         normalization: Normalization | None = None,
         orientation: str = "RAS",
         maximum_voxels: int = MAXIMUM_VOXELS,
+        stretch: bool = False,
     ) -> None:
         if region not in REGIONS:
             raise InputError(f"region is expected to be one of {', '.join(REGIONS)}, got {region}.")
+        if stretch and (spacing is not None or spatial_size is None):
+            raise InputError(f"stretch needs spatial_size and no spacing, got {spatial_size} and {spacing}.")
         self.spacing = spacing
         self.spatial_size = None if spatial_size is None else tuple(spatial_size)
         self.minimum_size = None if minimum_size is None else tuple(minimum_size)
@@ -70,6 +78,7 @@ class CaseGrid:
         self.normalization = normalization
         self.orientation = orientation
         self.maximum_voxels = maximum_voxels
+        self.stretch = stretch
 
     def over(self, content: Content) -> Grid:
         """Lay the grid over a scan.
@@ -78,6 +87,8 @@ class CaseGrid:
             InputError: if the region is a mask, and the scan has none; and whatever `working_grid` raises.
         """
         covered = self._covered(content)
+        if self.stretch and self.spatial_size is not None:
+            return stretch_grid(covered, self.spatial_size, self.orientation)
         grid = working_grid(covered, self.spacing, self.maximum_voxels, self.orientation)
         grid = slices_last(grid, covered) if self.orientation == "fixed" else grid
         size = self.spatial_size
@@ -89,12 +100,17 @@ class CaseGrid:
             return resize_grid(grid, size)  # nothing is interpolated
         return place_centered(size, grid.affine[:-1, :-1], center_of(covered))
 
+    def finds(self, content: Content) -> bool:
+        """Whether an organ that is looked for is found in a scan, unless it fills that."""
+        return self.region not in ORGANS or self._covered(content).shape != content.grid.shape
+
     def _covered(self, content: Content) -> Grid:
         if self.region == "mask":
             return _around_mask(content)
-        if self.region == "lungs":
+        if self.region in ORGANS:
             scan = MetaTensor(content.image[0], affine=content.grid.affine_3d())
-            return box_grid(content.grid, lung_box(scan))
+            mask = None if content.mask is None else MetaTensor(content.mask[0])
+            return box_grid(content.grid, lung_box(scan) if self.region == "lungs" else liver_box(scan, mask))
         return content.frame if self.region == "whole" else content.grid
 
     def finish(self, image: Tensor, inside: Tensor) -> Tensor:

@@ -1,13 +1,12 @@
 """A scan without what surrounds it: the part that a registration looks at."""
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from monai.data import MetaTensor
 
 from common.io import grid_of
-from common.spatial import Grid, content_box, level_padding, voxel_to_world
+from common.spatial import Grid, box_grid, content_box, level_padding
 
 
 class Content(NamedTuple):
@@ -43,10 +42,3 @@ def content_of(scan: MetaTensor, mask: MetaTensor | None = None) -> Content:
     frame = grid_of(scan)
     inner = None if mask is None else mask.as_tensor()[None][part]
     return Content(box_grid(frame, box), level_padding(image[part]), inner, frame)
-
-
-def box_grid(grid: Grid, box: Sequence[slice]) -> Grid:
-    """The grid of a box of voxels of another grid."""
-    affine = grid.affine.clone()
-    affine[:-1, -1] = voxel_to_world(torch.tensor([each.start for each in box]).double(), grid.affine)
-    return Grid(tuple(each.stop - each.start for each in box), affine)

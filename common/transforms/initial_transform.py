@@ -3,7 +3,7 @@
 import json
 import logging
 from collections.abc import Hashable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import torch
 from monai.config import KeysCollection
@@ -14,6 +14,7 @@ from common.io import InputError, grid_of
 from common.prealignment import KINDS, Start, initial_transform
 from common.spatial import Grid, ras_to_lps
 
+from .case_grid import CaseGrid
 from .content import content_of
 
 logger = logging.getLogger("common")
@@ -26,16 +27,22 @@ class InitialTransformd(MapTransform):
 
     Args:
         keys: the fixed and the moving scan, in this order.
-        transform: "none", "center", "moments", "rigid", "affine" or the path of an ITK transform file.
+        transform: "none", "center", "moments", "rigid", "affine" or the path of an ITK transform file; or "region":
+            each scan lies on its grid as a single case does in training, the two grids on one another. Where no such
+            region is found in one of them, it is "affine".
+        grid: of a single scan, for "region"; one with a size.
 
     Adds ``initial_transform``: fixed to moving world points, LPS mm, ``(d + 1, d + 1)``, float64, and ``start``: the
     record of `common.prealignment.Start` as JSON, for what loads data knows no nested records of different shape. Its
     warnings are logged.
     """
 
-    def __init__(self, keys: KeysCollection, transform: str = "affine") -> None:
+    def __init__(self, keys: KeysCollection, transform: str = "affine", grid: CaseGrid | None = None) -> None:
         super().__init__(keys)
+        if transform == "region" and (grid is None or grid.spatial_size is None):
+            raise InputError("initial_transform region needs a grid with a spatial_size: choose affine or another one.")
         self.transform = transform
+        self.grid = grid
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Estimate or read the transform.
@@ -43,7 +50,7 @@ class InitialTransformd(MapTransform):
         Raises:
             InputError: if the scans do not overlap in space as the headers ("none") or the file have it.
         """
-        given = self.transform not in KINDS or self.transform == "none"
+        given = self.transform not in (*KINDS, "region") or self.transform == "none"
         fixed, moving = (data[key] for key in self.keys)
         start = self._given(fixed, moving) if given else self._estimate(data)
         if given and overlap(grid_of(fixed), grid_of(moving), start.matrix) < MINIMUM_OVERLAP:
@@ -62,12 +69,19 @@ class InitialTransformd(MapTransform):
 
     def _estimate(self, data: Mapping[Hashable, Any]) -> Start:
         fixed, moving = (content_of(data[key], data.get(str(key).replace("image", "mask"))) for key in self.keys)
+        kind = self.transform
+        if kind == "region" and self.grid is not None and not all(map(self.grid.finds, (fixed, moving))):
+            logger.warning("No %s was found in one of the scans: they are aligned whole.", self.grid.region)
+            kind = "affine"
+        if kind == "region":
+            first, second = (ras_to_lps(cast(CaseGrid, self.grid).over(side).affine) for side in (fixed, moving))
+            return Start(second @ torch.linalg.inv(first), {"taken": "region"})
         return initial_transform(
             fixed.image,
             fixed.grid.affine,
             moving.image,
             moving.grid.affine,
-            self.transform,
+            kind,
             fixed.mask,
             moving.mask,
         )

@@ -9,9 +9,7 @@ import numpy as np
 import torch
 
 from common.io import InputError
-from common.spatial import Grid, center_of, place_centered, voxel_to_world, world_to_voxel
-
-from .content import box_grid
+from common.spatial import Grid, box_grid, center_of, place_centered, voxel_to_world, world_to_voxel
 
 ORIENTATIONS = ("RAS", "fixed")
 STACK = 2.0  # times the steps within a slice are those between slices, in most cardiac stacks four and more
@@ -39,11 +37,7 @@ def working_grid(
     if orientation == "fixed" and spacing is None:
         return fixed
     dims = len(fixed.shape)
-    directions, extent = fixed.affine[:-1, :-1] / fixed.spacing, torch.tensor(fixed.shape).double() * fixed.spacing
-    if orientation == "RAS":
-        axes = nib.orientations.io_orientation(fixed.affine_3d().numpy())[:dims]
-        order = np.argsort(axes[:, 0]).tolist()  # fixed axis that runs along R, A, S
-        directions, extent = directions[:, order] * torch.from_numpy(axes[order, 1]), extent[order]
+    directions, extent = _axes(fixed, orientation)
     if spacing is None:
         spacing = float(fixed.spacing.prod() ** (1 / dims))
         while math.prod(_voxels(extent, [spacing] * dims)) > maximum_voxels:
@@ -53,6 +47,28 @@ def working_grid(
         raise InputError(f"spacing is expected to be one or {dims} positive numbers in mm, got {spacing}.")
     steps = steps.expand(dims) if len(steps) == 1 else steps
     return place_centered(_voxels(extent, steps), directions * steps, center_of(fixed))
+
+
+def stretch_grid(fixed: Grid, size: Sequence[int], orientation: str = "RAS") -> Grid:
+    """Divide the field of view of a scan into so many voxels.
+
+    Args:
+        fixed: grid of the scan, affine RAS.
+        size: voxels along each axis.
+        orientation: see `working_grid`.
+    """
+    directions, extent = _axes(fixed, orientation)
+    return place_centered(tuple(size), directions * (extent / torch.tensor(size)), center_of(fixed))
+
+
+def _axes(fixed: Grid, orientation: str) -> tuple[torch.Tensor, torch.Tensor]:
+    """Directions of the axes, as columns of length 1, and how far the field of view reaches along each, mm."""
+    directions, extent = fixed.affine[:-1, :-1] / fixed.spacing, torch.tensor(fixed.shape).double() * fixed.spacing
+    if orientation == "fixed":
+        return directions, extent
+    axes = nib.orientations.io_orientation(fixed.affine_3d().numpy())[: len(fixed.shape)]
+    order = np.argsort(axes[:, 0]).tolist()  # fixed axis that runs along R, A, S
+    return directions[:, order] * torch.from_numpy(axes[order, 1]), extent[order]
 
 
 def _voxels(extent: Iterable[Any], steps: Iterable[Any]) -> tuple[int, ...]:

@@ -17,7 +17,7 @@ from common.io import read_scan
 from common.transforms import StudyPaird
 
 BUNDLES = Path(__file__).parents[2] / "bundles"
-NAMES = ["abdomen_ct_self_training", "hippocampus_mr_symmetric", "cardiac_mr_dirnet", "lung_ct_progressive"]
+NAMES = [path.parent.parent.name for path in sorted(BUNDLES.glob("*/configs/inference.json"))]
 FINE_TUNING = [
     str(BUNDLES / "hippocampus_mr_symmetric" / "configs" / f"{name}.json") for name in ("train", "monai_label")
 ]

@@ -9,6 +9,7 @@ import torch
 from monai.bundle import ConfigParser
 
 BUNDLES = Path(__file__).parents[2] / "bundles"
+NAMES = ("abdomen_ct_self_training", "cardiac_mr_dirnet", "hippocampus_mr_symmetric", "liver_ct_curriculum")
 PADDING = ((3, 5), (0, 7), (4, 1))
 
 
@@ -33,7 +34,7 @@ def padded(path: str, folder: Path, value: float) -> str:
 
 
 @pytest.mark.parametrize("value", [0.0, -3024.0])
-@pytest.mark.parametrize("bundle", ["abdomen_ct_self_training", "cardiac_mr_dirnet", "hippocampus_mr_symmetric"])
+@pytest.mark.parametrize("bundle", NAMES)
 def test_padding_reaches_no_network(bundle: str, value: float, phantom: dict[str, str], tmp_path: Path) -> None:
     cropped = {}
     for key in ("fixed_image", "moving_image"):  # through the body, so that there is no air around it

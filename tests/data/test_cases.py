@@ -65,6 +65,16 @@ def test_one_case_is_too_few(tmp_path: Path) -> None:
         find_cases(tmp_path)
 
 
+@pytest.mark.parametrize("parts", [["training", "validation", "evaluation"], ["evaluation"]])
+def test_a_list_may_have_cases_for_evaluation(tmp_path: Path, parts: list[str]) -> None:
+    content = {part: [{"image": f"images/{part}{n}.nii.gz"} for n in range(3)] for part in parts}
+    (tmp_path / "list.json").write_text(json.dumps(content))
+    found = find_cases(tmp_path, tmp_path / "list.json")
+    assert list(found) == parts
+    names = [Path(case["image"]).name for case in found["evaluation"]]
+    assert names == [f"evaluation{n}.nii.gz" for n in range(3)]
+
+
 @pytest.mark.parametrize(("text", "message"), [("{", "is not JSON"), ("[]", "a list of cases named training")])
 def test_unreadable_lists_raise(text: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "list.json").write_text(text)

@@ -39,6 +39,8 @@ def test_every_metric_compares_what_its_name_says() -> None:
     assert list(values) == list(NAMES)
     assert values["dice"] == 1
     assert values["dice_before"] == pytest.approx(0.75)
+    assert values["jaccard"] == 1
+    assert values["jaccard_before"] == pytest.approx(0.6)
     assert values["tre_mm"] == pytest.approx((2**2 + 4**2) ** 0.5)
     assert values["tre_before_mm"] == pytest.approx((1 + 2**2 + 4**2) ** 0.5)
     assert values["hd95_mm"] == values["sd95_mm"] == values["mad_mm"] == 0
@@ -52,7 +54,7 @@ def test_every_metric_compares_what_its_name_says() -> None:
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("accuracy", {}, "expects names out of dice, dice_before, tre_mm, .*, got accuracy"),
+        ("accuracy", {}, "expects names out of dice, dice_before, jaccard, .*, got accuracy"),
         ("tre_mm", {}, "expects 'spacing' for tre_mm, got none"),
         ("dice", {}, "expects 'labels' for dice, got none"),
         ("hd95_mm", {"labels": [1]}, "expects 'spacing' for hd95_mm, got none"),

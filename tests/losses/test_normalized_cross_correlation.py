@@ -20,6 +20,20 @@ def test_both_forms_are_those_of_the_authors_later_code(oracle: Callable) -> Non
     np.testing.assert_allclose(warped.grad, recorded["grad_warped"], atol=1e-5 * abs(recorded["grad_warped"]).max())
 
 
+def test_loss_is_that_of_the_volume_tweening_network(oracle: Callable) -> None:
+    """Which adds 10^-6 to either variance, counts from 0, and sums over the batch."""
+    recorded = oracle("000_vtn_ops")
+    fixed, warped = (torch.from_numpy(recorded[name]).movedim(-1, 1) for name in ("img1", "img2"))
+    losses = []
+    for f, w in zip(fixed, warped, strict=True):
+        variances = [each.var(correction=0) for each in (f, w)]
+        added = [variance + 1e-6 for variance in variances]
+        share = ((variances[0] * variances[1] + 1e-10) / (added[0] * added[1])).sqrt()
+        losses.append(1 + share * NormalizedCrossCorrelation()(w[None], f[None]))
+    assert sum(losses).item() == pytest.approx(float(recorded["similarity_loss_sum"]), abs=1e-5)
+    assert 2 + 2 * NormalizedCrossCorrelation()(warped, fixed).item() == pytest.approx(sum(losses).item(), abs=3e-4)
+
+
 def test_per_sample_is_the_mean_of_numpys() -> None:
     torch.manual_seed(0)
     images = torch.rand(2, 3, 1, 6, 7)

@@ -9,7 +9,14 @@ from monai.transforms import ResizeWithPadOrCrop, ScaleIntensityRange
 from common.io import grid_of
 from common.prealignment import initial_transform
 from common.spatial import center_of, voxel_to_world
-from common.transforms import CaseGrid, CaseGridd, NormalizeForeground, NormalizePercentiles, PairGridd
+from common.transforms import (
+    CaseGrid,
+    CaseGridd,
+    InitialTransformd,
+    NormalizeForeground,
+    NormalizePercentiles,
+    PairGridd,
+)
 from common.transforms.content import content_of
 from common.transforms.working_grid import resize_grid
 
@@ -49,6 +56,52 @@ def test_training_and_inference_see_the_same(size: tuple[int, ...]) -> None:
     start = initial_transform(fixed.image, fixed.grid.affine, moving.image, moving.grid.affine, "center").matrix
     pair = PairGridd(("fixed_image", "moving_image"), grid)({**scans, "initial_transform": start})["image"]
     torch.testing.assert_close(pair.as_tensor(), torch.cat([case.as_tensor() for case in cases]), atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("stretch", [False, True])
+def test_each_scan_of_a_pair_lies_on_its_grid_as_in_training(stretch: bool) -> None:
+    """With the start "region", whatever the regions are: here the box of a mask."""
+    tilt = torch.diag(torch.tensor([-1.2, 1.5, 2, 1])).double()
+    tilt[0, 1], tilt[:3, 3] = 0.2, torch.tensor([50.0, 40, -30])
+    masks = {"fixed_mask": placed(LABELS), "moving_mask": MetaTensor(LABELS.roll(3, 1)[:, :, 4:-5], affine=tilt)}
+    scans = {"fixed_image": placed(VALUES), "moving_image": MetaTensor(VALUES[:, :, 4:-5], affine=tilt)}
+    grid = CaseGrid(None if stretch else 1.5, (12, 16, 20), region="mask", fill=0.0, stretch=stretch)
+    cases = [CaseGridd("image", grid)({"image": scans[f"{side}_image"], "mask": masks[f"{side}_mask"]})["image"]
+             for side in ("fixed", "moving")]  # fmt: skip
+    started = InitialTransformd(tuple(scans), "region", grid)({**scans, **masks})
+    del started["fixed_mask"], started["moving_mask"]  # outside of masks a pair shows nothing
+    grid.over = lambda content: grid_of(cases[0])  # type: ignore[method-assign]
+    pair = PairGridd(tuple(scans), grid)(started)["image"]
+    torch.testing.assert_close(pair.as_tensor(), torch.cat([case.as_tensor() for case in cases]), atol=0.02, rtol=0)
+
+
+def test_stretched_voxels_fill_the_region() -> None:
+    grid = CaseGrid(None, (5, 8, 11), region="whole", stretch=True)
+    over = grid.over(content_of(placed(VALUES)))
+    assert over.shape == (5, 8, 11)
+    corners = torch.tensor([[-0.5] * 3, [4.5, 7.5, 10.5]]).double()
+    scan = content_of(placed(VALUES)).frame
+    own = voxel_to_world(torch.tensor([[-0.5] * 3, [size - 0.5 for size in scan.shape]]).double(), scan.affine)
+    ends = voxel_to_world(corners, over.affine)
+    torch.testing.assert_close(ends.sort(dim=0).values, own.sort(dim=0).values)
+
+
+def test_liver_is_that_of_the_mask_or_found() -> None:
+    values = torch.full((1, 40, 40, 40), -80.0) + torch.rand(1, 40, 40, 40)
+    values[:, 8:28, 10:30, 10:26] += 180.0
+    scan = MetaTensor(values, affine=torch.diag(torch.tensor([4.0, 4, 4, 1])).double())
+    mask = torch.zeros_like(values)
+    mask[:, 20:30, 20:30, 20:30] = 1
+    grid = CaseGrid(None, (30, 30, 20), region="liver", stretch=True)
+    found = grid.over(content_of(scan))
+    torch.testing.assert_close(center_of(found), 4 * torch.tensor([17.5, 19.5, 17.5]).double())
+    assert grid.over(content_of(scan, MetaTensor(mask))).spacing.tolist() == pytest.approx([4 * 2 / 3, 4 * 2 / 3, 4])
+
+
+@pytest.mark.parametrize(("spacing", "size"), [(2.0, (4, 4, 4)), (None, None)])
+def test_what_is_stretched_has_a_size_and_no_spacing(spacing: float | None, size: tuple[int, ...] | None) -> None:
+    with pytest.raises(ValueError, match="stretch needs spatial_size and no spacing, got"):
+        CaseGrid(spacing, size, stretch=True)
 
 
 def test_a_label_map_is_taken_from_the_nearest_voxel_and_zero_outside() -> None:
@@ -94,7 +147,7 @@ def test_a_grid_around_no_mask_is_told() -> None:
 
 
 def test_another_region_is_told() -> None:
-    with pytest.raises(ValueError, match="region is expected to be one of whole, foreground, mask, lungs, got body"):
+    with pytest.raises(ValueError, match="expected to be one of whole, foreground, mask, lungs, liver, got body"):
         CaseGrid(region="body")
 
 

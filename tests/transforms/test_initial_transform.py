@@ -1,6 +1,7 @@
 """The linear start of a pair: chosen by name, refused where it leaves nothing to register."""
 
 import json
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from scipy.spatial.transform import Rotation
 
 from common.prealignment import Start
 from common.spatial import Grid
-from common.transforms import InitialTransformd
+from common.transforms import CaseGrid, InitialTransformd
 from common.transforms.initial_transform import overlap
 
 KEYS = ("fixed_image", "moving_image")
@@ -45,6 +46,25 @@ def test_overlap_is_a_share_of_the_fixed_scan() -> None:
     large = Grid((16, 16, 16), torch.eye(4).double())
     assert overlap(large, small, torch.eye(4).double()) == 0.5
     assert overlap(small, large, torch.eye(4).double()) == 1
+
+
+def test_regions_need_a_grid_with_a_size() -> None:
+    with pytest.raises(ValueError, match="initial_transform region needs a grid with a spatial_size"):
+        InitialTransformd(KEYS, "region", CaseGrid(2.0))
+
+
+def test_scans_without_an_organ_are_aligned_whole(caplog: pytest.LogCaptureFixture) -> None:
+    data = {key: scan(RANDOM, OBLIQUE) for key in KEYS}
+    with caplog.at_level(logging.WARNING, logger="common"):
+        started = InitialTransformd(KEYS, "region", CaseGrid(None, (8, 8, 8), region="liver", stretch=True))(data)
+    assert "No liver was found in one of the scans: they are aligned whole." in caplog.text
+    assert json.loads(started["start"])["taken"] == "headers"
+
+
+def test_one_scan_twice_stays_where_it_is_by_its_region() -> None:
+    data = {key: scan(RANDOM, OBLIQUE) for key in KEYS}
+    started = InitialTransformd(KEYS, "region", CaseGrid(None, (8, 8, 8), stretch=True))(data)
+    torch.testing.assert_close(started["initial_transform"], torch.eye(4).double())
 
 
 FAR = OBLIQUE.clone()

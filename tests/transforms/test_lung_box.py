@@ -9,9 +9,8 @@ from monai.transforms import LoadImage
 from torch import Tensor
 
 from common.io import grid_of
-from common.spatial import center_of
+from common.spatial import box_grid, center_of
 from common.transforms import CaseGrid, CaseGridd, lung_box
-from common.transforms.content import box_grid
 
 SPACING = (2.5, 2.0, 4.0)
 SHAPE = (130, 120, 70)

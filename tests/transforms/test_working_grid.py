@@ -10,7 +10,7 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from common.spatial import Grid, center_of
-from common.transforms.working_grid import extend_grid, slices_last, working_grid
+from common.transforms.working_grid import extend_grid, slices_last, stretch_grid, working_grid
 
 SHAPE, SPACING = (5, 6, 7), (2.0, 3.0, 4.0)
 ORIENTATIONS = [
@@ -28,6 +28,16 @@ def tilted(axes: tuple[int, ...], signs: tuple[int, ...], degrees: float = 12.0)
 
 
 OBLIQUE = tilted((0, 1, 2), (1, 1, 1))
+
+
+@pytest.mark.parametrize(("axes", "signs"), ORIENTATIONS)
+def test_a_stretched_grid_covers_the_same_in_other_voxels(axes: tuple[int, ...], signs: tuple[int, ...]) -> None:
+    fixed = Grid(SHAPE, tilted(axes, signs))
+    grid = stretch_grid(fixed, (4, 8, 16))
+    assert nib.aff2axcodes(grid.affine.numpy()) == ("R", "A", "S")
+    extent = [SHAPE[axes.index(axis)] * SPACING[axes.index(axis)] for axis in range(3)]
+    torch.testing.assert_close(grid.spacing, torch.tensor(extent).double() / torch.tensor([4, 8, 16]))
+    torch.testing.assert_close(center_of(grid), center_of(fixed))
 
 
 @pytest.mark.parametrize(("axes", "signs"), ORIENTATIONS)

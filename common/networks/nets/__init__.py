@@ -1,6 +1,8 @@
 """One file per network of a paper."""
 
+from .affine_subnetwork import AffineSubnetwork as AffineSubnetwork
 from .coupled_convex_net import CoupledConvexNet as CoupledConvexNet
+from .dense_subnetwork import DenseSubnetwork as DenseSubnetwork
 from .dirnet import DIRNet as DIRNet
 from .displacement_unet import DisplacementUNet as DisplacementUNet
 from .feature_extractor import FEATURES as FEATURES
@@ -12,3 +14,5 @@ from .segmentation_unet import SegmentationUNet as SegmentationUNet
 from .segmentation_unet import load_segmentation_unet as load_segmentation_unet
 from .symmetric_gradient_net import GradientPrediction as GradientPrediction
 from .symmetric_gradient_net import SymmetricGradientNet as SymmetricGradientNet
+from .vtn import VTN as VTN
+from .vtn import TweenedPrediction as TweenedPrediction
