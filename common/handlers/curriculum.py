@@ -17,7 +17,7 @@ class Curriculum:
     `Progress` log it beside the losses; it is in `engine.state.curricula`, by its name.
 
     Args:
-        tool: `common.networks.layers.InputBlur`, `CurriculumDropout` or `CurriculumSmoothing` of the network.
+        of: `common.networks.layers.InputBlur`, `CurriculumDropout` or `CurriculumSmoothing` of the network.
         schedule: of the iteration, which here counts from 0, such as `common.handlers.linear`.
 
     Example:
@@ -33,16 +33,17 @@ class Curriculum:
         {'curriculum_input_blur': 0.75}
     """
 
-    def __init__(self, tool: CurriculumHooks, schedule: Callable[[int], float]) -> None:
-        self.tool = tool
+    def __init__(self, of: CurriculumHooks, schedule: Callable[[int], float]) -> None:
+        self.curriculum = of
         self.schedule = schedule
 
     def attach(self, engine: Engine) -> None:
         """Register with a trainer of MONAI or Ignite."""
         engine.add_event_handler(Events.ITERATION_STARTED, self.advance)
-        engine.add_event_handler(Events.COMPLETED, self.tool.remove)
+        engine.add_event_handler(Events.COMPLETED, self.curriculum.remove)
 
     def advance(self, engine: Engine) -> None:
         """Set the value of the iteration that starts."""
-        self.tool.value = self.schedule(engine.state.iteration - 1)
-        engine.state.curricula = {**getattr(engine.state, "curricula", {}), self.tool.name: self.tool.value}
+        self.curriculum.value = self.schedule(engine.state.iteration - 1)
+        values = {**getattr(engine.state, "curricula", {}), self.curriculum.name: self.curriculum.value}
+        vars(engine.state)["curricula"] = values

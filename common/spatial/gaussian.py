@@ -1,6 +1,6 @@
 """Gaussian smoothing of feature maps and images.
 
-MONAI's `GaussianFilter` is a dense convolution a channel and an axis, keeps every one of them for the backward pass, and
+MONAI's `GaussianFilter` is a convolution a channel and an axis, keeps each input of theirs for the backward pass, and
 darkens an image towards its border; this one adds shifted slices, as `mean_filter` does.
 """
 

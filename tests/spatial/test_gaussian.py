@@ -14,7 +14,9 @@ from common.spatial import gaussian, gaussian_blur, gaussian_smooth
 def test_smooth_is_that_of_the_released_code(oracle: Callable) -> None:
     recorded = oracle("000_cbs_kernels")
     maps = torch.from_numpy(recorded["x"])
-    torch.testing.assert_close(gaussian_smooth(maps, 1.0), torch.from_numpy(recorded["y_ks3_sigma1"]), atol=1e-6, rtol=0)
+    torch.testing.assert_close(
+        gaussian_smooth(maps, 1.0), torch.from_numpy(recorded["y_ks3_sigma1"]), atol=1e-6, rtol=0
+    )
 
 
 @pytest.mark.parametrize("size", [3, 5])
@@ -109,13 +111,17 @@ def test_wrong_arguments_raise() -> None:
     maps = torch.zeros(1, 1, 4, 4)
     with pytest.raises(ValueError, match=r"gaussian_smooth\(\) expects 'maps' of shape .*got \(5, 6, 7\)\."):
         gaussian_smooth(torch.zeros(5, 6, 7), 1.0)
-    with pytest.raises(TypeError, match=r"gaussian_smooth\(\) expects 'maps' of floating point numbers, got torch.uint8"):
+    with pytest.raises(
+        TypeError, match=r"gaussian_smooth\(\) expects 'maps' of floating point numbers, got torch.uint8"
+    ):
         gaussian_smooth(maps.byte(), 1.0)
     with pytest.raises(ValueError, match=r"gaussian_smooth\(\) expects 'size' to be odd and positive, got 4\."):
         gaussian_smooth(maps, 1.0, 4)
     for function in (gaussian_smooth, gaussian_blur):
         for sigma in (-0.1, math.nan, math.inf):
-            with pytest.raises(ValueError, match=rf"{function.__name__}\(\) expects 'sigma' of 0 or more, got {sigma}\."):
+            with pytest.raises(
+                ValueError, match=rf"{function.__name__}\(\) expects 'sigma' of 0 or more, got {sigma}\."
+            ):
                 function(maps, sigma)
     with pytest.raises(ValueError, match=r"gaussian_blur\(\) expects 'image' of shape .*got \(4,\)\."):
         gaussian_blur(torch.zeros(4), 1.0)

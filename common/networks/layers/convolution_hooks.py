@@ -6,7 +6,6 @@ activation is one of a block; a field or a score, which does not, is left alone.
 
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import Any
 from weakref import WeakValueDictionary
 
 from monai.networks.blocks import MemoryEfficientSwish, Swish
@@ -45,7 +44,7 @@ class ConvolutionHooks(CurriculumHooks):
 
     def __init__(self, network: nn.Module, value: float = 0.0, layers: Sequence[str] | None = None) -> None:
         self.layers = layers
-        self._fresh: WeakValueDictionary[int, Tensor] = WeakValueDictionary()
+        self._fresh: WeakValueDictionary[tuple[int, int], Tensor] = WeakValueDictionary()
         super().__init__(network, value)
         modules = dict(self.network.named_modules())
         if unknown := sorted(set(layers or ()) - set(modules)):
@@ -78,17 +77,22 @@ class ConvolutionHooks(CurriculumHooks):
     def _change(self, maps: Tensor) -> Tensor:
         """Give changed maps."""
 
-    def _is_fresh(self, tensor: Any) -> bool:
-        """Whether a tensor came straight out of a convolution."""
-        return self._fresh.get(id(tensor)) is tensor
+    def _is_fresh(self, tensor: Tensor, output: Tensor | None = None) -> bool:
+        """Whether a tensor comes, or before it was made this output in place came, straight out of a convolution."""
+        return self._fresh.get(_state(tensor, int(output is tensor))) is tensor
 
     def _note_output(self, module: nn.Module, arguments: tuple, output: Tensor) -> None:
         if module.training:
-            self._fresh[id(output)] = output
+            self._fresh[_state(output)] = output
 
     def _pass_on(self, module: nn.Module, arguments: tuple, output: Tensor) -> None:
-        if self._is_fresh(arguments[0]):
+        if self._is_fresh(arguments[0], output):
             self._note_output(module, arguments, output)
 
     def _change_output(self, module: nn.Module, arguments: tuple, output: Tensor) -> Tensor | None:
         return self._change(output.as_subclass(Tensor)) if module.training else None
+
+
+def _state(tensor: Tensor, changes: int = 0) -> tuple[int, int]:
+    """Tells a tensor from others, and from itself after some changes in place."""
+    return id(tensor), 0 if tensor.is_inference() else tensor._version - changes

@@ -19,8 +19,8 @@ LEVELS = 2**8  # a byte is drawn for each value: quicker by far on a CPU than a 
 class CurriculumDropout(ConvolutionHooks):
     r"""Drops single values after the activation of each convolution, in training mode.
 
-    The rate of the paper of the liver decreases linearly, that of Morerio et al. increases, from the first step on, with
-    `common.handlers.approach`; a value that stays is plain dropout.
+    In the paper the rate decreases linearly; that of Morerio et al. increases, see `common.handlers.approach`; one that
+    stays is plain dropout.
 
     Args:
         network: see `ConvolutionHooks`.
@@ -61,7 +61,7 @@ class CurriculumDropout(ConvolutionHooks):
         return quick_dropout(maps, self.value)
 
     def _change_activated(self, module: nn.Module, arguments: tuple, output: Tensor) -> Tensor | None:
-        return self._change_output(module, arguments, output) if self._is_fresh(arguments[0]) else None
+        return self._change_output(module, arguments, output) if self._is_fresh(arguments[0], output) else None
 
 
 def quick_dropout(maps: Tensor, rate: float) -> Tensor:
