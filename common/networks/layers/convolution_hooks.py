@@ -89,6 +89,11 @@ class ConvolutionHooks(CurriculumHooks):
         if self._is_fresh(arguments[0], output):
             self._note_output(module, arguments, output)
 
+    def _change_input(self, module: nn.Module, arguments: tuple) -> tuple | None:
+        if not self._is_fresh(arguments[0]):
+            return None
+        return self._change(arguments[0].as_subclass(Tensor)), *arguments[1:]
+
     def _change_output(self, module: nn.Module, arguments: tuple, output: Tensor) -> Tensor | None:
         return self._change(output.as_subclass(Tensor)) if module.training else None
 

@@ -11,9 +11,15 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from .convolution_hooks import ACTIVATIONS, NORMALIZATIONS, PASSAGES, ConvolutionHooks
-from .curriculum_hooks import after
+from .curriculum_hooks import after, before
 
 LEVELS = 2**8  # a byte is drawn for each value: quicker by far on a CPU than a number of its own
+
+HOMOGENEOUS = (
+    nn.ReLU,
+    nn.LeakyReLU,
+    nn.PReLU,
+)  # to drop before or after them is the same, and before takes less memory
 
 
 class CurriculumDropout(ConvolutionHooks):
@@ -55,6 +61,8 @@ class CurriculumDropout(ConvolutionHooks):
         return self.value > 0
 
     def _end(self, module: nn.Module) -> RemovableHandle:
+        if isinstance(module, HOMOGENEOUS):
+            return before(module, self._change_input)
         return after(module, self._change_activated)
 
     def _change(self, maps: Tensor) -> Tensor:

@@ -70,8 +70,3 @@ class CurriculumSmoothing(ConvolutionHooks):
 
     def _change(self, maps: Tensor) -> Tensor:
         return gaussian_smooth(maps, self.value, self.size)
-
-    def _change_input(self, module: nn.Module, arguments: tuple) -> tuple | None:
-        if not self._is_fresh(arguments[0]):
-            return None
-        return self._change(arguments[0].as_subclass(Tensor)), *arguments[1:]

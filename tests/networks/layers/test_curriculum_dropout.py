@@ -56,13 +56,18 @@ def test_other_devices_have_the_dropout_of_pytorch(monkeypatch: pytest.MonkeyPat
     assert quick_dropout(torch.zeros(2, device="meta"), 0.25) == ("meta", 0.25)
 
 
-def test_dropout_follows_the_activation() -> None:
+@pytest.mark.parametrize("activation", [nn.ELU(inplace=True), nn.SiLU(), nn.LeakyReLU(0.1), nn.PReLU(init=0.3)])
+def test_dropped_are_activated_values(activation: nn.Module) -> None:
     seen: list[Tensor] = []
-    network = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ELU(inplace=True), nn.Conv2d(4, 2, 3)).train()
-    CurriculumDropout(network, 0.5)
+    network = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), activation, nn.Conv2d(4, 2, 3)).train()
     network[3].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
-    answer = network(torch.rand(2, 1, 16, 16))
-    assert (seen[0] == 0).float().mean().item() == pytest.approx(0.5, abs=0.05)
+    image = torch.rand(2, 1, 16, 16)
+    network(image)
+    CurriculumDropout(network, 0.5)
+    answer = network(image)
+    kept = seen[1] != 0
+    assert kept.float().mean().item() == pytest.approx(0.5, abs=0.05)
+    torch.testing.assert_close(seen[1], 2 * seen[0] * kept)
     assert (answer == 0).sum() == 0
 
 
