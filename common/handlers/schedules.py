@@ -4,8 +4,8 @@ In a config a schedule is a `_target_` with `"_mode_": "callable"` and everythin
 `ParamSchedulerHandler` takes it as `value_calculator`, with `"vc_kwargs": {}` and `"event": "ITERATION_STARTED"`, or
 `"event": "EPOCH_STARTED"` with `"epoch_level": true`. Without `event` it comes after the iteration, and the first one,
 of a resumed run too, has the value of the constructor. Epochs and iterations count from 1. The step is called
-`current_step` because that handler calls it so. torch's `LambdaLR` takes a schedule as a factor of the learning rate;
-there steps count from 0.
+`current_step` because that handler calls it so. torch's `LambdaLR` takes a schedule as a factor of the learning rate,
+and `Curriculum` as the value of a curriculum; there steps count from 0.
 
 The schedules inside MONAI's handler cannot be used with `LambdaLR` and know neither cosine nor warm-up.
 """

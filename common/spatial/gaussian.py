@@ -5,7 +5,7 @@ darkens an image towards its border; this one adds shifted slices, as `mean_filt
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -13,11 +13,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .checks import check_image
+from .pieces import pieces
 from .precision import lift
 
 IDENTITY = 0.05  # sigma from which on a voxel takes nothing of its neighbors, not even the last bit
 TRUNCATE = 3.0  # standard deviations at which the filter of an image ends
-CACHED = 2**19  # numbers that a CPU works on at once: with more they come from memory time and again
 
 
 def gaussian_smooth(maps: Tensor, sigma: float, size: int = 3) -> Tensor:
@@ -54,7 +54,7 @@ def gaussian_smooth(maps: Tensor, sigma: float, size: int = 3) -> Tensor:
         raise TypeError(f"gaussian_smooth() expects 'maps' of floating point numbers, got {maps.dtype}.")
     if size < 1 or size % 2 == 0:
         raise ValueError(f"gaussian_smooth() expects 'size' to be odd and positive, got {size}.")
-    check_sigma("gaussian_smooth", sigma)
+    _check_sigma("gaussian_smooth", sigma)
     if sigma < IDENTITY or size == 1:
         return maps
     smoothed: Tensor = _Smooth.apply(maps, _half_gaussian(sigma, size // 2))
@@ -81,7 +81,7 @@ def gaussian_blur(image: Tensor, sigma: float) -> Tensor:
         tensor([[[[0.0000, 0.1060, 0.7870, 0.1060, 0.0000]]]])
     """
     check_image("gaussian_blur", "image", image)
-    check_sigma("gaussian_blur", sigma)
+    _check_sigma("gaussian_blur", sigma)
     if sigma < IDENTITY:
         return image
     reach = math.ceil(TRUNCATE * sigma)
@@ -90,14 +90,9 @@ def gaussian_blur(image: Tensor, sigma: float) -> Tensor:
     return F.pad(blurred, [-reach] * 2 * axes)
 
 
-def check_sigma(function: str, sigma: float, argument: str = "sigma") -> None:
-    """Check a standard deviation.
-
-    Raises:
-        ValueError: if it is negative or no number.
-    """
+def _check_sigma(function: str, sigma: float) -> None:
     if not 0 <= sigma < math.inf:
-        raise ValueError(f"{function}() expects '{argument}' of 0 or more, got {sigma}.")
+        raise ValueError(f"{function}() expects 'sigma' of 0 or more, got {sigma}.")
 
 
 def _half_gaussian(sigma: float, reach: int) -> list[float]:
@@ -112,10 +107,11 @@ class _Smooth(torch.autograd.Function):
     def forward(ctx: Any, maps: Tensor, weights: Sequence[float]) -> Tensor:
         ctx.weights = weights
         middle, *others = weights
-        axes = range(2, maps.ndim)
-        smoothed = maps * middle ** len(axes)
-        for axis in axes:
-            for piece in _pieces(smoothed, axis):
+        smoothed = torch.empty_like(maps)
+        for axis in range(2, maps.ndim):
+            for piece, source in pieces(smoothed, maps, axis=axis):
+                if axis == 2:  # all factors at once, and first: nothing grows beyond half precision
+                    torch.mul(source, middle ** (maps.ndim - 2), out=piece)
                 sums = [_neighbor_sum(piece, axis, shift) for shift in range(1, len(weights))]
                 for neighbors, weight in zip(sums, others, strict=True):
                     piece.add_(neighbors, alpha=weight / middle)
@@ -124,17 +120,6 @@ class _Smooth(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         return _Smooth.apply(gradient, ctx.weights), None
-
-
-def _pieces(tensor: Tensor, axis: int) -> Iterator[Tensor]:
-    """Parts that are whole along an axis, and small where a CPU computes."""
-    others = [each for each in range(tensor.ndim) if each != axis and tensor.shape[each] > 1]
-    if tensor.numel() <= CACHED or not others or tensor.device.type != "cpu":
-        yield tensor
-    else:
-        outermost = max(others, key=tensor.stride)
-        for half in tensor.chunk(2, outermost):
-            yield from _pieces(half, axis)
 
 
 def _neighbor_sum(tensor: Tensor, axis: int, shift: int) -> Tensor:

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from scipy.ndimage import correlate1d, gaussian_filter
 from torch import Tensor
 
-from common.spatial import gaussian, gaussian_blur, gaussian_smooth
+from common.spatial import gaussian_blur, gaussian_smooth
 
 
 def test_smooth_is_that_of_the_released_code(oracle: Callable) -> None:
@@ -46,7 +46,7 @@ def test_smooth_in_pieces_is_the_same_and_keeps_the_layout(
 ) -> None:
     maps = torch.randn(2, 3, 5, 6, 7).contiguous(memory_format=layout)
     whole = gaussian_smooth(maps, 1.0)
-    monkeypatch.setattr(gaussian, "CACHED", 20)
+    monkeypatch.setattr("common.spatial.pieces.CACHED", 20)
     assert torch.equal(gaussian_smooth(maps, 1.0), whole)
     assert whole.stride() == maps.stride()
 

@@ -14,6 +14,8 @@ from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.conv import _ConvNd
 from torch.utils.hooks import RemovableHandle
 
+from common.io import InputError
+
 from .curriculum_hooks import CurriculumHooks, after
 
 NORMALIZATIONS = (_NormBase, nn.GroupNorm, nn.LayerNorm)
@@ -36,7 +38,7 @@ class ConvolutionHooks(CurriculumHooks):
 
     Raises:
         TypeError: see `CurriculumHooks`.
-        ValueError: see there; or if a name is not one of a module, or no place is found.
+        InputError: see there; or if a name is not one of a module, or no place is found.
     """
 
     passages: tuple[type[nn.Module], ...] = PASSAGES
@@ -48,11 +50,11 @@ class ConvolutionHooks(CurriculumHooks):
         super().__init__(network, value)
         modules = dict(self.network.named_modules())
         if unknown := sorted(set(layers or ()) - set(modules)):
-            raise ValueError(f"{type(self).__name__}() finds no layer {unknown[0]} in {type(self.network).__name__}.")
+            raise InputError(f"{type(self).__name__}() finds no layer {unknown[0]} in {type(self.network).__name__}.")
         if layers is None and not all(
             any(isinstance(module, kinds) for module in modules.values()) for kinds in (_ConvNd, self.ends)
         ):
-            raise ValueError(
+            raise InputError(
                 f"{type(self).__name__}() finds no convolution with an activation in {type(self.network).__name__}: "
                 "name 'layers' where activations are functions and not modules."
             )

@@ -10,6 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+from common.spatial.pieces import pieces
+
 from .convolution_hooks import ACTIVATIONS, NORMALIZATIONS, PASSAGES, ConvolutionHooks
 from .curriculum_hooks import after, before
 
@@ -35,7 +37,7 @@ class CurriculumDropout(ConvolutionHooks):
 
     Raises:
         TypeError: see there.
-        ValueError: see there.
+        InputError: see there.
 
     Reference:
         Burduja and Ionescu, "Unsupervised medical image alignment with curriculum learning", ICIP 2021,
@@ -52,10 +54,7 @@ class CurriculumDropout(ConvolutionHooks):
     name = "curriculum_dropout"
     passages = (*PASSAGES, *NORMALIZATIONS)
     ends = ACTIVATIONS
-
-    def _check(self, value: float) -> None:
-        if not 0 <= value < 1:
-            raise ValueError(f"CurriculumDropout() expects 'value' from 0 to below 1, got {value}.")
+    limit = 1.0
 
     def _is_felt(self) -> bool:
         return self.value > 0
@@ -109,5 +108,8 @@ class _Dropout(torch.autograd.Function):
 
 
 def _scaled(kept: Tensor, scale: float, values: Tensor) -> Tensor:
-    """Kept values times the scale. Made of the bytes in place, and of bytes that are no truth values: vectorized."""
-    return kept.to(values.dtype).mul_(scale).mul_(values)
+    """Kept values times the scale, the others 0; bytes become numbers quicker than truth values do."""
+    scaled = torch.empty_like(kept, dtype=values.dtype)
+    for piece, bytes_, numbers in pieces(scaled, kept, values):
+        torch.mul(numbers, bytes_.to(values.dtype).mul_(scale), out=piece)
+    return scaled

@@ -4,6 +4,7 @@ Hooks leave names and weights alone: a checkpoint fits the network with and with
 nothing of them. MONAI has no such thing; a wrapper would change the names.
 """
 
+import math
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
@@ -13,7 +14,7 @@ import torch
 from torch import nn
 from torch.utils.hooks import RemovableHandle
 
-from common.io import unwrap
+from common.io import InputError, unwrap
 
 
 class CurriculumHooks(ABC):
@@ -32,10 +33,11 @@ class CurriculumHooks(ABC):
 
     Raises:
         TypeError: if the network is none.
-        ValueError: if the value, here or later, cannot be used.
+        InputError: if the value, here or later, cannot be used.
     """
 
     name = ""
+    limit = math.inf  # values are below it
 
     def __init__(self, network: nn.Module, value: float = 0.0) -> None:
         if not isinstance(network, nn.Module):
@@ -51,7 +53,9 @@ class CurriculumHooks(ABC):
 
     @value.setter
     def value(self, value: float) -> None:
-        self._check(value)
+        if not 0 <= value < self.limit:
+            rule = "of 0 or more" if self.limit == math.inf else f"from 0 to below {self.limit:g}"
+            raise InputError(f"{type(self).__name__}() expects 'value' {rule}, got {value}.")
         self._value = float(value)
         if self._is_felt() == bool(self._handles):
             return
@@ -64,10 +68,6 @@ class CurriculumHooks(ABC):
     def remove(self) -> None:
         """Leave the network; a value brings the curriculum back."""
         self.value = 0.0
-
-    @abstractmethod
-    def _check(self, value: float) -> None:
-        """Refuse a value that cannot be."""
 
     @abstractmethod
     def _is_felt(self) -> bool:

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+from common.io import InputError
 from common.spatial import gaussian_smooth
-from common.spatial.gaussian import IDENTITY, check_sigma
+from common.spatial.gaussian import IDENTITY
 
 from .convolution_hooks import ACTIVATIONS, NORMALIZATIONS, ConvolutionHooks
 from .curriculum_hooks import before
@@ -30,7 +31,7 @@ class CurriculumSmoothing(ConvolutionHooks):
 
     Raises:
         TypeError: see there.
-        ValueError: see there; or if the size is neither.
+        InputError: see there; or if the size is neither.
 
     Reference:
         Burduja and Ionescu, "Unsupervised medical image alignment with curriculum learning", ICIP 2021,
@@ -55,12 +56,9 @@ class CurriculumSmoothing(ConvolutionHooks):
         self, network: nn.Module, value: float = 0.0, layers: Sequence[str] | None = None, size: int = 3
     ) -> None:
         if size not in (3, 5):
-            raise ValueError(f"CurriculumSmoothing() expects 'size' of 3 or 5, got {size}.")
+            raise InputError(f"CurriculumSmoothing() expects 'size' of 3 or 5, got {size}.")
         self.size = size
         super().__init__(network, value, layers)
-
-    def _check(self, value: float) -> None:
-        check_sigma(type(self).__name__, value, "value")
 
     def _is_felt(self) -> bool:
         return self.value >= IDENTITY

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from common.spatial import gaussian_blur
-from common.spatial.gaussian import IDENTITY, check_sigma
+from common.spatial.gaussian import IDENTITY
 
 from .curriculum_hooks import CurriculumHooks, before
 
@@ -27,7 +27,7 @@ class InputBlur(CurriculumHooks):
 
     Raises:
         TypeError: see there; or if the loss is not a module or called without a batch.
-        ValueError: see there.
+        InputError: see there.
 
     Reference:
         Burduja and Ionescu, "Unsupervised medical image alignment with curriculum learning", ICIP 2021,
@@ -55,9 +55,6 @@ class InputBlur(CurriculumHooks):
         self.loss = loss
         self.keys = keys
         super().__init__(network, value)
-
-    def _check(self, value: float) -> None:
-        check_sigma(type(self).__name__, value, "value")
 
     def _is_felt(self) -> bool:
         return self.value >= IDENTITY
