@@ -133,7 +133,7 @@ def approach(current_step: int, *, start: float, end: float, rate: float) -> flo
         InputError: if the rate is not positive.
 
     Reference:
-        Morerio et al., "Curriculum dropout", ICCV 2017, https://arxiv.org/abs/1703.06229 -- equation (3).
+        Morerio et al., "Curriculum dropout", ICCV 2017, https://arxiv.org/abs/1703.06229.
 
     Example:
         >>> [round(approach(step, start=0.0, end=0.5, rate=0.001), 3) for step in (0, 1000, 10000)]

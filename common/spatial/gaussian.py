@@ -40,8 +40,8 @@ def gaussian_smooth(maps: Tensor, sigma: float, size: int = 3) -> Tensor:
         ValueError: if their shape is wrong, sigma is negative, or `size` is not odd and positive.
 
     Reference:
-        Sinha et al., "Curriculum by smoothing", NeurIPS 2020, https://arxiv.org/abs/2003.01367 -- equation (3), with
-        the normalized kernels of the released code.
+        Sinha et al., "Curriculum by smoothing", NeurIPS 2020, https://arxiv.org/abs/2003.01367, with the normalized
+        kernels of the released code.
 
     Example:
         >>> gaussian_smooth(torch.eye(3)[None, None], 1.0)[0, 0].round(decimals=3)

@@ -41,7 +41,7 @@ class CurriculumDropout(ConvolutionHooks):
 
     Reference:
         Burduja and Ionescu, "Unsupervised medical image alignment with curriculum learning", ICIP 2021,
-        https://arxiv.org/abs/2102.10438; Morerio et al., "Curriculum dropout", ICCV 2017,
+        https://doi.org/10.1109/ICIP42928.2021.9506067; Morerio et al., "Curriculum dropout", ICCV 2017,
         https://arxiv.org/abs/1703.06229.
 
     Example:

@@ -35,7 +35,7 @@ class CurriculumSmoothing(ConvolutionHooks):
 
     Reference:
         Burduja and Ionescu, "Unsupervised medical image alignment with curriculum learning", ICIP 2021,
-        https://arxiv.org/abs/2102.10438 -- equation (3).
+        https://doi.org/10.1109/ICIP42928.2021.9506067 -- equation (3).
 
     Example:
         >>> import torch

@@ -31,7 +31,7 @@ class InputBlur(CurriculumHooks):
 
     Reference:
         Burduja and Ionescu, "Unsupervised medical image alignment with curriculum learning", ICIP 2021,
-        https://arxiv.org/abs/2102.10438.
+        https://doi.org/10.1109/ICIP42928.2021.9506067.
 
     Example:
         >>> network = nn.Conv2d(2, 2, 3).train()
