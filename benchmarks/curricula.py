@@ -14,10 +14,10 @@ from common.losses import DisplacementSmoothness, RegistrationLoss, Regularizati
 from common.networks.layers import CurriculumDropout, CurriculumHooks, CurriculumSmoothing, InputBlur
 from common.networks.nets import ProgressiveUNet, SymmetricGradientNet
 
-NETWORKS: dict[str, Callable[[], nn.Module]] = {
-    "voxelmorph": lambda: VoxelMorphUNet(3, 2, 32, (16, 32, 32, 32, 32, 32), (16, 16), use_maxpool=False),
-    "progressive": lambda: ProgressiveUNet(base_channels=8),
-    "symmetric": lambda: SymmetricGradientNet(multiplier=2).to(memory_format=torch.channels_last_3d),  # type: ignore[call-overload]
+NETWORKS: dict[str, Callable[[int], nn.Module]] = {
+    "voxelmorph": lambda size: VoxelMorphUNet(3, 2, 32, (16, 32, 32, 32, 32, 32), (16, 16), use_maxpool=False),
+    "progressive": lambda size: ProgressiveUNet(base_channels=8),
+    "symmetric": lambda size: SymmetricGradientNet(multiplier=2).to(memory_format=torch.channels_last_3d),  # type: ignore[call-overload]
 }
 Batch = dict[str, Tensor]
 
@@ -34,7 +34,7 @@ class Step:
 
     def __init__(self, network: str, size: int, batch_size: int, device: str) -> None:
         torch.manual_seed(0)
-        self.network = NETWORKS[network]().to(device).train()
+        self.network = NETWORKS[network](size).to(device).train()
         similarity, regularization = Similarity(nn.MSELoss()), Regularization(DisplacementSmoothness())
         self.loss = RegistrationLoss({"similarity": [1.0, similarity], "regularization": [1.0, regularization]})
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=1e-4)

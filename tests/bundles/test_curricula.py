@@ -24,6 +24,15 @@ CURRICULA = {
 }
 SIZES = {"spatial_size": [32, 32, 32], "spacing": [12.0, 12.0, 12.0], "num_workers": 0}
 TRAININGS: dict[tuple[str, str], dict[str, Any]] = {
+    ("abdomen_ct_self_training", "train"): {
+        **SIZES,
+        "widths": [4] * 5,
+        "epochs_per_stage": 2,
+        "pairs_per_epoch": 2,
+        "label_pairs": 1,
+        "label_instance_iterations": 2,
+        "margin": 1,
+    },
     ("cardiac_mr_dirnet", "train"): {"spatial_size": [32, 32], "pairs_per_epoch": 4, "batch_size": 2, "channels": 4},
     ("hippocampus_mr_symmetric", "train"): {**SIZES, "multiplier": 1, "batch_size": 2, "labels": list(range(1, 14))},
     ("hippocampus_mr_symmetric", "segmentation"): {**SIZES, "multiplier": 1, "batch_size": 2, "windows": [[400, 200]]},
@@ -84,23 +93,23 @@ def test_curriculum_is_logged_resumed_and_leaves_no_trace(
         assert float(line[f"curriculum_{overlay}"]) == pytest.approx(value)
     assert len(lines) == 2
 
-    (tmp_path / "parts" / "checkpoints").mkdir(parents=True)
+    shutil.copytree(tmp_path / "whole", tmp_path / "parts")
+    (tmp_path / "parts" / "checkpoints" / "checkpoint_epoch=2.pt").unlink()  # killed in the middle
     middle = tmp_path / "whole" / "checkpoints" / "checkpoint_epoch=1.pt"
-    shutil.copy(middle, tmp_path / "parts" / "checkpoints")
     train(scans, tmp_path / "parts", training, overlay, **steps, resume=True)
     whole, parts = (weights(tmp_path / way) for way in ("whole", "parts"))
     assert all(torch.equal(whole[name], parts[name]) for name in whole)
 
     plain = train(scans, tmp_path / "plain", training, run=False).parser.get_parsed_content("network_def").eval()
-    image = torch.rand(
-        1, trained.in_channels * (1 + hasattr(trained, "symmetric")), *TRAININGS[training]["spatial_size"]
-    )
+    channels = getattr(trained, "in_channels", 2) * (1 + hasattr(trained, "symmetric"))
+    image = torch.rand(1, channels, *TRAININGS[training]["spatial_size"])
     for value, state in ((0.4, torch.load(middle, weights_only=True)["objects"]["network"]), (0.0, whole)):
         plain.load_state_dict(state)  # strictly: the names are the same
         trained.load_state_dict(state)
         trained.train()
         workflow.parser.get_parsed_content(curriculum).value = value
-        torch.testing.assert_close(torch.jit.script(trained).eval()(image), plain(image))
+        if training[0] != "abdomen_ct_self_training":  # whose network fits each pair, and cannot be scripted
+            torch.testing.assert_close(torch.jit.script(trained).eval()(image), plain(image))
         torch.testing.assert_close(trained.eval()(image), plain(image))
 
 
