@@ -2,6 +2,7 @@
 
 from ._checkpoint_files import newest_checkpoint as newest_checkpoint
 from .checkpoint import TrainingCheckpoint as TrainingCheckpoint
+from .curriculum import Curriculum as Curriculum
 from .epoch_seed import EpochSeed as EpochSeed
 from .metrics_csv import MetricsCsv as MetricsCsv
 from .non_finite import StopOnNonFinite as StopOnNonFinite
@@ -10,6 +11,7 @@ from .pack_weights import pack_weights as pack_weights
 from .pair_results import PairResults as PairResults
 from .progress import Progress as Progress
 from .progressive_levels import progressive_levels as progressive_levels
+from .schedules import approach as approach
 from .schedules import constant as constant
 from .schedules import cosine as cosine
 from .schedules import exponential as exponential

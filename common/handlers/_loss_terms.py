@@ -1,4 +1,4 @@
-"""The terms of the loss, of an iteration and on average over an epoch."""
+"""What is told of a training: the terms of the loss, of an iteration and on average over an epoch, and curricula."""
 
 from collections import Counter
 from typing import Any
@@ -20,6 +20,11 @@ def loss_terms(engine: SupervisedTrainer) -> dict[str, float]:
     return {"loss": float(torch.as_tensor(output[CommonKeys.LOSS]).detach()), **terms}
 
 
+def curricula(engine: SupervisedTrainer) -> dict[str, float]:
+    """The values of the curricula at this iteration, by name, see `Curriculum`."""
+    return getattr(engine.state, "curricula", {})
+
+
 def validated(engine: SupervisedTrainer, validator: Evaluator | None) -> dict[str, float]:
     """The metrics of the validator, prefixed with ``val_``; empty if it did not run in this epoch."""
     if validator is None or validator.state.epoch != engine.state.epoch:
@@ -33,6 +38,7 @@ class EpochMeans:
     def __init__(self) -> None:
         self._sums: Counter[str] = Counter()
         self._counts: Counter[str] = Counter()
+        self._curricula: dict[str, float] = {}
         self.learning_rate = 0.0
 
     def attach(self, engine: SupervisedTrainer) -> None:
@@ -41,8 +47,8 @@ class EpochMeans:
         engine.add_event_handler(IterationEvents.LOSS_COMPLETED, self._add)
 
     def means(self) -> dict[str, float]:
-        """The averages so far."""
-        return {name: total / self._counts[name] for name, total in self._sums.items()}
+        """The averages so far, and the latest values of curricula."""
+        return {name: total / self._counts[name] for name, total in self._sums.items()} | self._curricula
 
     def _begin(self) -> None:
         self._sums.clear()
@@ -52,4 +58,5 @@ class EpochMeans:
         for name, value in loss_terms(engine).items():
             self._sums[name] += value  # type: ignore[assignment]
             self._counts[name] += 1
+        self._curricula = curricula(engine)
         self.learning_rate = engine.optimizer.param_groups[0]["lr"]  # at the end of the epoch it is the next one's

@@ -4,8 +4,8 @@ In a config a schedule is a `_target_` with `"_mode_": "callable"` and everythin
 `ParamSchedulerHandler` takes it as `value_calculator`, with `"vc_kwargs": {}` and `"event": "ITERATION_STARTED"`, or
 `"event": "EPOCH_STARTED"` with `"epoch_level": true`. Without `event` it comes after the iteration, and the first one,
 of a resumed run too, has the value of the constructor. Epochs and iterations count from 1. The step is called
-`current_step` because that handler calls it so. torch's `LambdaLR` takes a schedule as a factor of the learning rate;
-there steps count from 0.
+`current_step` because that handler calls it so. torch's `LambdaLR` takes a schedule as a factor of the learning rate,
+and `Curriculum` as the value of a curriculum; there steps count from 0.
 
 The schedules inside MONAI's handler cannot be used with `LambdaLR` and know neither cosine nor warm-up.
 """
@@ -111,6 +111,37 @@ def exponential(current_step: int, *, start: float, end: float, over: int) -> fl
         raise InputError(f"exponential() expects 'start' and 'end' to be positive, got {start} and {end}.")
     share = min(max(current_step, 0), over) / over
     return float(start ** (1 - share) * end**share)
+
+
+def approach(current_step: int, *, start: float, end: float, rate: float) -> float:
+    r"""Go from one value towards another, by an equal share of what is left at every step.
+
+    .. math:: v(s) = e + (a - e) e^{-\gamma s}
+
+    From 0 to 1 - p it is the dropout rate of Morerio et al., whose share p of what is kept decays from 1.
+
+    Args:
+        current_step: s, from 0 on.
+        start: a, value at step 0.
+        end: e, value that is never quite reached.
+        rate: gamma, positive.
+
+    Returns:
+        The value.
+
+    Raises:
+        InputError: if the rate is not positive.
+
+    Reference:
+        Morerio et al., "Curriculum dropout", ICCV 2017, https://arxiv.org/abs/1703.06229.
+
+    Example:
+        >>> [round(approach(step, start=0.0, end=0.5, rate=0.001), 3) for step in (0, 1000, 10000)]
+        [0.0, 0.316, 0.5]
+    """
+    if rate <= 0:
+        raise InputError(f"approach() expects 'rate' to be positive, got {rate}.")
+    return end + (start - end) * math.exp(-rate * max(current_step, 0))
 
 
 def stepwise(current_step: int, *, values: Sequence[float], milestones: Sequence[int]) -> float:

@@ -1,4 +1,4 @@
-"""What TensorBoard is told of a run: the terms of the loss at every iteration, the metrics of every validation.
+"""What TensorBoard is told of a run: loss and curricula at every iteration, the metrics of every validation.
 
 MONAI's `TensorBoardStatsHandler` writes them; it knows neither the terms nor that one process of several is enough.
 """
@@ -8,7 +8,7 @@ from pathlib import Path
 from monai.engines import SupervisedTrainer, Workflow
 from monai.handlers import TensorBoardStatsHandler
 
-from ._loss_terms import loss_terms
+from ._loss_terms import curricula, loss_terms
 
 
 class TensorBoard:
@@ -29,7 +29,7 @@ class TensorBoard:
             return
         if isinstance(engine, SupervisedTrainer):
             handler = TensorBoardStatsHandler(
-                log_dir=self.log_dir, epoch_log=False, output_transform=lambda _: loss_terms(engine)
+                log_dir=self.log_dir, epoch_log=False, output_transform=lambda _: loss_terms(engine) | curricula(engine)
             )
         else:
             handler = TensorBoardStatsHandler(log_dir=self.log_dir, iteration_log=False)

@@ -12,6 +12,8 @@ from .frames import displacement_to_world as displacement_to_world
 from .frames import ras_to_lps as ras_to_lps
 from .frames import voxel_to_world as voxel_to_world
 from .frames import world_to_voxel as world_to_voxel
+from .gaussian import gaussian_blur as gaussian_blur
+from .gaussian import gaussian_smooth as gaussian_smooth
 from .grid import identity_grid as identity_grid
 from .grid import slabs as slabs
 from .grid import to_normalized as to_normalized

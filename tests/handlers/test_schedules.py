@@ -1,5 +1,6 @@
 import functools
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import torch
 from monai.bundle import ConfigParser
 from torch import nn
 
-from common.handlers import constant, cosine, exponential, linear, schedules, stepwise
+from common.handlers import approach, constant, cosine, exponential, linear, schedules, stepwise
 
 SMOOTH = [linear, cosine, exponential]
 
@@ -61,6 +62,21 @@ def test_exponential_is_geometric() -> None:
     assert values == pytest.approx([8, 4, 2, 1, 1])
 
 
+def test_curricula_of_the_paper(oracle: Callable) -> None:
+    recorded = oracle("000_schedules_derived")
+    steps = recorded["steps"].tolist()
+    for name, start in (("sigma", 1.0), ("dropout", 0.5)):
+        values = [linear(step, start=start, end=0.0, over=20000) for step in steps]
+        assert values == pytest.approx(recorded[name], abs=1e-6)
+
+
+def test_approach_is_that_of_morerio(oracle: Callable) -> None:
+    recorded = oracle("000_schedules_derived")
+    rate = float(recorded["morerio_keep_gamma"])
+    kept = [1 - approach(step, start=0.0, end=0.5, rate=rate) for step in recorded["steps"].tolist()]
+    assert kept == pytest.approx(recorded["morerio_keep_p05"], abs=1e-6)
+
+
 def test_stepwise_takes_the_next_value_at_a_milestone() -> None:
     assert [stepwise(step, values=[3, 2, 1], milestones=[1, 4]) for step in range(6)] == [3, 2, 2, 2, 1, 1]
     assert stepwise(5, values=[3], milestones=[]) == 3
@@ -75,6 +91,8 @@ def test_schedules_reject_wrong_arguments() -> None:
         exponential(0, start=1, end=1, over=0)
     with pytest.raises(ValueError, match=r"exponential\(\) expects 'start' and 'end' to be positive, got 1 and 0\."):
         exponential(0, start=1, end=0, over=2)
+    with pytest.raises(ValueError, match=r"approach\(\) expects 'rate' to be positive, got 0\."):
+        approach(0, start=0, end=1, rate=0)
     with pytest.raises(ValueError, match=r"stepwise\(\) expects one more of 'values' than of 'milestones', got 1 and"):
         stepwise(0, values=[1], milestones=[1])
     with pytest.raises(ValueError, match=r"stepwise\(\) expects 'milestones' to ascend, got \[2, 1\]\."):

@@ -102,3 +102,21 @@ def test_curves_reject_what_is_not_there(tables: list[Path]) -> None:
         learning_curves("curves.png", [])
     with pytest.raises(ValueError, match="expects different tables"):
         learning_curves("curves.png", [tables[0], tables[0]])
+
+
+def test_curricula_have_a_scale_of_their_own(
+    tables: list[Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    rows = ["epoch,iteration,similarity,curriculum_dropout", "1,10,-9,0.5", "2,20,-9.5,0.25", "3,30,-9.7,0"]
+    tables[1].write_text("\n".join(rows) + "\n")
+    learning_curves(tmp_path / "curves.png", tables)
+    assert imread(tmp_path / "curves.png").shape[1] == 1000
+    figures = []
+    monkeypatch.setattr(Canvas, "save", lambda canvas, _: figures.append(canvas.figure))
+    learning_curves("curves.png", tables)
+    learning_curves("curves.png", tables[:1])
+    plot, scale = figures[0].axes
+    (curve,) = scale.lines
+    assert [list(curve.get_xdata()), list(curve.get_ydata())] == [[10, 20, 30], [0.5, 0.25, 0]]
+    assert curve.get_color() == next(line for line in plot.lines if line.get_label() == "c1").get_color()
+    assert len(figures[1].axes) == 1
