@@ -12,12 +12,13 @@ from torch.distributed._tools.mem_tracker import MemTracker
 
 from common.losses import DisplacementSmoothness, RegistrationLoss, Regularization, Similarity
 from common.networks.layers import CurriculumDropout, CurriculumHooks, CurriculumSmoothing, InputBlur
-from common.networks.nets import ProgressiveUNet, SymmetricGradientNet
+from common.networks.nets import VTN, ProgressiveUNet, SymmetricGradientNet
 
 NETWORKS: dict[str, Callable[[int], nn.Module]] = {
     "voxelmorph": lambda size: VoxelMorphUNet(3, 2, 32, (16, 32, 32, 32, 32, 32), (16, 16), use_maxpool=False),
     "progressive": lambda size: ProgressiveUNet(base_channels=8),
     "symmetric": lambda size: SymmetricGradientNet(multiplier=2).to(memory_format=torch.channels_last_3d),  # type: ignore[call-overload]
+    "vtn": lambda size: VTN((size,) * 3),
 }
 Batch = dict[str, Tensor]
 

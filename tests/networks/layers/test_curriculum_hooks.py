@@ -14,6 +14,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from common.networks.layers import CurriculumDropout, CurriculumHooks, CurriculumSmoothing, InputBlur
 from common.networks.nets import (
+    VTN,
     DIRNet,
     ProgressiveUNet,
     SegmentationUNet,
@@ -42,6 +43,7 @@ CASES: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], int]] = {
     "dirnet": (lambda: DIRNet(channels=4, extra_convolutions=True), (2, 2, 32, 32), 8),
     "progressive": (lambda: ProgressiveUNet(base_channels=2, levels=3), (1, 2, 16, 16, 16), 10),
     "symmetric": (lambda: SymmetricGradientNet(multiplier=1, convolutions=(1, 1)), (1, 2, 16, 16, 16), 10),
+    "vtn": (lambda: VTN((16, 16, 16), base_channels=2, levels=3), (1, 2, 16, 16, 16), 10),
     "segmenter": (lambda: SegmentationUNet(multiplier=1, convolutions=(1, 1)), (1, 1, 16, 16, 16), 10),
     "features": (lambda: SelfTrainingFeatureNet((4, 4, 4, 4, 4)), (2, 1, 16, 16, 16), 5),
     "voxelmorph": (lambda: VoxelMorphUNet(3, 2, 4, (4, 4, 4, 4), (4,)), (1, 2, 16, 16, 16), 6),
