@@ -21,7 +21,7 @@ def test_field_is_that_of_the_released_code(oracle: Callable, name: str, shape: 
     for linear, shift in zip(recorded["W"], recorded["b"], strict=True):
         network.linear = Constant(linear)
         network.shift = Constant(shift)
-        network.encoder = torch.nn.Identity()
+        network.add_module("encoder", torch.nn.Identity())
         matrix, field = network(torch.zeros(1, 2, *shape))
         fields.append(field[0].movedim(0, -1))
         matrices.append(matrix[0])

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -36,7 +37,7 @@ def test_after_the_affine_map_the_composition_is_exact(oracle: Callable) -> None
     network = VTN((16, 16, 16), base_channels=1, levels=2).eval()
     network.spatial_size = tuple(recorded["img1"].shape[1:-1])
     matrix = torch.from_numpy(recorded["W"]) + torch.eye(3)
-    network.affine = Answers((matrix, tensors["affine_flow"]))
+    network.add_module("affine", Answers((matrix, tensors["affine_flow"])))
     network.cascades = nn.ModuleList([Answers(tensors["flow_inside"])])
     image = torch.from_numpy(np.concatenate([recorded["img1"], recorded["img2"]], axis=-1)).movedim(-1, 1)
     np.testing.assert_allclose(network(image).movedim(1, -1), recorded["composed_affine"], atol=1e-4)
@@ -54,7 +55,7 @@ def test_every_subnetwork_sees_the_original_warped_once_by_all_before(cascades: 
     image = torch.rand(1, 2, *SIZE)
     affine = field(0)
     flows = [field(n) for n in (1, 2, 3)]
-    network.affine = Answers((torch.eye(3)[None], affine))
+    network.add_module("affine", Answers((torch.eye(3)[None], affine)))
     answers = [flows] if cascades == 1 else [[flow] for flow in flows]
     network.cascades = nn.ModuleList([Answers(*each) for each in answers])
     ddf = network(image)
@@ -80,10 +81,9 @@ def test_training_answers_with_all_that_leads_to_the_field() -> None:
 
 
 def test_cascades_have_their_own_weights_and_repetitions_share_them() -> None:
-    count = {
-        key: sum(p.numel() for p in VTN(**TINY, **options).cascades.parameters())
-        for key, options in {"one": {}, "two": {"cascades": 2}, "twice": {"repetitions": 2}}.items()
-    }
+    settings: dict[str, dict[str, Any]] = {"one": {}, "two": {"cascades": 2}, "twice": {"repetitions": 2}}
+    networks = {key: VTN(**TINY, **options) for key, options in settings.items()}
+    count = {key: sum(p.numel() for p in network.cascades.parameters()) for key, network in networks.items()}
     assert count["two"] == 2 * count["one"]
     assert count["twice"] == count["one"]
 
