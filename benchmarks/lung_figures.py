@@ -1,7 +1,7 @@
 """Figures 5B, 7 and 9 of paper 002 from a training and its registrations; see the bundle's `README.md`.
 
-`python benchmarks/lung_figures.py snapshots RUN pairs.csv --overlays small baseline --output curve/metrics.csv`
-`python benchmarks/lung_figures.py levels CHECKPOINT pairs.csv --overlays small --output levels.png`
+`python benchmarks/lung_figures.py snapshots RUN pairs.csv --overlays baseline --output curve/metrics.csv`
+`python benchmarks/lung_figures.py levels CHECKPOINT pairs.csv --output levels.png`
 `python benchmarks/lung_figures.py correlation result pairs.csv --output correlation.png`
 """
 

@@ -8,7 +8,7 @@ import nibabel as nib
 import pytest
 import torch
 from bundle_runs import rows, run_training, weights
-from monai.bundle import ConfigWorkflow
+from monai.bundle import ConfigParser, ConfigWorkflow
 
 from common.handlers import pack_weights, progressive_levels
 from common.io import read_weights
@@ -28,14 +28,8 @@ TINY = {
     "device": "cpu",
 }
 VARIANTS = {path.stem for path in (CONFIGS / "variants").glob("*.json")}
-# Rows of Table IV of the paper: iterations of a transition, and of a level
-TABLE_IV = {
-    "baseline": (0, 0),
-    "square": (0, 4000),
-    "short": (1000, 3000),
-    "triangular": (2000, 4000),
-    "long": (4000, 12000),
-}
+# Rows of Table IV of the paper: thousands of iterations of a transition, and of a level
+TABLE_IV = {"baseline": (0, 0), "square": (0, 4), "short": (1, 3), "triangular": (2, 4), "long": (4, 12)}
 QUICK = {"transition": 2, "duration": 4}
 
 
@@ -106,27 +100,30 @@ def test_every_variant_runs(scans: Path, tmp_path: Path, variant: str) -> None:
     workflow = train(scans, tmp_path, f"variants/{variant}", epochs=1, val_interval=2)
     assert float(rows(tmp_path / "metrics.csv")[0]["loss"]) < 1000
     if variant in TABLE_IV:
-        transition, duration = TABLE_IV[variant]
+        transition, duration = (250 * thousands for thousands in TABLE_IV[variant])
         alpha = workflow.parser.get_parsed_content("network_def").alpha
-        assert alpha == progressive_levels(4, transition=transition, duration=duration)
+        assert alpha == progressive_levels(4, levels=4, transition=transition, duration=duration)
 
 
-def test_table_iv_is_complete() -> None:
+@pytest.mark.parametrize(("overlays", "thousand"), [((), 250), (("paper",), 1000)])
+def test_table_iv_is_complete(overlays: tuple[str, ...], thousand: int) -> None:
     assert set(TABLE_IV) <= VARIANTS
-    for variant, (transition, duration) in TABLE_IV.items():
-        content = json.loads((CONFIGS / "variants" / f"{variant}.json").read_text())
-        assert content == {"transition": transition, "duration": duration}
-    train = json.loads((CONFIGS / "train.json").read_text())
-    assert (train["transition"], train["duration"]) == (2000, 6000)
+    for variant, row in {**TABLE_IV, "unsupervised": (2, 6)}.items():
+        parser = ConfigParser()
+        parser.read_config(
+            [
+                str(CONFIGS / "train.json"),
+                *(str(CONFIGS / "variants" / f"{name}.json") for name in (*overlays, variant)),
+            ]
+        )
+        found = parser.get_parsed_content("transition"), parser.get_parsed_content("duration")
+        assert found == (row[0] * thousand, row[1] * thousand)
 
 
-def test_small_trains_what_inference_registers() -> None:
-    train, small, inference = (
-        json.loads((CONFIGS / f"{name}.json").read_text()) for name in ("train", "variants/small", "inference")
-    )
-    trained = train | small
+def test_training_makes_what_inference_registers() -> None:
+    train, inference = (json.loads((CONFIGS / f"{name}.json").read_text()) for name in ("train", "inference"))
     for name in ("spatial_size", "spacing", "base_channels", "levels", "sigma"):
-        assert trained[name] == inference[name], name
+        assert train[name] == inference[name], name
 
 
 @pytest.mark.parametrize("packed", [False, True])
@@ -138,7 +135,7 @@ def test_evaluation_takes_weights_with_and_without_the_layers_of_the_training(
     if packed:
         pack_weights({"": checkpoint}, tmp_path / "packed.pt")
         checkpoint = tmp_path / "packed.pt"
-        plain = DisplacementUNet(base_channels=2)
+        plain = DisplacementUNet(base_channels=2, levels=4)
         plain.load_state_dict(torch.load(checkpoint, weights_only=True))  # strictly
     train(scans, tmp_path / "evaluated", "evaluate", checkpoint=str(checkpoint), validation_pairs=3)
     lines = rows(tmp_path / "evaluated" / "pairs.csv")
