@@ -136,6 +136,16 @@ def test_curriculum_changes_the_training(scans: Path, tmp_path: Path, training: 
     assert losses["over"] == losses["none"] != losses["all"]
 
 
+@everywhere
+def test_curricula_last_for_half_of_the_steps(scans: Path, tmp_path: Path, training: tuple[str, str]) -> None:
+    workflow = train(scans, tmp_path, training, *CURRICULA, run=False)
+    half = len(workflow.parser.get_parsed_content("train#dataloader"))  # of two epochs
+    for _, schedule, start in CURRICULA.values():
+        value = workflow.parser.get_parsed_content(schedule)
+        assert [value(0), value(half)] == [start, 0]
+        assert value(half - 1) > 0
+
+
 @pytest.mark.parametrize("overlay", CURRICULA)
 def test_overlays_are_at_most_six_lines(overlay: str) -> None:
     lines = (OVERLAYS / f"{overlay}.json").read_text().splitlines()
