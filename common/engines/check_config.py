@@ -104,7 +104,7 @@ def read_files(folder: Path, config: Mapping[str, Any]) -> list[dict[str, Any]]:
             content = read_json(path)
         except (OSError, ValueError):
             continue
-        if isinstance(content, dict) and {re.split("#|::", name)[0] for name in content} <= set(config):
+        if isinstance(content, dict) and {re.split("#|::", name)[0].lstrip("+") for name in content} <= set(config):
             used.append(content)
     return sorted(used, key=len, reverse=True)
 

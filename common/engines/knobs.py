@@ -51,7 +51,7 @@ VOXELS = Range(0.0, 1000.0)
 PHASE = Range(0, EVER, words=("all",))
 RANGES: Mapping[str, Range] = {
     **dict.fromkeys(("epochs", "epochs_per_stage", "label_pairs", "stages"), Range(1, EVER)),
-    **dict.fromkeys(("val_interval", "validation_pairs"), Range(1, EVER)),
+    **dict.fromkeys(("snapshot_interval", "val_interval", "validation_pairs"), Range(1, EVER)),
     **dict.fromkeys(("instance_iterations", "label_instance_iterations"), Range(0, 10**4)),
     **dict.fromkeys(("margin", "margin_voxels"), Range(0, 1000)),
     **dict.fromkeys(("duration", "thousand", "transition"), Range(0, 10**9)),

@@ -17,7 +17,7 @@ BUNDLES = Path(__file__).parents[2] / "bundles"
 def first_of(overlay: Path) -> str:
     """The config that an overlay changes: that of the training, if it has all whose parts are changed."""
     train = next(iter(overlay.parents[overlay.parent.name == "variants"].glob("train.json")), None)
-    parts = {name.split("#")[0] for name in json.loads(overlay.read_text()) if "#" in name}
+    parts = {name.split("#")[0].lstrip("+") for name in json.loads(overlay.read_text()) if "#" in name}
     return "train" if train and parts <= json.loads(train.read_text()).keys() else "inference"
 
 

@@ -116,14 +116,14 @@ def test_surface_distance_95_pools_both_directions() -> None:
     assert found[1] < hausdorff_distance_95_per_label(warped, fixed, (2.0, 1.5))[1]
 
 
-def median_time(work: Callable[[], object], repeats: int) -> float:
-    """Median processor time, which does not count what others do on a busy machine."""
+def least_time(work: Callable[[], object], repeats: int) -> float:
+    """Least processor time: what others do on a busy machine can only add to it."""
     times = []
     for _ in range(repeats):
         start = process_time()
         work()
         times.append(process_time() - start)
-    return float(np.median(times))
+    return min(times)
 
 
 @pytest.mark.parametrize("measure", MEASURES)
@@ -131,8 +131,8 @@ def test_distance_is_quick_on_many_slices(measure: Callable) -> None:
     """A heart in a slice is measured in less than the distances of all its pixels take, of both images."""
     rows, columns = np.mgrid[:256, :256]
     fixed, warped = (((rows - 120) ** 2 + (columns - 130) ** 2 < radius**2).astype(np.uint8) for radius in (30, 22))
-    whole = median_time(lambda: [distance_transform_edt(image) for image in (fixed == 0, warped == 0)], 9)
-    assert median_time(lambda: measure(fixed, warped, (1.28, 1.28)), 9) < whole
+    whole = least_time(lambda: [distance_transform_edt(image) for image in (fixed == 0, warped == 0)], 9)
+    assert least_time(lambda: measure(fixed, warped, (1.28, 1.28)), 9) < whole
 
 
 def test_hausdorff_distance_is_quick_on_large_volumes() -> None:
@@ -141,9 +141,9 @@ def test_hausdorff_distance_is_quick_on_large_volumes() -> None:
     for label in range(1, 14):
         fixed[10 * label : 10 * label + 40, 20:60, 10 * label : 10 * label + 40] = label
     warped = np.roll(fixed, 3, 1)
-    whole = median_time(lambda: distance_transform_edt(fixed != 1), 1)
+    whole = least_time(lambda: distance_transform_edt(fixed != 1), 1)
     distances: dict[int, float] = {}
-    spent = median_time(lambda: distances.update(hausdorff_distance_95_per_label(warped, fixed, (1.0, 1.0, 1.0))), 1)
+    spent = least_time(lambda: distances.update(hausdorff_distance_95_per_label(warped, fixed, (1.0, 1.0, 1.0))), 1)
     assert len(distances) == 13
     assert spent < 2 * whole
 
