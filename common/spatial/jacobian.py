@@ -66,12 +66,13 @@ def folding_percent(determinant: Tensor, mask: Tensor | None = None) -> Tensor:
         `(B,)`, percent; NaN where no voxel counts.
 
     Raises:
-        ValueError: if the mask has another shape.
+        ValueError: if it is no determinant, such as a field, or the mask has another shape.
 
     Example:
         >>> folding_percent(torch.tensor([[[1.0, -1.0, -1.0, 2.0]]]), torch.tensor([[[True, True, False, False]]]))
         tensor([50.])
     """
+    _check_determinant("folding_percent", determinant)
     folded = determinant <= 0
     if mask is None:
         return 100 * folded.flatten(1).to(lift(determinant).dtype).mean(dim=1)
@@ -97,10 +98,14 @@ def sdlogj(determinant: Tensor, shift: float = 3.0) -> Tensor:
     Returns:
         `(B,)`, without unit; unbiased over voxels.
 
+    Raises:
+        ValueError: if it is no determinant, such as a field.
+
     Reference:
         Hering et al., "Learn2Reg: Comprehensive Multi-Task Medical Image Registration Challenge", TMI 2022,
         https://doi.org/10.1109/TMI.2022.3213983.
     """
+    _check_determinant("sdlogj", determinant)
     return (lift(determinant) + shift).clamp(1e-9, 1e9).log().flatten(1).std(dim=1)
 
 
@@ -118,6 +123,14 @@ def determinant_of_columns(columns: Sequence[Tensor]) -> Tensor:
         return a * d - b * c
     (a, d, g), (b, e, h), (c, f, i) = columns
     return a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g)
+
+
+def _check_determinant(function: str, determinant: Tensor) -> None:
+    if determinant.ndim < 3 or determinant.shape[1] != 1:
+        raise ValueError(
+            f"{function}() expects 'determinant' of shape (B, 1, *spatial), got {tuple(determinant.shape)}: "
+            "of a displacement compute jacobian_determinant() first."
+        )
 
 
 def _column(ddf: Tensor, axis: int, step: float, inside: tuple[slice, ...]) -> Tensor:

@@ -66,6 +66,14 @@ def test_folding_percent_within_a_mask() -> None:
         folding_percent(determinant, mask[..., :1])
 
 
+@pytest.mark.parametrize("measure", [folding_percent, sdlogj])
+@pytest.mark.parametrize("shape", [(2, 3, 5, 6, 7), (1, 2, 5, 6), (5, 6)])
+def test_measures_of_a_determinant_take_no_field(measure: Callable, shape: tuple[int, ...]) -> None:
+    expected = rf"{measure.__name__}\(\) expects 'determinant' of shape .* compute jacobian_determinant\(\) first"
+    with pytest.raises(ValueError, match=expected):
+        measure(torch.zeros(shape))
+
+
 @pytest.mark.parametrize("shift", [3, 15])
 def test_sdlogj_is_that_of_the_symmetric_network_s_authors(oracle: Callable, shift: int) -> None:
     arrays = oracle("001_metrics_sdlogj")
