@@ -24,7 +24,7 @@ def working_grid(
     Args:
         fixed: grid of the scan, of a pair the fixed one, affine RAS.
         spacing: mm, one number or one per axis; None takes the geometric mean of the fixed spacing, or with
-            orientation "fixed" the fixed grid as it is.
+            orientation "fixed" the fixed grid as it is. With "fixed" one number is that within the slices of a stack.
         maximum_voxels: without a given spacing, the grid is coarsened until it has no more voxels than this; with
             orientation "fixed" it is not.
         orientation: "RAS" takes the axes nearest to R, A, S, "fixed" those of the scan in its own order.
@@ -45,7 +45,9 @@ def working_grid(
     steps = torch.as_tensor(spacing, dtype=torch.float64).flatten()
     if len(steps) not in (1, dims) or not bool((steps > 0).all()):
         raise InputError(f"spacing is expected to be one or {dims} positive numbers in mm, got {spacing}.")
-    steps = steps.expand(dims) if len(steps) == 1 else steps
+    if len(steps) == 1:
+        across = _slice_axis(fixed) if orientation == "fixed" else None
+        steps = torch.stack([fixed.spacing[axis] if axis == across else steps[0] for axis in range(dims)])
     return place_centered(_voxels(extent, steps), directions * steps, center_of(fixed))
 
 
@@ -82,11 +84,18 @@ def slices_last(grid: Grid, fixed: Grid) -> Grid:
         grid: axes in the order of the fixed scan.
         fixed: its grid; slices lie along an axis whose steps are at least `STACK` times those of both others.
     """
-    longest = int(fixed.spacing.argmax())
-    order = [axis for axis in range(len(fixed.shape)) if axis != longest] + [longest]
-    if len(order) < 3 or float(fixed.spacing[longest]) < STACK * float(fixed.spacing[order[:-1]].max()):
+    across = _slice_axis(fixed)
+    if across is None:
         return grid
+    order = [axis for axis in range(len(fixed.shape)) if axis != across] + [across]
     return Grid(tuple(grid.shape[axis] for axis in order), grid.affine[:, [*order, len(order)]])
+
+
+def _slice_axis(grid: Grid) -> int | None:
+    """The axis through the slices of a stack; None where the grid is none."""
+    *others, longest = grid.spacing.argsort().tolist()
+    within = float(grid.spacing[others].max())
+    return longest if len(others) == 2 and float(grid.spacing[longest]) >= STACK * within else None
 
 
 def resize_grid(grid: Grid, size: Sequence[int]) -> Grid:

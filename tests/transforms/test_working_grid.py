@@ -120,6 +120,21 @@ def test_working_grid_keeps_the_fixed_axes(axes: tuple[int, ...], signs: tuple[i
     torch.testing.assert_close(center_of(grid), center_of(fixed))
 
 
+@pytest.mark.parametrize("across", [0, 1, 2])
+def test_working_grid_of_a_stack_keeps_its_slices(across: int) -> None:
+    """One number is the spacing within slices: none is made up between those that were scanned."""
+    spacing = torch.tensor([1.5, 1.5, 1.5, 1]).double()
+    spacing[across] = 8
+    fixed = Grid((12, 12, 12), torch.diag(spacing))
+    grid = working_grid(fixed, 1.0, 8, "fixed")
+    expected = [18, 18, 18]
+    expected[across] = 12
+    assert list(grid.shape) == expected
+    assert grid.spacing[across] == 8
+    assert working_grid(fixed, (1.0, 1.0, 1.0), 8, "fixed").shape[across] == 96
+    assert working_grid(fixed, 1.0, 8, "RAS").shape[across] == 96
+
+
 def test_working_grid_rejects_other_orientations() -> None:
     with pytest.raises(ValueError, match="orientation is expected to be one of RAS, fixed, got LPS"):
         working_grid(Grid(SHAPE, OBLIQUE), None, 8, "LPS")
