@@ -54,6 +54,7 @@ def _read(path: Path, label: bool) -> tuple[NDArray, NDArray, bool]:
     array, affine = read_with_itk(path, color=True)
     if array.ndim == len(affine):  # one axis more than a place has
         array = _pictures.to_gray(array[..., :3], path, label)  # the fourth is transparency
+    _pictures.tell_pixel_size(path, np.linalg.norm(affine[:2, :2], axis=0).tolist())
     return array, UNPLACED.copy(), False
 
 

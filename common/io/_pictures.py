@@ -1,7 +1,9 @@
 """Pictures: whether they are whole, and colors as gray values."""
 
+import logging
 import struct
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +11,11 @@ from numpy.typing import NDArray
 
 from .input_error import InputError
 
+logger = logging.getLogger("common")
 ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 PNG_SIGNATURE, LAST_CHUNK = b"\x89PNG\r\n\x1a\n", b"IEND"
 END_OF_JPEG = b"\xff\xd9"
+INCH, WHOLE = 25.4, 0.02  # mm; of a dot, what rounding to pixels per meter leaves of a whole number of them
 LUMINANCE = (0.2126, 0.7152, 0.0722)  # of red, green and blue: ITU-R BT.709
 
 
@@ -41,6 +45,23 @@ def _png_is_whole(content: bytes) -> bool:
             return False
         place, name = place + 12 + length, chunk[:4]
     return True
+
+
+def tell_pixel_size(path: Path, size: Sequence[float]) -> None:
+    """Log that pixels of a size of their own are taken as 1 mm; a whole number of dots per inch is that of a screen.
+
+    Args:
+        path: of a picture.
+        size: of its pixels, mm, as it says itself.
+    """
+    dots = [INCH / each for each in size]
+    if any(abs(each - 1) > 1e-3 for each in size) and any(abs(each - round(each)) > WHOLE for each in dots):
+        logger.warning(
+            "%s says that its pixels measure %s mm. Those of a picture are taken as 1 mm: if that is their size, "
+            "save it as NIfTI, NRRD or MetaImage.",
+            path,
+            " x ".join(f"{each:.3g}" for each in size),
+        )
 
 
 def to_gray(array: NDArray, path: Path, label: bool) -> NDArray:

@@ -322,6 +322,20 @@ def test_convention_read_scan_of_a_picture(name: str, tmp_path: Path) -> None:
     assert header.GetDirection() == (1, 0, 0, 1)
 
 
+@pytest.mark.parametrize(
+    ("spacing", "told"), [((0.5, 0.7), "0.5 x 0.7 mm"), ((1.0, 1.0), ""), ((25.4 / 72, 25.4 / 72), "")]
+)
+def test_read_scan_tells_what_a_picture_says_of_its_pixels(
+    spacing: tuple[float, float], told: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    image = sitk.GetImageFromArray(np.ascontiguousarray(PICTURE.T))
+    image.SetSpacing(spacing)
+    sitk.WriteImage(image, str(tmp_path / "a.png"))
+    read_scan(tmp_path / "a.png", spatial_dims=2)
+    assert bool(caplog.text) == bool(told)
+    assert told in caplog.text
+
+
 @pytest.mark.parametrize("dtype", ["uint16", "float32"])
 def test_read_scan_of_a_picture_keeps_its_depth(dtype: str, tmp_path: Path) -> None:
     write_picture(tmp_path / "a.tif", RAMP[:, :, 0].astype(dtype) * 50)
