@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from matplotlib.axes import Axes
-from numpy.typing import ArrayLike
+from matplotlib.ticker import MaxNLocator
 
 from common.io import InputError, read_table
 
@@ -27,8 +27,8 @@ CURRICULUM = "curriculum_"  # how the columns of curricula begin, see `common.ha
 class _Curve(NamedTuple):
     """What was recorded of one column, and at which iterations."""
 
-    iterations: ArrayLike
-    values: ArrayLike
+    iterations: Sequence[int]
+    values: Sequence[float]
 
 
 def learning_curves(path: str | Path, tables: Sequence[str | Path], column: str = "similarity") -> None:
@@ -69,7 +69,8 @@ def learning_curves(path: str | Path, tables: Sequence[str | Path], column: str 
         color, style = COLORS[number % len(COLORS)], STYLES[number // len(COLORS) % len(STYLES)]
         axes.plot([], [], color=color, linestyle=style, linewidth=2, label=name)
         if column in course:
-            axes.plot(*course[column], color=color, linestyle=style, linewidth=1.5)
+            alone = "_" if len(course[column].values) == 1 else ""  # one epoch is no line
+            axes.plot(*course[column], color=color, linestyle=style, linewidth=1.5, marker=alone, markersize=14)
         if f"val_{column}" in course:
             axes.plot(*course[f"val_{column}"], color=color, linestyle=style, linewidth=1, marker="o", markersize=4)
         for curve in _curricula(course):
@@ -93,6 +94,7 @@ def _style(axes: Axes) -> None:
     axes.margins(x=0.01)
     axes.grid(color="#ffffff", alpha=0.1, linewidth=0.7)
     axes.tick_params(colors=MUTED, labelsize=10, length=0)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.xaxis.set_major_formatter(lambda n, _: f"{n:,.0f}".replace(",", " "))
     axes.set_xlabel("iteration", color=MUTED, fontsize=10)
     for spine in axes.spines.values():

@@ -59,6 +59,28 @@ def test_curve_of_a_figure_the_validation_alone_has(tables: list[Path], lines: l
     assert [list(line.get_xdata()) for line in lines] == [[], [20]]
 
 
+def test_training_of_one_epoch_is_seen(tmp_path: Path) -> None:
+    (tmp_path / "metrics.csv").write_text(HEADER + "1,3,-0.5,0,,\n")
+    learning_curves(tmp_path / "curves.png", [tmp_path / "metrics.csv"])
+    pixels = imread(tmp_path / "curves.png")[120:, ..., :3]  # below the legend
+    assert (np.abs(pixels - np.divide((0x4C, 0xC9, 0xF0), 255)).max(-1) < 0.01).sum() > 10
+
+
+def test_ticks_are_where_they_say(tables: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A short training has no iteration 2.5, which would be called 2."""
+    said: list[tuple[float, str]] = []
+
+    def draw(canvas: Canvas, _: str) -> None:
+        axis = canvas.figure.axes[0].xaxis
+        said.extend((place, axis.get_major_formatter()(place)) for place in axis.get_ticklocs())
+
+    monkeypatch.setattr(Canvas, "save", draw)
+    tables[0].write_text(HEADER + "".join(f"{n},{n},-0.5,0,,\n" for n in (1, 2, 3)))
+    learning_curves("curves.png", tables[:1])
+    assert len(said) > 1
+    assert all(float(text.replace("\u2212", "-")) == place for place, text in said)
+
+
 def test_picture_is_written(tables: list[Path], tmp_path: Path) -> None:
     learning_curves(tmp_path / "new" / "curves.png", tables)
     picture = imread(tmp_path / "new" / "curves.png")
