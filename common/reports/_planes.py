@@ -63,12 +63,14 @@ def choose_planes(image: NDArray, label: NDArray | None = None, spacing: Sequenc
     mask = label > 0 if label is not None and label.any() else image > image.mean()
     through = _slice_axis(image.shape, spacing or [1.0] * 3)
     if through is not None:
-        plane, count = PLANES[through], image.shape[through]
-        return [
-            plane._replace(name=f"{plane.name} {position + 1}/{count}", position=position)
-            for position in sorted(set(_along(mask, through, (0.2, 0.5, 0.8))))
-        ]
-    return [plane._replace(position=middle_along(mask, axis)) for axis, plane in sorted(PLANES.items())[::-1]]
+        positions = sorted(set(_along(mask, through, (0.2, 0.5, 0.8))))
+        return [_plane_at(through, position, image.shape) for position in positions]
+    return [_plane_at(axis, middle_along(mask, axis), image.shape) for axis in sorted(PLANES, reverse=True)]
+
+
+def _plane_at(through: int, position: int, shape: Sequence[int]) -> Plane:
+    plane = PLANES[through]
+    return plane._replace(name=f"{plane.name} {position + 1}/{shape[through]}", position=position)
 
 
 def middle_along(mask: NDArray, axis: int) -> int:

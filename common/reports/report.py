@@ -1,5 +1,6 @@
 """The picture of one registered pair, seen as radiologists see it."""
 
+import json
 from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ def write_report(path: str | Path, data: Mapping[Hashable, Any]) -> None:
     Args:
         path: PNG file to write.
         data: ``fixed_image unaligned_image warped_image displacement_field metrics``; label maps of these names where
-            given.
+            given, and ``pair`` and ``made_of``, the names of which stand above the picture.
 
     Raises:
         OSError: if the file cannot be written.
@@ -41,7 +42,7 @@ def write_report(path: str | Path, data: Mapping[Hashable, Any]) -> None:
         field_to_canonical(data["displacement_field"]),
         [float(grid_of(fixed).spacing[axis]) for axis in order],
         labels=labels if "warped" in labels and "fixed" in labels else None,
-        title_lines=[str(data.get("pair", "Registration"))],
+        title_lines=_title(data),
         figures=_figures(data["metrics"]),
         placed=fixed.meta.get("placed", True),
     )
@@ -67,6 +68,19 @@ def canonical_orientation(image: MetaTensor) -> tuple[NDArray, list[int]]:
     dims = image.ndim - 1
     orientation = nib.orientations.io_orientation(grid_of(image).affine_3d().numpy())[:dims]
     return orientation, np.argsort(orientation[:, 0]).astype(int).tolist()
+
+
+def _title(data: Mapping[Hashable, Any]) -> list[str]:
+    """Name of the pair; its scans, and what registered them; its labels."""
+    made_of = json.loads(data.get("made_of", "{}"))
+    scans = [
+        Path(made_of.get("inputs", {}).get(f"{side}_image", {}).get("file", "")).name for side in ("moving", "fixed")
+    ]
+    registered = [" onto ".join(scans)] if all(scans) else []
+    program = [" ".join(str(made_of[key]) for key in ("bundle", "version") if made_of.get(key))]
+    labels = ", ".join(data["metrics"].get("dice", {}).get("per_label", {}))
+    told = [*registered, *filter(None, program), *([f"labels {labels}"] if labels else [])]
+    return [str(data.get("pair", "Registration")), *(["  ·  ".join(told)] if told else [])]
 
 
 def _figures(metrics: Mapping[str, Any]) -> dict[str, Any]:

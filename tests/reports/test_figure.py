@@ -16,6 +16,7 @@ from common.reports._canvas import format_figure
 from common.reports._planes import choose_planes
 from common.reports.figure import registration_report
 
+REPOSITORY = Path(__file__).parents[2]
 SHAPE, SPACING = (18, 22, 26), (2.0, 1.5, 3.0)
 
 
@@ -49,7 +50,7 @@ def test_planes_are_in_radiological_orientation() -> None:
     label = np.zeros(SHAPE, np.uint8)
     label[4, 15, 20] = 1
     axial, coronal, sagittal = choose_planes(volume, label)
-    assert [plane.name for plane in (axial, coronal, sagittal)] == ["axial", "coronal", "sagittal"]
+    assert [plane.name for plane in (axial, coronal, sagittal)] == ["axial 21/26", "coronal 16/22", "sagittal 5/18"]
     # bottom left of the picture: right and back, right and feet, front and feet
     assert axial.cut(volume)[0, 0] == volume[-1, 0, 20]
     assert coronal.cut(volume)[0, 0] == volume[-1, 15, 0]
@@ -157,6 +158,13 @@ def test_report_marks_folds(tmp_path: Path) -> None:
     assert share(column(picture(tmp_path / "smooth.png", displacement=field), 3), panels.FOLD) == 0
     field[0] = -2 * np.arange(SHAPE[0])[:, None, None]
     assert share(column(picture(tmp_path / "folded.png", displacement=field), 3), panels.FOLD) > 0.8
+
+
+def test_folds_have_a_color_of_their_own() -> None:
+    scale = panels.JACOBIAN_COLORS(np.linspace(0, 1, 256))[:, :3]
+    assert np.linalg.norm(scale - to_rgb(panels.FOLD), axis=1).min() > 0.4
+    shown = imread(REPOSITORY / "docs" / "demo.jpg") / 255  # a picture made smaller, and compressed
+    assert (np.linalg.norm(shown - to_rgb(panels.FOLD), axis=2) < 0.15).any()
 
 
 def test_report_outlines_labels(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The picture of a pair is seen as radiologists see it, however the scan is stored."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,19 @@ def test_write_report_hands_over_ras(
     assert given["placed"]
     assert given["figures"]["Dice"] == (0.5, 0.75)
     assert "TRE (mm)" not in given["figures"]
+
+
+def test_write_report_names_scans_bundle_and_labels(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    lines: list[Any] = []
+    monkeypatch.setattr(report, "registration_report", lambda *_, **options: lines.append(options["title_lines"]))
+    inputs = {"fixed_image": {"file": "a/f.nii.gz"}, "moving_image": {"file": "b/m.nrrd"}}
+    made_of = json.dumps({"bundle": "liver", "version": "1.2", "inputs": inputs})
+    data = measured(ORIENTATIONS[0], made_of=made_of)
+    data["metrics"]["dice"] = {"before": 0.5, "after": 0.6, "per_label": {"1": {}, "4": {}}}
+    write_report(tmp_path / "report.png", data)
+    write_report(tmp_path / "report.png", measured(ORIENTATIONS[0]))
+    told = "m.nrrd onto f.nii.gz  ·  liver 1.2  ·  labels 1, 4"
+    assert lines == [["Registration", told], ["Registration"]]
 
 
 def test_write_report_of_a_picture_has_no_letters(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
