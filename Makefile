@@ -5,12 +5,18 @@ OUTPUT ?= demo
 BIN    := $(VENV)/bin
 BUNDLE := bundles/abdomen_ct_self_training
 
+# Idle threads sleep: where others compute too, those that spin make everything several times slower.
+export OMP_WAIT_POLICY ?= PASSIVE
+
 .PHONY: demo test lint format clean
 demo: $(VENV)/installed
-	$(BIN)/python -m monai.bundle run --config_file $(BUNDLE)/configs/inference.json --output_dir $(OUTPUT)
+	@echo "Registers a torso with known motion, a pair made on the spot: half a minute to a minute on two cores."
+	@$(BIN)/python -W ignore -m monai.bundle run --config_file $(BUNDLE)/configs/inference.json --output_dir $(OUTPUT)
+	@echo "Picture: $(OUTPUT)/report.png. Your own scans: . $(BIN)/activate, then as the README says."
 
 test: $(VENV)/installed
-	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -n auto --cov=common --cov-report=term:skip-covered
+	@echo "Takes up to ten minutes on two cores. Skipped is what needs data or recordings that are not part of the project."
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto -rs --cov=common --cov-report=term:skip-covered
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .
@@ -23,9 +29,10 @@ format: $(VENV)/installed
 
 $(VENV)/installed: setup.cfg pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or newer is needed: make PYTHON=...")'
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[test]'
+	@echo "Makes an environment in $(VENV), once: torch and others, several GB (with CUDA's libraries), some minutes."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --upgrade pip
+	@$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[test]'
 	@touch $@
 
 clean:
