@@ -1,5 +1,6 @@
 """`python -m common`: fields applied and compared, results compared."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -465,3 +466,12 @@ def test_command_line_says_one_sentence(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stderr.strip() == "Error: There is no file absent.nii.gz."
     assert done.stdout == ""
+
+
+@pytest.mark.parametrize(("given", "expected"), [({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE")])
+def test_threads_sleep_while_they_wait(given: dict[str, str], expected: str) -> None:
+    """The package is imported before torch on its command line, and torch reads the environment once."""
+    code = "import os, sys, common; print(os.environ['OMP_WAIT_POLICY'], 'torch' in sys.modules)"
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"} | given
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [expected, "False"]
