@@ -15,6 +15,7 @@ from common.io import InputError, read_json
 
 from ._references import references, texts
 from .knobs import PATHS, check_knob, is_built
+from .options import list_options
 from .path_option import check_path_options, restore_name
 from .renamed import use_new_names
 from .workflow import calling, on_command_line
@@ -32,6 +33,8 @@ def check_config() -> None:
 
     Old names of options are made new ones first, see `use_new_names`.
 
+    On the command line, ``--help`` prints the options instead, see `list_options`, and ends the program.
+
     An entry of ``initialize`` that refers to nothing: it comes before anything that a user gives is evaluated.
 
     Raises:
@@ -43,8 +46,12 @@ def check_config() -> None:
     if on_command_line():
         check_path_options(sys.argv[1:])
     config: dict[str, Any] = parser.get()
+    folder = Path(workflow.config_root_path)
+    if on_command_line() and config.pop("help", False):
+        print(list_options(config, folder.parent / "docs" / "README.md"))
+        raise SystemExit
     entries = ENTRIES | {workflow.init_id, workflow.run_id, workflow.final_id}
-    files = read_files(Path(workflow.config_root_path), config)
+    files = read_files(folder, config)
     changed = use_new_names(config, files)
     for name, value in check_settings(config, files, entries).items():
         changed |= value is not config[name]

@@ -1,0 +1,68 @@
+"""What `--help` on a bundle answers: its options, what they are by default and what they mean, as its page says."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from textwrap import fill, indent
+from typing import Any
+
+from ._references import references
+from .knobs import PATHS, is_built
+
+OPTION = re.compile(r"--(\w+)")
+LINK = re.compile(r"\]\((\.\./\.\./\w+/docs/README\.md)")
+TRAINING = "Train"  # section of a page; its options are those of train.json
+DEFAULT, WIDTH = 24, 110  # letters
+
+
+def list_options(config: Mapping[str, Any], page: Path) -> str:
+    """List the options of a config.
+
+    Args:
+        config: not resolved.
+        page: ``docs/README.md`` of the bundle, see `meanings`.
+
+    Returns:
+        A paragraph for each meaning: the options and their literal defaults, then what they are.
+    """
+    known = meanings(page, training="train" in config)
+    read = references(config) - {"bundle_root"}
+    paragraphs: dict[str, list[str]] = {}
+    for name, value in config.items():
+        literal = not is_built(value) and not isinstance(value, Mapping)
+        if name in read and (name in known or name in PATHS or literal):
+            paragraphs.setdefault(known.get(name, ""), []).append(f"--{name}{_default(value)}")
+    unknown = paragraphs.pop("", [])
+    paragraphs |= {"settings of the network and of the method": unknown} if unknown else {}
+    heading = f"Options of {page.parents[1].name}, their defaults and what they are. More: {page}"
+    told = [
+        f"{fill(' '.join(names), WIDTH)}\n{indent(fill(text, WIDTH - 4), '    ')}" for text, names in paragraphs.items()
+    ]
+    return "\n".join([heading, *told])
+
+
+def meanings(page: Path, training: bool = False) -> dict[str, str]:
+    """What a page says about options: rows of three cells, the first of them options and nothing else.
+
+    Args:
+        page: of a bundle; one that is not there says nothing. The pages of other bundles it links to tell of options
+            that it does not.
+        training: of the section about training, else of all the others.
+    """
+    text = page.read_text(encoding="utf-8") if page.is_file() else ""
+    linked = [page.parent / link for link in LINK.findall(text)]
+    others = [other.read_text(encoding="utf-8") for other in linked if other.is_file()]
+    return {name: told for each in [*reversed(others), text] for name, told in _rows(each, training).items()}
+
+
+def _rows(text: str, training: bool) -> dict[str, str]:
+    sections = [each for each in re.split(r"^## ", text, flags=re.MULTILINE) if each.startswith(TRAINING) == training]
+    lines = [line for section in sections for line in section.splitlines() if line.startswith("|")]
+    cells = [[cell.strip() for cell in line.strip("|").split(" |")] for line in lines]
+    rows = [row for row in cells if len(row) == 3 and not re.sub(r"--\w+|[`, ]", "", row[0])]
+    return {name: row[2].replace("`", "") for row in reversed(rows) for name in OPTION.findall(row[0])}
+
+
+def _default(value: Any) -> str:
+    text = "" if value is None or is_built(value) else f" {value}"
+    return text if len(text) < DEFAULT else f"{text[:DEFAULT]}..."
