@@ -11,6 +11,7 @@ from .knobs import PATHS, is_built
 
 OPTION = re.compile(r"--(\w+)")
 LINK = re.compile(r"\]\((\.\./\.\./\w+/docs/README\.md)")
+TABLE = re.compile(r"(?:^\|.*\n)+", re.MULTILINE)
 TRAINING = "Train"  # section of a page; its options are those of train.json
 DEFAULT, WIDTH = 24, 110  # letters
 
@@ -45,20 +46,26 @@ def meanings(page: Path, training: bool = False) -> dict[str, str]:
     """What a page says about options: rows of three cells, the first of them options and nothing else.
 
     Args:
-        page: of a bundle; one that is not there says nothing. The pages of other bundles it links to tell of options
-            that it does not.
+        page: of a bundle; one that is not there says nothing. Pages of other bundles that it links to tell of options
+            that it does not, by their first table: the others are about their own bundle.
         training: of the section about training, else of all the others.
     """
     text = page.read_text(encoding="utf-8") if page.is_file() else ""
     linked = [page.parent / link for link in LINK.findall(text)]
     others = [other.read_text(encoding="utf-8") for other in linked if other.is_file()]
-    return {name: told for each in [*reversed(others), text] for name, told in _rows(each, training).items()}
+    tables = [table for other in reversed(others) for table in _tables(other, training)[:1]] + _tables(text, training)[
+        ::-1
+    ]
+    return {name: told for table in tables for name, told in _rows(table).items()}
 
 
-def _rows(text: str, training: bool) -> dict[str, str]:
+def _tables(text: str, training: bool) -> list[str]:
     sections = [each for each in re.split(r"^## ", text, flags=re.MULTILINE) if each.startswith(TRAINING) == training]
-    lines = [line for section in sections for line in section.splitlines() if line.startswith("|")]
-    cells = [[cell.strip() for cell in line.strip("|").split(" |")] for line in lines]
+    return [table for section in sections for table in TABLE.findall(section)]
+
+
+def _rows(table: str) -> dict[str, str]:
+    cells = [[cell.strip() for cell in line.strip("|").split(" |")] for line in table.splitlines()]
     rows = [row for row in cells if len(row) == 3 and not re.sub(r"--\w+|[`, ]", "", row[0])]
     return {name: row[2].replace("`", "") for row in reversed(rows) for name in OPTION.findall(row[0])}
 

@@ -29,7 +29,10 @@ Formats are those of [another](../../other/docs/README.md#files).
 
 @pytest.fixture
 def page(tmp_path: Path) -> Path:
-    for name, text in (("a", PAGE), ("other", "| `--device --spacing` | cpu | where |\n")):
+    for name, text in (
+        ("a", PAGE),
+        ("other", "| `--device --spacing` | cpu | where |\n\n| `--depth` | 3 | its own |\n"),
+    ):
         (tmp_path / name / "docs").mkdir(parents=True)
         (tmp_path / name / "docs" / "README.md").write_text(text)
     return tmp_path / "a" / "docs" / "README.md"
