@@ -18,4 +18,5 @@ from .schedules import exponential as exponential
 from .schedules import linear as linear
 from .schedules import stepwise as stepwise
 from .self_training import SelfTrainingCycle as SelfTrainingCycle
+from .tensorboard import VALIDATION_PICTURE as VALIDATION_PICTURE
 from .tensorboard import TensorBoard as TensorBoard

@@ -15,6 +15,7 @@ from monai.utils import CommonKeys
 from numpy.typing import NDArray
 from torch import Tensor
 
+from common.handlers import VALIDATION_PICTURE
 from common.io import grid_of
 from common.spatial import displacement_to_world, warp
 
@@ -63,7 +64,7 @@ class ValidationReport:
         placed = self._placed(moving)
         displacement = displacement_to_world(ddf[:1].cpu(), grid_of(placed).affine)
         registration_report(
-            self.output_dir / f"validation_epoch={engine.state.epoch}.png",
+            self.output_dir / VALIDATION_PICTURE.format(engine.state.epoch),
             self._canonical(batch["fixed_image"][:1]),
             self._canonical(moving),
             self._canonical(warp(moving, ddf)),
