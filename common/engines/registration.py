@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from itertools import zip_longest
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 from monai.data import DataLoader, Dataset
@@ -61,6 +62,8 @@ def register_pairs(
         rows = _gather(rows)
         if rank == 0:
             write_table(Path(output_dir) / SUMMARY, rows)
+    if rank == 0 and not all(row["error"] for row in rows):
+        _report_list(rows, Path(output_dir))
     failures = [row["pair"] for row in rows if row["error"]]
     if failures:
         raise InputError(f"{len(failures)} of {len(dataset)} pairs failed: {', '.join(failures)}.")
@@ -144,6 +147,22 @@ def _report(metrics: Mapping[str, Any]) -> None:
         logger.info("  No label is in both scans: neither Dice nor HD95 can be measured.")
     elif gone := [label for label, distance in (labels or {}).items() if distance["after"] is None]:
         logger.info("  Nothing is left of label %s once it is warped onto the fixed scan.", ", ".join(gone))
+
+
+def _report_list(rows: Sequence[Mapping[str, Any]], folder: Path) -> None:
+    """What the pairs have on average, each figure over those that have it, and where it all is."""
+    logger.info("Mean of %d pairs", sum(not row["error"] for row in rows))
+    for name, text in TEXTS.items():
+        before, after = (_mean(rows, f"{name}_{moment}") for moment in ("before", "after"))
+        if after is not None:
+            logger.info("  %-12s %8s -> %s", text, _figure(before), _figure(after))
+    logger.info("  %-12s %8s", "folding (%)", _figure(_mean(rows, "folding_percent")))
+    logger.info("Results and pictures: %s; each pair: %s", folder, folder / SUMMARY)
+
+
+def _mean(rows: Sequence[Mapping[str, Any]], column: str) -> float | None:
+    known = [row[column] for row in rows if row.get(column) is not None]
+    return mean(known) if known else None
 
 
 def _figure(value: float | None) -> str:

@@ -5,6 +5,7 @@ MONAI's `MetricsSaver` writes one file a metric, knows no name of a pair, and ha
 
 import csv
 import io
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from monai.utils import string_list_all_gather
 from common.io import save_bytes
 from common.metrics import dice30
 
+logger = logging.getLogger("common")
 # as in the summary of an inference
 COLUMNS = {"dice": "dice_after", "jaccard": "jaccard_after", "hd95_mm": "hd95_mm_after"}
 
@@ -71,6 +73,9 @@ class PairResults:
         if "dice_after" in values:
             summary.append(["dice30_after", f"{dice30(values['dice_after']):.6g}", ""])
         _write(self.output_dir / "evaluation.csv", [["metric", "mean", "std"], *summary])
+        for name, *figures in summary:
+            logger.info("  %-24s %s", name, " ± ".join(filter(None, figures)))
+        logger.info("Mean and deviation of %d pairs; each: %s", len(names), self.output_dir / "pairs.csv")
 
 
 def _mean_over_labels(buffer: Any) -> np.ndarray:

@@ -128,7 +128,13 @@ def test_register_pairs_tells_of_a_bad_pair_at_once(tmp_path: Path, caplog: pyte
     with caplog.at_level(logging.INFO, logger="common"), pytest.raises(InputError, match="1 of 2 pairs failed"):
         register(tmp_path, "bad", "b")
     messages = [record.getMessage() for record in caplog.records if record.name == "common"]
-    assert messages == ["[1/2] 1_bad", "  failed: bad.nii is constant.", "[2/2] 2_b"]
+    assert messages[:3] == ["[1/2] 1_bad", "  failed: bad.nii is constant.", "[2/2] 2_b"]
+    assert messages[3:] == [
+        "Mean of 1 pairs",
+        "  Dice            0.500 -> 0.750",
+        "  folding (%)     0.000",
+        f"Results and pictures: {tmp_path}; each pair: {tmp_path / 'summary.csv'}",
+    ]
 
 
 def test_register_pairs_skips_what_is_complete(tmp_path: Path) -> None:
@@ -194,7 +200,8 @@ def test_register_pairs_does_another_pair_of_the_same_name(
         with caplog.at_level(logging.INFO, logger="common"):
             assert register(tmp_path / "out", "a", "b")[: len(done)] == done
     assert "[1/2] 1_a is done again: inputs differ: fixed_image" in caplog.messages
-    assert caplog.messages[-2] == "[1/2] 1_a is complete: same inputs and settings"
+    of_pairs = [message for message in caplog.messages if message.startswith("[")]
+    assert of_pairs[-2] == "[1/2] 1_a is complete: same inputs and settings"
 
 
 @pytest.mark.parametrize("damage", ["", "{", "[]", "\0", '{"dice": 3}', '{"seconds": {}}', "\udcff", "[" * 100_000])

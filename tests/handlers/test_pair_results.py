@@ -1,4 +1,5 @@
 import csv
+import logging
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -42,9 +43,17 @@ def test_every_pair_has_its_row(evaluator: Engine, tmp_path: Path) -> None:
     assert [float(line[2]) for line in lines[1:]] == pytest.approx([1, 2 / 3, 1, 2 / 3], abs=1e-5)
 
 
-def test_summary_has_mean_deviation_and_dice30(evaluator: Engine, tmp_path: Path) -> None:
+def test_summary_has_mean_deviation_and_dice30(
+    evaluator: Engine, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     PairResults(tmp_path).attach(evaluator)
-    evaluator.run([{"pair": ["a", "b"]}])
+    with caplog.at_level(logging.INFO, logger="common"):
+        evaluator.run([{"pair": ["a", "b"]}])
+    assert [message.split() for message in caplog.messages[:2]] == [
+        ["dice_after", "0.833333", "±", "0.166667"],
+        ["sdlogj", "0.5", "±", "0"],
+    ]
+    assert caplog.messages[-1] == f"Mean and deviation of 2 pairs; each: {tmp_path / 'pairs.csv'}"
     lines = {line[0]: line[1:] for line in rows(tmp_path / "evaluation.csv")}
     assert float(lines["dice_after"][0]) == pytest.approx(5 / 6, abs=1e-5)
     assert float(lines["dice_after"][1]) == pytest.approx(1 / 6, abs=1e-5)
