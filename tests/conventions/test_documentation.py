@@ -2,11 +2,18 @@
 
 import re
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
+
+from common.phantoms import heart_phantom
 
 REPOSITORY = Path(__file__).parents[2]
+BLOCK = re.compile(r"```python\n(.*?)```", re.DOTALL)
 PAGES = [REPOSITORY / "README.md", *sorted(REPOSITORY.glob("bundles/*/docs/README.md"))]
 WRITTEN = re.compile(r"--(?:output|output_dir)[ =]([\w./$]+)|common pack (\S+)")
 
@@ -32,6 +39,39 @@ def test_git_ignores_what_the_commands_write(page: Path) -> None:
         ]
         done = subprocess.run(check, cwd=REPOSITORY, capture_output=True, text=True, check=False)
         assert done.returncode == 0 or name.startswith("models/"), name
+
+
+def bodies() -> list[NDArray]:
+    """Gray bodies of the size of a hippocampus, in brighter surroundings beside a dark rim."""
+    places = np.stack(np.meshgrid(*[np.arange(n) for n in (36, 50, 34)], indexing="ij"), axis=-1)
+    arrays = []
+    for shift, radii in ((0, (7, 16, 6)), (1.5, (8, 16, 5.4))):
+        distance = np.linalg.norm((places - [18 + shift, 25 + shift, 17 - shift]) / np.array(radii), axis=-1)
+        arrays.append(110 - 40 / (1 + np.exp(12 * (distance - 1))) - 90 * np.exp(-(((distance - 1.4) / 0.25) ** 2)))
+    return arrays
+
+
+def heart() -> list[NDArray]:
+    pair = heart_phantom()
+    return [pair.fixed_image, pair.moving_image]
+
+
+@pytest.mark.parametrize(
+    ("bundle", "arrays"),
+    [("abdomen_ct_self_training", bodies), ("cardiac_mr_dirnet", heart), ("hippocampus_mr_symmetric", bodies)],
+)
+def test_python_of_a_page_registers_arrays(
+    bundle: str, arrays: Callable[[], list[NDArray]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(REPOSITORY)
+    page = REPOSITORY / "bundles" / bundle / "docs" / "README.md"
+    (block,) = (code for code in BLOCK.findall(page.read_text()) if "(fixed, moving)" in code)
+    fixed, moving = arrays()
+    found: dict[str, Any] = {"fixed": fixed, "moving": moving}
+    exec(block, found)
+    warped = found["warped"][0, 0].numpy()
+    before, after = (np.corrcoef(fixed.ravel(), image.ravel())[0, 1] for image in (moving, warped))
+    assert 1 - after < 0.7 * (1 - before)
 
 
 def test_git_ignores_nothing_of_the_project() -> None:
