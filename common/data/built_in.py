@@ -6,7 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from common.io import InputError
-from common.phantoms import PhantomPair, abdomen_phantom, chest_phantom, heart_phantom, torso_phantom, write_phantom
+from common.phantoms import (
+    PhantomPair,
+    abdomen_phantom,
+    chest_phantom,
+    heart_phantom,
+    hippocampus_phantom,
+    torso_phantom,
+    write_phantom,
+)
 
 from .pairs import read_pairs
 
@@ -15,6 +23,7 @@ PHANTOMS: dict[str, Callable[[], PhantomPair]] = {
     "heart": heart_phantom,
     "chest": chest_phantom,
     "abdomen": abdomen_phantom,
+    "hippocampus": hippocampus_phantom,
 }
 
 
@@ -55,7 +64,7 @@ def pairs_or_built_in(
         folder: of the built-in pair.
         datalist: see `read_pairs`.
         phantom: the built-in pair: "torso", two scans of a patient, "heart", two phases of one slice, "chest", two
-            phases of a breath, or "abdomen", the torso in CT.
+            phases of a breath, "abdomen", the torso in CT, or "hippocampus", crops of two heads.
         pair: see `read_pairs`.
 
     Returns:

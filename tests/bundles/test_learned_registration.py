@@ -47,6 +47,13 @@ def test_shipped_weights_register(blobs: dict[str, str], tmp_path: Path, weight:
     assert metrics["folding_percent"] < 0.5
 
 
+def test_without_scans_a_pair_of_its_own_anatomy_is_registered(tmp_path: Path) -> None:
+    metrics = register(tmp_path / "result")
+    assert metrics["dice"]["after"] > metrics["dice"]["before"] + 0.05
+    assert metrics["tre_mm"]["after"] < metrics["tre_mm"]["before"]
+    assert metrics["folding_percent"] < 0.5
+
+
 def test_both_directions_are_written_on_their_own_grids(blobs: dict[str, str], tmp_path: Path) -> None:
     torch.save(SymmetricGradientNet(multiplier=1, deep_supervision=False).state_dict(), tmp_path / "model.pt")
     cropped = nib.load(blobs["moving_image"]).slicer[2:]

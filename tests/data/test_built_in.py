@@ -38,7 +38,7 @@ def test_pairs_or_built_in_writes_the_heart(tmp_path: Path) -> None:
     (pair,) = pairs_or_built_in(tmp_path, phantom="heart")
     assert nib.load(pair["fixed_image"]).shape == (192, 160)
     assert len(pair) == 6
-    with pytest.raises(ValueError, match="expects 'phantom' to be one of torso, heart, chest, abdomen, got brain"):
+    with pytest.raises(ValueError, match="one of torso, heart, chest, abdomen, hippocampus, got brain"):
         pairs_or_built_in(tmp_path, phantom="brain")
 
 
