@@ -86,4 +86,5 @@ def test_help_lists_options_and_runs_nothing(tmp_path: Path) -> None:
     ]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=True)
     assert "--slices_at_once 16\n    fewer take less memory\n" in done.stdout
+    assert "input summary" not in done.stdout + done.stderr  # MONAI's echo of the command line
     assert not list(tmp_path.iterdir())
