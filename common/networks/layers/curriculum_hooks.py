@@ -8,6 +8,7 @@ import math
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
+from numbers import Real
 from typing import Any
 
 import torch
@@ -38,6 +39,7 @@ class CurriculumHooks(ABC):
 
     name = ""
     limit = math.inf  # values are below it
+    _value: float
 
     def __init__(self, network: nn.Module, value: float = 0.0) -> None:
         if not isinstance(network, nn.Module):
@@ -53,7 +55,7 @@ class CurriculumHooks(ABC):
 
     @value.setter
     def value(self, value: float) -> None:
-        if not 0 <= value < self.limit:
+        if not isinstance(value, Real) or not 0 <= value < self.limit:
             rule = "of 0 or more" if self.limit == math.inf else f"from 0 to below {self.limit:g}"
             raise InputError(f"{type(self).__name__}() expects 'value' {rule}, got {value}.")
         self._value = float(value)
@@ -80,9 +82,22 @@ class CurriculumHooks(ABC):
 
 def after(module: nn.Module, hook: Callable[..., Any]) -> RemovableHandle:
     """Let `hook(module, arguments, output)` follow a module; what it returns replaces the output."""
-    return module.register_forward_hook(torch.compiler.disable(hook))
+
+    @torch.compiler.disable
+    def follow(module: nn.Module, arguments: tuple, named: dict[str, Any], output: Any) -> Any:
+        return hook(module, (*arguments, *named.values()), output)
+
+    return module.register_forward_hook(follow, with_kwargs=True)
 
 
 def before(module: nn.Module, hook: Callable[..., Any]) -> RemovableHandle:
-    """Let `hook(module, arguments)` precede a module; what it returns replaces the arguments."""
-    return module.register_forward_pre_hook(torch.compiler.disable(hook))
+    """Let `hook(module, arguments)` precede a module; what it returns replaces the arguments, named ones too."""
+
+    @torch.compiler.disable
+    def precede(module: nn.Module, arguments: tuple, named: dict[str, Any]) -> tuple[tuple, dict[str, Any]] | None:
+        changed = hook(module, (*arguments, *named.values()))
+        if changed is None:
+            return None
+        return changed[: len(arguments)], dict(zip(named, changed[len(arguments) :], strict=True))
+
+    return module.register_forward_pre_hook(precede, with_kwargs=True)

@@ -198,9 +198,25 @@ def test_curriculum_gets_into_a_network_of_several_processes(tool: type[Curricul
 
 
 @tools
+def test_arguments_may_be_named(tool: type[CurriculumHooks]) -> None:
+    class Named(Plain):
+        def forward(self, image: Tensor) -> Tensor:
+            return self.second(self.act(input=self.norm(input=self.first(input=image))))
+
+    network, image = Named().train(), torch.rand(1, 2, 8, 8)
+    plain = network(image)
+    tool(network, 0.5)
+    torch.manual_seed(1)
+    expected = network(image)
+    torch.manual_seed(1)
+    assert torch.equal(network(image=image), expected)
+    assert not torch.equal(expected, plain)
+
+
+@tools
 def test_wrong_arguments_raise(tool: type[CurriculumHooks]) -> None:
     with pytest.raises(TypeError, match=rf"{tool.__name__}\(\) expects 'network' to be a torch.nn.Module, got 'net'\."):
         tool("net")
-    for value in (-0.1, float("nan"), float("inf")):
+    for value in (-0.1, float("nan"), float("inf"), "abc", None):
         with pytest.raises(ValueError, match=rf"{tool.__name__}\(\) expects 'value' .*, got {value}\."):
             tool(Plain(), value)
