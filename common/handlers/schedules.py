@@ -13,6 +13,7 @@ The schedules inside MONAI's handler cannot be used with `LambdaLR` and know nei
 import math
 from bisect import bisect_right
 from collections.abc import Sequence
+from numbers import Real
 
 from common.io import InputError
 
@@ -41,12 +42,13 @@ def linear(current_step: int, *, start: float, end: float, over: int, hold: int 
         The value.
 
     Raises:
-        InputError: if `over` is not positive.
+        InputError: if `over` is not positive, or something is no number.
 
     Example:
         >>> [linear(step, start=1.0, end=0.0, over=4, hold=1) for step in range(7)]
         [1.0, 1.0, 0.75, 0.5, 0.25, 0.0, 0.0]
     """
+    _check_numbers("linear", start=start, end=end, over=over, hold=hold)
     _check_over("linear", over)
     share = min(max(current_step - hold, 0), over) / over
     return start * (1 - share) + end * share
@@ -70,7 +72,7 @@ def cosine(current_step: int, *, start: float, end: float, over: int, warmup: in
         The value.
 
     Raises:
-        InputError: if nothing is left of `over` after the warm-up.
+        InputError: if nothing is left of `over` after the warm-up, or something is no number.
 
     Reference:
         Loshchilov and Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts", ICLR 2017,
@@ -80,6 +82,7 @@ def cosine(current_step: int, *, start: float, end: float, over: int, warmup: in
         >>> [round(cosine(step, start=1.0, end=0.0, over=5, warmup=1), 3) for step in range(7)]
         [0.5, 1.0, 0.854, 0.5, 0.146, 0.0, 0.0]
     """
+    _check_numbers("cosine", start=start, end=end, over=over, warmup=warmup)
     _check_over("cosine", over - warmup)
     if current_step < warmup:
         return start * (current_step + 1) / (warmup + 1)
@@ -100,12 +103,13 @@ def exponential(current_step: int, *, start: float, end: float, over: int) -> fl
         The value.
 
     Raises:
-        InputError: if `over` or a value is not positive.
+        InputError: if `over` or a value is not positive, or something is no number.
 
     Example:
         >>> [round(exponential(step, start=1.0, end=0.01, over=2), 6) for step in range(4)]
         [1.0, 0.1, 0.01, 0.01]
     """
+    _check_numbers("exponential", start=start, end=end, over=over)
     _check_over("exponential", over)
     if start <= 0 or end <= 0:
         raise InputError(f"exponential() expects 'start' and 'end' to be positive, got {start} and {end}.")
@@ -130,7 +134,7 @@ def approach(current_step: int, *, start: float, end: float, rate: float) -> flo
         The value.
 
     Raises:
-        InputError: if the rate is not positive.
+        InputError: if the rate is not positive, or something is no number.
 
     Reference:
         Morerio et al., "Curriculum dropout", ICCV 2017, https://arxiv.org/abs/1703.06229.
@@ -139,6 +143,7 @@ def approach(current_step: int, *, start: float, end: float, rate: float) -> flo
         >>> [round(approach(step, start=0.0, end=0.5, rate=0.001), 3) for step in (0, 1000, 10000)]
         [0.0, 0.316, 0.5]
     """
+    _check_numbers("approach", start=start, end=end, rate=rate)
     if rate <= 0:
         raise InputError(f"approach() expects 'rate' to be positive, got {rate}.")
     return end + (start - end) * math.exp(-rate * max(current_step, 0))
@@ -169,6 +174,12 @@ def stepwise(current_step: int, *, values: Sequence[float], milestones: Sequence
     if sorted(set(milestones)) != list(milestones):
         raise InputError(f"stepwise() expects 'milestones' to ascend, got {list(milestones)}.")
     return values[bisect_right(milestones, current_step)]
+
+
+def _check_numbers(function: str, **values: float) -> None:
+    for name, value in values.items():
+        if not isinstance(value, Real):  # the command line hands over text
+            raise InputError(f"{function}() expects '{name}' to be a number, got {value}.")
 
 
 def _check_over(function: str, steps: int) -> None:

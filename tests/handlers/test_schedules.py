@@ -99,6 +99,21 @@ def test_schedules_reject_wrong_arguments() -> None:
         stepwise(0, values=[1, 2, 3], milestones=[2, 1])
 
 
+@pytest.mark.parametrize(
+    ("schedule", "numbers"),
+    [
+        (linear, {"start": 1, "end": 0, "over": 4, "hold": 1}),
+        (cosine, {"start": 1, "end": 0, "over": 4, "warmup": 1}),
+        (exponential, {"start": 1, "end": 0.1, "over": 4}),
+        (approach, {"start": 1, "end": 0, "rate": 0.1}),
+    ],
+)
+def test_schedules_reject_text(schedule: Callable[..., float], numbers: dict[str, float]) -> None:
+    for name in numbers:
+        with pytest.raises(ValueError, match=rf"{schedule.__name__}\(\) expects '{name}' to be a number, got abc\."):
+            schedule(0, **{**numbers, name: "abc"})
+
+
 @pytest.mark.parametrize("level", ["epoch", "iteration"])
 def test_schedules_in_a_config(training: Any, tmp_path: Path, level: str) -> None:
     """As in a train.json: MONAI's handler sets a weight of the loss, torch's scheduler the learning rate."""
