@@ -73,8 +73,8 @@ class PseudoLabels:
     def source(self, stage: int, number: int) -> str | None:
         """What a label was made from; None where there is none, or it is damaged."""
         try:
-            return bytes(self._record(stage, number)["source"][0]).decode()
-        except InputError:
+            return bytes(self._record(stage, number)["source"][0]).decode("ascii")
+        except (InputError, UnicodeDecodeError):
             return None
 
     def forget(self, stage: int) -> None:
@@ -93,6 +93,6 @@ class PseudoLabels:
             record: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
             if record.shape == (1,) and record.dtype.names == ("source", "difficulty", "field"):
                 return record
-        except (OSError, ValueError) as error:
+        except (EOFError, OSError, ValueError) as error:
             raise InputError(f"There is no whole pseudo label {path}: begin again in another --output_dir.") from error
         raise InputError(f"{path} is no pseudo label: begin again in another --output_dir.")

@@ -39,6 +39,25 @@ def test_label_is_whole_or_absent(tmp_path: Path) -> None:
         labels.difficulty(0, 1)
 
 
+@pytest.mark.parametrize("content", [b"", b"\x93NUMPY", b"text"])
+def test_damaged_labels_are_none(tmp_path: Path, content: bytes) -> None:
+    labels = PseudoLabels(tmp_path)
+    labels.write(0, 0, torch.ones(2, 4, 4), 0.0, "x")
+    (path,) = tmp_path.rglob("*.npy")
+    path.write_bytes(content)
+    assert labels.source(0, 0) is None
+    with pytest.raises(ValueError, match=r"There is no whole pseudo label .*pair=0\.npy"):
+        labels.field(0, 0)
+
+
+def test_a_source_that_is_no_text_is_none(tmp_path: Path) -> None:
+    labels = PseudoLabels(tmp_path)
+    labels.write(0, 0, torch.ones(2, 4, 4), 0.0, "source")
+    (path,) = tmp_path.rglob("*.npy")
+    path.write_bytes(path.read_bytes().replace(b"source\0", b"\xff\xfeurce\0"))
+    assert labels.source(0, 0) is None
+
+
 def test_other_arrays_are_no_labels(tmp_path: Path) -> None:
     labels = PseudoLabels(tmp_path)
     (tmp_path / "stage=0").mkdir()
