@@ -9,14 +9,12 @@ from typing import Any
 
 from common.io import InputError, read_json
 
-from .cases import EVERY, Case, find_cases
+from .cases import EVERY, Case, Cases, find_cases
 
 TABLES = ("annotated", "label_map")
 
 
-def find_annotated_cases(
-    dataset_dir: str | Path, datalist: str | Path | None = None, every: int = EVERY
-) -> dict[str, list[Case]]:
+def find_annotated_cases(dataset_dir: str | Path, datalist: str | Path | None = None, every: int = EVERY) -> Cases:
     """Find the cases that have labels, and say of each what its labels mean.
 
     Args:
@@ -40,7 +38,7 @@ def find_annotated_cases(
         InputError: see `find_cases`; or if a cohort is missing from ``annotated``, or no case is left.
     """
     tables = _tables(datalist)
-    found = {}
+    found = Cases({}, str(datalist or dataset_dir))
     for part, cases in find_cases(dataset_dir, datalist, every).items():
         described = [_describe(case, tables) for case in cases if "label" in case]
         found[part] = [case for case in described if case.get("annotated") != []]

@@ -1,6 +1,6 @@
 """The cases of a data set, split into those for training and those for validation."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,24 @@ EVERY = 10  # one case in so many is for validation
 PARTS = ("training", "validation", "evaluation")
 
 
-def find_cases(
-    dataset_dir: str | Path, datalist: str | Path | None = None, every: int = EVERY
-) -> dict[str, list[Case]]:
+class Cases(dict[str, list[Case]]):
+    """Lists of cases by their part of an experiment; to want a part that is not there is a mistake.
+
+    Args:
+        parts: the lists.
+        source: what they were read from.
+    """
+
+    def __init__(self, parts: Mapping[str, list[Case]], source: str) -> None:
+        super().__init__(parts)
+        self.source = source
+
+    def __missing__(self, part: str) -> list[Case]:
+        """Say that there is no such list."""
+        raise InputError(f"{self.source} is expected to have a list of cases named {part}.")
+
+
+def find_cases(dataset_dir: str | Path, datalist: str | Path | None = None, every: int = EVERY) -> Cases:
     """Find the cases of a data set and split them.
 
     Args:
@@ -25,11 +40,12 @@ def find_cases(
             together. Label maps may be missing.
         datalist: JSON in the form of the Medical Segmentation Decathlon instead: ``training`` and, if they are there,
             ``validation`` and ``evaluation``, each a list of cases ``{"image": ..., "label": ...}``; paths relative to
-            `dataset_dir`. The last one is enough for an evaluation.
+            `dataset_dir`. One of the last two is enough for an evaluation.
         every: without a ``validation`` list, one case in so many is for validation.
 
     Returns:
-        Cases by ``"training"`` and ``"validation"``, and ``"evaluation"`` where the list has them.
+        Cases by ``"training"`` and ``"validation"``, and ``"evaluation"`` where the list has them; to want a part that
+        it does not have is an InputError.
 
     Raises:
         FileNotFoundError: if the folder or the list is not there.
@@ -40,10 +56,10 @@ def find_cases(
         parts = {name: _read(Path(datalist), name, folder) for name in _parts(Path(datalist))}
         if "training" in parts and "validation" not in parts:
             parts |= _split(parts["training"], every, str(datalist))
-        return parts
+        return Cases(parts, str(datalist))
     for name in FOLDERS:
         if (folder / name).is_dir():
-            return _split(_listed(folder / name), every, str(folder))
+            return Cases(_split(_listed(folder / name), every, str(folder)), str(folder))
     raise FileNotFoundError(f"There is no folder {folder / FOLDERS[0]} with scans: give --dataset_dir.")
 
 
@@ -72,7 +88,7 @@ def _stem(case: Case) -> str:
 def _parts(datalist: Path) -> list[str]:
     """Which lists a JSON file has, of `PARTS`."""
     content = read_json(datalist)
-    if not isinstance(content, dict) or not (content.get("training") or content.get("evaluation")):
+    if not isinstance(content, dict) or not any(content.get(name) for name in PARTS):
         raise InputError(f"{datalist} is expected to have a list of cases named training.")
     names = [name for name in PARTS if content.get(name)]
     for name in names:

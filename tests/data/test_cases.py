@@ -65,7 +65,9 @@ def test_one_case_is_too_few(tmp_path: Path) -> None:
         find_cases(tmp_path)
 
 
-@pytest.mark.parametrize("parts", [["training", "validation", "evaluation"], ["evaluation"]])
+@pytest.mark.parametrize(
+    "parts", [["training", "validation", "evaluation"], ["validation", "evaluation"], ["evaluation"]]
+)
 def test_a_list_may_have_cases_for_evaluation(tmp_path: Path, parts: list[str]) -> None:
     content = {part: [{"image": f"images/{part}{n}.nii.gz"} for n in range(3)] for part in parts}
     (tmp_path / "list.json").write_text(json.dumps(content))
@@ -73,6 +75,15 @@ def test_a_list_may_have_cases_for_evaluation(tmp_path: Path, parts: list[str]) 
     assert list(found) == parts
     names = [Path(case["image"]).name for case in found["evaluation"]]
     assert names == [f"evaluation{n}.nii.gz" for n in range(3)]
+
+
+def test_a_part_that_is_wanted_and_not_there_is_a_mistake(tmp_path: Path) -> None:
+    (tmp_path / "list.json").write_text(json.dumps({"validation": [{"image": "a.nii.gz"}]}))
+    found = find_cases(tmp_path, tmp_path / "list.json")
+    assert len(found["validation"]) == 1
+    assert found.get("evaluation") is None
+    with pytest.raises(ValueError, match=r"list\.json is expected to have a list of cases named training\."):
+        found["training"]
 
 
 @pytest.mark.parametrize(("text", "message"), [("{", "is not JSON"), ("[]", "a list of cases named training")])
