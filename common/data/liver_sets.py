@@ -77,8 +77,7 @@ def prepare_liver_set(name: str, source: Path, output: Path) -> list[str]:
         except ValueError as error:
             left_out.append(f"{path.name} ({str(error).rstrip('.')})")
     if not cases:
-        file = f"{chosen.image} in a folder {chosen.folders}".replace(chr(92), "")
-        why = left_out[0] if left_out else f"there is no file {file} below {source}"
+        why = left_out[0] if left_out else f"there is no file {_told(chosen)} below {source}"
         raise FileNotFoundError(f"Nothing can be prepared: {why}.")
     others = [case for case in listed.get(chosen.part, []) if not case["image"].startswith(f"images/{name}_")]
     save_text(output / LIST, json.dumps(listed | {chosen.part: [*others, *cases]}, indent=4) + "\n")
@@ -86,6 +85,12 @@ def prepare_liver_set(name: str, source: Path, output: Path) -> list[str]:
     if len(cases) != chosen.scans:
         told = f"{told}; the paper has {chosen.scans} of this data set"
     return [told, f"Left out: {'; '.join(left_out)}."] if left_out else [told]
+
+
+def _told(chosen: LiverSet) -> str:
+    """Names of files as people write them."""
+    file = chosen.image.replace(r"(\d+)", "*").replace(r"(\.gz)?", "[.gz]").replace("\\", "")
+    return file if chosen.folders == ".*" else f"{file} in a folder {chosen.folders}"
 
 
 def _write_case(name: str, path: Path, source: Path, output: Path) -> dict[str, str]:

@@ -123,7 +123,7 @@ def test_label_of_another_shape_is_left_out(tmp_path: Path) -> None:
 
 
 def test_files_that_are_not_there_are_named(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"there is no file liver_\(d\+\)\.nii.* in a folder imagesTs below "):
+    with pytest.raises(FileNotFoundError, match=r"there is no file liver_\*\.nii\[\.gz\] in a folder imagesTs below "):
         prepare("msd_liver", str(tmp_path), str(tmp_path / "out"))
 
 
