@@ -13,6 +13,7 @@ from monai.utils import BundlePropertyConfig
 
 from common.io import InputError, read_json
 
+from ._arguments import check_arguments
 from ._references import references, texts
 from .knobs import PATHS, check_knob, is_built
 from .options import list_options
@@ -75,7 +76,7 @@ def check_settings(
 
     Raises:
         InputError: if nothing reads an id that was set, something refers to an id that is not there, a name of a file
-            would be evaluated, or a knob is of another kind or outside its range.
+            would be evaluated, a component has no such argument, or a knob is of another kind or outside its range.
     """
     checked, defaults = {}, _defaults(files)
     for name, value in config.items():
@@ -87,6 +88,7 @@ def check_settings(
     for name, value in config.items():
         if absent := sorted(references(value) - set(config)):
             raise InputError(f"--{name} refers to @{absent[0]}, which is nowhere in the config.")
+        check_arguments(value, name)
     for name in set(config) - read:
         if not name.startswith("_") and all(config[name] != content.get(name, ...) for content in files):
             close = get_close_matches(name, [other for other in config if other in read], n=1)

@@ -54,6 +54,24 @@ def is_knob(value: Any) -> bool:
     return isinstance(value, int | float) or (isinstance(value, list) and not isinstance(value[0], str | dict))
 
 
+def test_arguments_that_a_component_does_not_have_are_refused() -> None:
+    config, folder = read("liver_ct_curriculum", "train", "variants/dropout")
+    files = read_files(folder, config)
+    for part, name, told in (
+        (
+            config["dropout_rate"],
+            "ovr",
+            r"--dropout_rate#ovr is not an option here: common.handlers.linear takes over\.",
+        ),
+        (config["train"]["handlers"][-1], "x", r"--train#handlers#1#x is not .*Curriculum takes of, schedule\."),
+    ):
+        part[name] = 5
+        with pytest.raises(InputError, match=told):
+            check_settings(config, files)
+        del part[name]
+    check_settings(config, files)
+
+
 @pytest.mark.parametrize(("bundle", "names"), CONFIGS, ids=str)
 def test_shipped_configs_pass(bundle: str, names: tuple[str, ...]) -> None:
     config, folder = read(bundle, *names)
