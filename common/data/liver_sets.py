@@ -5,8 +5,9 @@ MONAI's `DecathlonDataset` downloads the Decathlon's sets and leaves the cutting
 
 import json
 import re
+from collections.abc import Collection
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import torch
 from monai.data import MetaTensor
@@ -63,17 +64,16 @@ def prepare_liver_set(name: str, source: Path, output: Path) -> list[str]:
         What was done, in sentences.
 
     Raises:
-        FileNotFoundError: if there is no such scan.
+        FileNotFoundError: if there is no such scan, or none with its label map.
         InputError: if the list that is there cannot be read.
     """
-    chosen, cases, left_out = LIVER_SETS[name], [], []
-    listed = read_json(output / LIST, dict) if (output / LIST).is_file() else {}
-    paths = [
-        path for path in find_files(source, chosen.image) if re.fullmatch(chosen.folders or ".*", path.parent.name)
-    ]
+    chosen, left_out = LIVER_SETS[name], []
+    listed = _listed(output / LIST, chosen.part)
+    cases: list[dict[str, str]] = []
+    paths = [path for path in find_files(source, chosen.image) if re.fullmatch(chosen.folders, path.parent.name)]
     for path in paths:
         try:
-            cases.append(_write_case(name, path, source, output))
+            cases.append(_write_case(name, path, source, output, {case["image"] for case in cases}))
         except ValueError as error:
             left_out.append(f"{path.name} ({str(error).rstrip('.')})")
     if not cases:
@@ -87,27 +87,52 @@ def prepare_liver_set(name: str, source: Path, output: Path) -> list[str]:
     return [told, f"Left out: {'; '.join(left_out)}."] if left_out else [told]
 
 
-def _told(chosen: LiverSet) -> str:
+def _listed(path: Path, part: str) -> dict[str, Any]:
+    """What a list holds already."""
+    listed: dict[str, Any] = read_json(path, dict) if path.is_file() else {}
+    cases = listed.get(part, [])
+    if not isinstance(cases, list) or not all(
+        isinstance(case, dict) and isinstance(case.get("image"), str) for case in cases
+    ):
+        rule = f"list the cases for {part} as records with image"
+        raise InputError(f"{path} is expected to {rule}: choose another --output.")
+    return listed
+
+
+def _readable(pattern: str) -> str:
     """Names of files as people write them."""
-    file = chosen.image.replace(r"(\d+)", "*").replace(r"(\.gz)?", "[.gz]").replace("\\", "")
+    return pattern.replace(r"(\d+)", "*").replace(r"(\.gz)?", "[.gz]").replace("\\", "")
+
+
+def _told(chosen: LiverSet) -> str:
+    file = _readable(chosen.image)
     return file if chosen.folders == ".*" else f"{file} in a folder {chosen.folders}"
 
 
-def _write_case(name: str, path: Path, source: Path, output: Path) -> dict[str, str]:
+def _write_case(name: str, path: Path, source: Path, output: Path, written: Collection[str]) -> dict[str, str]:
     """Files of a case, relative to the list."""
-    chosen = LIVER_SETS[name]
-    number = re.fullmatch(chosen.image, path.name, re.IGNORECASE)
-    labels = find_files(source, chosen.label.format(number[1])) if chosen.label and number else []
-    scan = read_scan(path)
-    label = read_scan(labels[0], label=True) if labels else None
+    file = f"{name}_{path.name.split('.')[0]}.nii.gz"
+    if f"images/{file}" in written:
+        raise InputError(f"{path.parent} has another scan of this name")
+    scan, label = read_scan(path), _label_of(path, LIVER_SETS[name], source)
     if label is not None and label.shape != scan.shape:
         shapes = f"{tuple(scan.shape[1:])} and {tuple(label.shape[1:])}"
         raise InputError(f"scan and label map are expected to be of one shape, got {shapes}")
-    file = f"{name}_{path.name.split('.')[0]}.nii.gz"
     case = {"image": f"images/{file}"} | ({} if label is None else {"label": f"labels/{file}"})
     for kind, part in zip(case, cut_to_liver(scan, label), strict=False):
         write_nifti(output / case[kind], part[0].numpy(), part.affine.numpy())
     return case
+
+
+def _label_of(path: Path, chosen: LiverSet, source: Path) -> MetaTensor | None:
+    number = re.fullmatch(chosen.image, path.name, re.IGNORECASE)
+    if chosen.label is None or number is None:
+        return None
+    pattern = chosen.label.format(number[1])
+    labels = find_files(source, pattern)
+    if not labels:
+        raise InputError(f"there is no label map {_readable(pattern)}")
+    return read_scan(labels[0], label=True)
 
 
 def cut_to_liver(scan: MetaTensor, label: MetaTensor | None = None) -> list[MetaTensor]:

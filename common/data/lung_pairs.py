@@ -89,7 +89,10 @@ def creatis_pairs(source: Path) -> Iterator[LungPair]:
 
 def learn2reg_lung_pairs(source: Path) -> Iterator[LungPair]:
     """Learn2Reg LungCT: exhaled (0000, fixed) and inhaled (0001), key points in voxels from 0."""
-    for image in find_files(source, LEARN2REG_IMAGE):
+    images = find_files(source, LEARN2REG_IMAGE)
+    if not images:
+        raise FileNotFoundError(f"Nothing can be prepared: there is no LungCT_*_0000.nii.gz below {source}.")
+    for image in images:
         name = image.name.removesuffix("_0000.nii.gz")
         yield LungPair(name, partial(_learn2reg_sides, image.parent.parent, image.parent.name, name), None)
 

@@ -78,7 +78,7 @@ def _write_pairs(pairs: Iterable[LungPair], output: Path) -> list[str]:
         except (FileNotFoundError, ValueError) as error:
             left_out.append(f"{pair.name} ({str(error).rstrip('.')})")
     if not rows:
-        raise FileNotFoundError(f"Nothing can be prepared: {left_out[0] if left_out else 'there are no such files'}.")
+        raise FileNotFoundError(f"Nothing can be prepared: {left_out[0]}.")
     write_table(output / LIST, rows)
     return [*told, f"{len(rows)} pairs -> {output / LIST}", *_leftovers(left_out)]
 

@@ -122,6 +122,36 @@ def test_label_of_another_shape_is_left_out(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+def test_scans_without_their_label_map_are_left_out(tmp_path: Path) -> None:
+    values, label = body(0)
+    for number in (0, 1):
+        write(tmp_path / f"volume-{number}.nii", values)
+    write(tmp_path / "segmentation-0.nii", label)
+    told = prepare("lits", str(tmp_path), str(tmp_path / "out"))
+    assert "1 scans for validation" in told
+    assert "Left out: volume-1.nii (there is no label map segmentation-1.nii[.gz])." in told
+
+
+def test_a_scan_that_is_there_twice_is_taken_once(tmp_path: Path) -> None:
+    values, label = body(0)
+    for folder in ("a", "b"):
+        write(tmp_path / folder / "volume-0.nii", values)
+    write(tmp_path / "segmentation-0.nii", label)
+    told = prepare("lits", str(tmp_path), str(tmp_path / "out"))
+    assert "1 scans for validation" in told
+    assert "Left out: volume-0.nii (" in told
+    assert "b has another scan of this name)" in told
+
+
+@pytest.mark.parametrize("listed", [3, ["a"], [{"label": "a.nii"}], [{"image": None}]])
+def test_a_list_of_something_else_is_kept(listed: object, decathlon: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "dataset.json").write_text(json.dumps({"training": listed}))
+    with pytest.raises(ValueError, match=r"dataset\.json is expected to list the cases for training as records"):
+        prepare("msd_liver", str(decathlon), str(tmp_path / "out"))
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["dataset.json"]
+
+
 def test_files_that_are_not_there_are_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"there is no file liver_\*\.nii\[\.gz\] in a folder imagesTs below "):
         prepare("msd_liver", str(tmp_path), str(tmp_path / "out"))

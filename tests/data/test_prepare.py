@@ -76,6 +76,11 @@ def test_metaimages_keep_their_place(metaimage_source: Callable, tmp_path: Path)
     assert "creatis1: 3 landmarks" in prepare("creatis", str(source), str(tmp_path / "creatis"))
 
 
+def test_learn2reg_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"Nothing can be prepared: there is no LungCT_\*_0000\.nii\.gz below "):
+        prepare("learn2reg_lung", str(tmp_path), str(tmp_path / "out"))
+
+
 def test_learn2reg_gets_points_in_mm(learn2reg_source: Path, tmp_path: Path) -> None:
     told = prepare("learn2reg_lung", str(learn2reg_source), str(tmp_path / "out"))
     assert "LungCT_0003: 3 landmarks, 2.15 ± 0.00 mm before registration\n" in told
