@@ -11,7 +11,11 @@ from monai.utils import set_determinism
 from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from common.io import InputError
+
 from .command_line import check_options
+
+RANK = "LOCAL_RANK"  # of this process on its machine, from torchrun
 
 
 def process_device(backend: str) -> torch.device:
@@ -19,8 +23,13 @@ def process_device(backend: str) -> torch.device:
 
     Args:
         backend: "nccl" for GPUs, "gloo" for CPUs.
+
+    Raises:
+        InputError: if torchrun did not start it.
     """
-    return torch.device("cuda", int(os.environ["LOCAL_RANK"])) if backend == "nccl" else torch.device("cpu")
+    if RANK not in os.environ:
+        raise InputError("Several processes are started by torchrun: for one leave multi_gpu_train.json out.")
+    return torch.device("cuda", int(os.environ[RANK])) if backend == "nccl" else torch.device("cpu")
 
 
 def start(
@@ -40,10 +49,12 @@ def start(
         weights: see `check_options`.
 
     Raises:
-        InputError: see `check_options`.
+        InputError: see `check_options`; or if the machine has no such backend.
         OSError: see `check_options`.
     """
     if backend is not None:
+        if not distributed.is_backend_available(backend) or (backend == "nccl" and not torch.cuda.is_available()):
+            raise InputError(f"--backend {backend} is not available on this machine: use --backend gloo, for CPUs.")
         distributed.init_process_group(backend)
     set_determinism(int(seed))
     check_options(output_dir, device, **weights)

@@ -30,6 +30,20 @@ def test_each_process_has_its_device() -> None:
     assert process_device("gloo") == torch.device("cpu")
 
 
+def test_a_process_that_torchrun_did_not_start_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    for backend in ("nccl", "gloo"):
+        with pytest.raises(ValueError, match=r"Several processes are started by torchrun: for one leave multi_gpu"):
+            process_device(backend)
+
+
+def test_processes_without_their_gpus_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ValueError, match=r"--backend nccl is not available on this machine: use --backend gloo"):
+        start(tmp_path, "cpu", backend="nccl")
+    assert not distributed.is_initialized()
+
+
 def test_one_process_has_the_network_itself(tmp_path: Path) -> None:
     start(tmp_path, "cpu", seed=1)
     network = nn.Conv3d(1, 4, 3)
