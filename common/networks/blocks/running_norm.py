@@ -19,8 +19,8 @@ class RunningBatchNorm3d(nn.BatchNorm3d):
 
     Both are the same number. The gradient is that of the second, with r and d as constants: it flows through the
     statistics B of the batch. With that of the first, weights grow without limit and nothing but the statistics follows
-    them; no learning rate was found at which a network of paper 002 learned steadily. Takes what PyTorch's layer takes,
-    and has its `state_dict`.
+    them; no learning rate was found at which a network of paper 002 learned steadily. Has the `state_dict` of PyTorch's
+    layer, and its arguments: the momentum is a number, and weights and statistics are there.
 
     Reference:
         Eppenhof et al., "Progressively trained convolutional neural networks for deformable image registration", TMI
