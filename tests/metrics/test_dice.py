@@ -101,6 +101,13 @@ def test_label_dice_averages_over_cases_without_missing_labels() -> None:
     assert metric.aggregate().item() == pytest.approx((4 / 6 + 1 + 4 / 6) / 3)
 
 
+@pytest.mark.parametrize("reduction", ["mean", "mean_batch", "none"])
+def test_label_dice_of_labels_that_no_case_has_is_nan(reduction: str) -> None:
+    metric = LabelDice(labels=[3])
+    metric(WARPED[None, None], FIXED[None, None])
+    assert metric.aggregate(reduction).isnan().all()
+
+
 def test_label_dice_without_cases() -> None:
     with pytest.raises(ValueError, match=r"LabelDice.aggregate\(\) expects at least one case"):
         LabelDice([1]).aggregate()
