@@ -45,7 +45,7 @@ class InstanceOptimizationInferer(Inferer):
         """Register.
 
         Args:
-            inputs: fixed and moving image, `(B, 2, *spatial)`; sides that the stride divides.
+            inputs: fixed and moving image, `(B, 2 C, *spatial)`, C channels each; sides that the stride divides.
             network: answers with the displacement, `(B, d, *spatial)`, voxels.
             args: handed to the network.
             kwargs: handed to the network.
@@ -71,4 +71,5 @@ class InstanceOptimizationInferer(Inferer):
         return unfold(compose(rest, ddf))
 
     def _describe(self, image: Tensor) -> Tensor:
-        return self.features(image, self.stride) * FEATURE_SCALE
+        described = [self.features(channel, self.stride) for channel in image.split(1, dim=1)]
+        return torch.cat(described, dim=1) * FEATURE_SCALE

@@ -8,7 +8,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
-from bundle_runs import rows, run_training, weights
+from bundle_runs import rows, run_inference, run_training, weights
 from monai.bundle import ConfigWorkflow
 from monai.networks.nets import VoxelMorphUNet
 
@@ -141,6 +141,19 @@ def test_whole_scans_are_cut_to_the_liver_of_their_label(livers: Path, tmp_path:
         assert pair["fixed_image"].shape == pair["fixed_label"].shape == (1, 32, 32, 32)
         share.append(float(pair["fixed_label"].as_tensor().float().mean()))
     assert share[1] > share[0]
+
+
+def test_each_window_is_a_channel(livers: Path, tmp_path: Path) -> None:
+    windows = [[290, 120], [100, 50]]
+    workflow = train(livers, tmp_path, epochs=1, windows=windows)
+    assert workflow.network_def.in_channels == 4
+    checkpoint = str(tmp_path / "checkpoints" / "model.pt")
+    paths = [str(livers / "images" / f"evaluation{n}.nii.gz") for n in (0, 1)]
+    sizes = {name: TINY[name] for name in ("spatial_size", "base_channels", "levels")}
+    scans = {"fixed_image": paths[0], "moving_image": paths[1], "region": "whole", "initial_transform": "region"}
+    options = {"windows": windows, "instance_iterations": 1, **sizes, **scans}
+    run_inference(BUNDLE, tmp_path / "result", checkpoint=checkpoint, **options)
+    assert (tmp_path / "result" / "displacement_field.nii.gz").is_file()
 
 
 def test_without_labels_images_alone_are_compared(livers: Path, tmp_path: Path) -> None:

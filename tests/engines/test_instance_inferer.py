@@ -30,6 +30,16 @@ def test_a_rough_answer_is_made_better(stride: int) -> None:
     assert after < 0.7 * before
 
 
+def test_channels_are_described_one_by_one() -> None:
+    """One that says the same a second time changes nothing."""
+    image, ddf = pair()
+    answers = [
+        InstanceOptimizationInferer(5)(channels, lambda image: 0.6 * ddf)
+        for channels in (image, image.repeat_interleave(2, dim=1))
+    ]
+    torch.testing.assert_close(*answers, atol=1e-4, rtol=0)
+
+
 def test_negative_iterations_raise() -> None:
     with pytest.raises(ValueError, match=r"expects 'iterations' of 0 or more, got -1"):
         InstanceOptimizationInferer(-1)
