@@ -24,8 +24,8 @@ MARGIN = (0.1, 5)  # added on each side: the share of the box or the voxels, whi
 def liver_box(scan: MetaTensor, mask: MetaTensor | None = None) -> tuple[slice, ...]:
     """Find the box that holds the liver, with a margin.
 
-    Without a mask the liver is the largest piece of the most frequent tissue between fat and bone, where most of the
-    surroundings in its slice look like it; spleen or heart may be in it where they are as bright and touch it.
+    Without a mask the liver is the largest piece of the most frequent tissue between muscle and bone, where most of
+    its surroundings in the slice look like it; spleen or heart may be in it where they are as bright and touch it.
 
     Args:
         scan: CT, ``(1, *spatial)``, HU, affine RAS in mm; any order of axes.
