@@ -17,7 +17,7 @@ from common.features import liver_box
 from common.io import InputError, grid_of, read_json, read_scan, save_text, write_nifti
 from common.spatial import box_grid, center_of, place_centered, resample, sample
 
-from .lung_files import find_files
+from .source_files import find_files
 
 SIZE = (128, 128, 128)
 WINDOW = (-25, 265)  # HU: level 120, width 290

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from common.io import InputError, read_scan, save_scan, write_nifti
 
-from .lung_files import find_file, find_files, raw_affine, read_numbers, read_raw, voxels_to_lps
 from .lung_sets import COPDGENE, CREATIS, DIRLAB, POPI, Published
+from .source_files import find_file, find_files, raw_affine, read_numbers, read_raw, voxels_to_lps
 
 PHASE = re.compile(r"(?<!\d)(\d0)(?!\d)")  # in a file's name: 00 to 90 percent of a breath
 LEARN2REG_IMAGE = r"LungCT_\d+_0000\.nii\.gz"

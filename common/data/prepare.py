@@ -12,7 +12,6 @@ import torch
 from common.io import InputError, format_points, read_scan, save_scan, save_text, write_table
 
 from .liver_sets import LIVER_SETS, prepare_liver_set
-from .lung_files import find_files
 from .lung_pairs import (
     LungPair,
     Side,
@@ -22,6 +21,7 @@ from .lung_pairs import (
     learn2reg_lung_pairs,
     popi_pairs,
 )
+from .source_files import find_files
 
 PAIRS = {
     "dirlab": dirlab_pairs,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk  # noqa: N813
 
-from common.data.lung_files import find_file, find_files, raw_affine, read_numbers, read_raw, voxels_to_lps
+from common.data.source_files import find_file, find_files, raw_affine, read_numbers, read_raw, voxels_to_lps
 
 
 def test_files_are_found_in_whatever_folder_and_case(tmp_path: Path) -> None:
