@@ -26,6 +26,7 @@ from .invert import invert_points as invert_points
 from .jacobian import folding_percent as folding_percent
 from .jacobian import jacobian_determinant as jacobian_determinant
 from .jacobian import sdlogj as sdlogj
+from .neighbors import nearest_points as nearest_points
 from .random_spline import RandomSpline as RandomSpline
 from .random_spline import approximating_spline as approximating_spline
 from .resample import average_voxels as average_voxels
