@@ -33,10 +33,10 @@ def test_foerstner_keypoints_equals_released_code(oracle: Oracle) -> None:
 def test_foerstner_keypoints_are_maxima_of_their_definition() -> None:
     """SciPy's filters and NumPy's inverse give the same points."""
     image = ndimage.gaussian_filter(np.random.default_rng(0).normal(size=(14, 16, 18)), 1.5)
-    slopes = [ndimage.correlate1d(image, [1 / 12, -2 / 3, 0, 2 / 3, -1 / 12], axis, mode="nearest") for axis in range(3)]
-    tensor = np.array(
-        [[ndimage.gaussian_filter(a * b, 1.4, mode="nearest", radius=3) for a in slopes] for b in slopes]
-    )
+    slopes = [
+        ndimage.correlate1d(image, [1 / 12, -2 / 3, 0, 2 / 3, -1 / 12], axis, mode="nearest") for axis in range(3)
+    ]
+    tensor = np.array([[ndimage.gaussian_filter(a * b, 1.4, mode="nearest", radius=3) for a in slopes] for b in slopes])
     inverse = np.linalg.inv(np.moveaxis(tensor, (0, 1), (-2, -1)))
     distinct = 1 / np.trace(inverse, axis1=-2, axis2=-1)
     expected = np.argwhere((ndimage.maximum_filter(distinct, 7, mode="constant") == distinct) & (distinct > 1e-8))
