@@ -77,7 +77,9 @@ def belief_propagation(
         belief = cost = lift(cost)
         messages: Tensor | None = None
         for _ in range(iterations - 1):
-            told = belief[starts] if messages is None else belief[starts] - messages[reverse]
+            told = belief.index_select(0, starts)
+            if messages is not None:
+                told = told - messages.index_select(0, reverse)
             messages = _pass_on(told, displacements, starts, ends, smoothness)
             messages = messages - messages.detach().amin(1, keepdim=True)
             belief = cost.index_add(0, ends, messages)
@@ -101,22 +103,23 @@ def expected_displacement(belief: Tensor, displacements: Tensor, sharpness: floa
 
 def _pass_on(told: Tensor, displacements: Tensor, starts: Tensor, ends: Tensor, smoothness: float) -> Tensor:
     """Messages along the edges, `(E, K)`."""
-    candidates = told.shape[1]
     own = displacements.detach().to(told)
     squares = smoothness * own.square().sum(2)
+    levels = (told.detach() + squares[starts])[..., None]
     receiving = torch.cat([-2 * smoothness * own, torch.ones_like(own[..., :1])], 2)  # (N, K, d + 1)
-    parts = []
-    for part in torch.arange(len(starts), device=told.device).split(max(COSTS // candidates**2, 1)):
-        start, end = starts[part], ends[part]
-        sending = torch.cat([own[start], (told.detach()[part] + squares[start])[..., None]], 2)
-        sums = receiving[end] @ sending.mT  # (edges, candidates that receive, candidates that send)
+    least, places = [], []
+    rows = max(COSTS // told.shape[1] ** 2, 1)
+    for start, end, level in zip(starts.split(rows), ends.split(rows), levels.split(rows), strict=True):
+        sums = receiving[end] @ torch.cat([own[start], level], 2).mT  # (edges, candidates of the end, of the start)
         if told.requires_grad:
-            best = _argmin(sums.detach())
-            steps = own[start].gather(1, best[..., None].expand_as(own[start])) - own[end]
-            parts.append(told[part].gather(1, best) + smoothness * steps.square().sum(2))
+            places.append(_argmin(sums))
         else:
-            parts.append(sums.amin(2) + squares[end])
-    return torch.cat(parts)
+            least.append(sums.amin(2))
+    if not told.requires_grad:
+        return torch.cat(least) + squares[ends]
+    best = torch.cat(places)
+    steps = own[starts].gather(1, best[..., None].expand(-1, -1, own.shape[2])) - own[ends]
+    return told.gather(1, best) + smoothness * steps.square().sum(2)
 
 
 def _argmin(sums: Tensor) -> Tensor:
