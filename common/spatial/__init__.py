@@ -33,6 +33,8 @@ from .resample import average_voxels as average_voxels
 from .resample import resample as resample
 from .resize import resize_ddf as resize_ddf
 from .sample import sample as sample
+from .scattered_spline import scattered_spline as scattered_spline
+from .scattered_spline import scattered_spline_displacement as scattered_spline_displacement
 from .smooth import mean_filter as mean_filter
 from .smooth import window_sum as window_sum
 from .spline_field import SplineField as SplineField
