@@ -38,9 +38,11 @@ def plain(cost: Tensor, displacements: Tensor, edges: Tensor, reverse: Tensor, i
     return belief
 
 
-def test_belief_propagation_equals_released_code(oracle: Oracle) -> None:
+@pytest.mark.parametrize("name", ["003_lbp_given_features", "003_pointcloud_lbp"])
+def test_belief_propagation_equals_released_code(oracle: Oracle, name: str) -> None:
     """The released arithmetic gives the recorded numbers, and in double precision ours."""
-    recorded = {key: torch.tensor(array)[0] for key, array in oracle("003_lbp_given_features").items()}
+    keys = ("kpts_fixed", "kpts_moving", "feat_fixed", "feat_moving", "disp_pred")
+    recorded = {key: torch.tensor(oracle(name)[key])[0] for key in keys}
     fixed, moving = recorded["kpts_fixed"], recorded["kpts_moving"]
     nearest = nearest_points(fixed, moving, 256)
     cost = (recorded["feat_fixed"][:, None] - recorded["feat_moving"][nearest]).square().mean(2)
