@@ -17,6 +17,8 @@ from .command_line import check_options as check_options
 from .command_line import command_line_pairs as command_line_pairs
 from .deformed_batch import DeformedPairBatch as DeformedPairBatch
 from .instance_inferer import InstanceOptimizationInferer as InstanceOptimizationInferer
+from .key_point_registration import key_point_postprocessing as key_point_postprocessing
+from .key_point_registration import key_point_preprocessing as key_point_preprocessing
 from .label_postprocessing import label_postprocessing as label_postprocessing
 from .label_preprocessing import label_preprocessing as label_preprocessing
 from .label_scans import label_scans as label_scans

@@ -51,6 +51,14 @@ class PointFeatureNet(nn.Module):
         return described
 
 
+def join_clouds(fixed: Tensor, moving: Tensor) -> Tensor:
+    """Make of two clouds, `(..., N, 3)` and `(..., M, 3)`, the one tensor of a `PointRegistrationNet`."""
+    sides = [
+        torch.cat([points, torch.full_like(points[..., :1], side)], -1) for side, points in enumerate((fixed, moving))
+    ]
+    return torch.cat(sides, -2)
+
+
 class PointRegistrationNet(nn.Module):
     r"""Displacement of fixed key points towards what surrounds moving ones.
 
@@ -73,7 +81,7 @@ class PointRegistrationNet(nn.Module):
 
     Example:
         >>> net = PointRegistrationNet(candidates=8).eval()
-        >>> net(torch.rand(1, 30, 3), torch.rand(1, 40, 3)).shape
+        >>> net(join_clouds(torch.rand(1, 30, 3), torch.rand(1, 40, 3))).shape
         torch.Size([1, 30, 3])
     """
 
@@ -96,25 +104,32 @@ class PointRegistrationNet(nn.Module):
         self.iterations = iterations
         self.sharpness = sharpness
 
-    def forward(self, fixed: Tensor, moving: Tensor) -> Tensor:
+    def forward(self, clouds: Tensor) -> Tensor:
         """Register pairs of clouds.
 
         Args:
-            fixed: key points, `(B, N, 3)`, about -1 to 1.
-            moving: key points, `(B, M, 3)`, in the same frame.
+            clouds: key points of both, `(B, N + M, 4)`: three coordinates in a common frame, about -1 to 1, and 0 for
+                one of the N fixed points or 1 for one of the M moving ones, of which all pairs have as many.
 
         Returns:
-            Displacement of the fixed points towards the moving ones, `(B, N, 3)`.
+            Displacement of the fixed points towards the moving ones, in their order, `(B, N, 3)`.
 
         Raises:
-            ValueError: if a shape is wrong.
+            ValueError: if a shape is wrong or a pair lacks a cloud.
         """
-        if fixed.ndim != 3 or moving.ndim != 3 or fixed.shape[::2] != moving.shape[::2] or fixed.shape[2] != 3:
+        if clouds.ndim != 3 or clouds.shape[2] != 4:
             raise ValueError(
-                "PointRegistrationNet() expects 'fixed' and 'moving' of shape (B, N, 3) and (B, M, 3), "
-                f"got {tuple(fixed.shape)} and {tuple(moving.shape)}."
+                f"PointRegistrationNet() expects 'clouds' of shape (B, N + M, 4), got {tuple(clouds.shape)}."
             )
-        return torch.stack([self.register_pair(*pair) for pair in zip(fixed, moving, strict=True)])
+        moving = clouds[..., 3] > 0.5
+        counts = moving.sum(1).tolist()
+        if len(set(counts)) > 1 or not 0 < counts[0] < clouds.shape[1]:
+            raise ValueError(
+                "PointRegistrationNet() expects pairs of as many fixed and as many moving points in 'clouds', got "
+                f"{', '.join(map(str, counts))} moving ones of {clouds.shape[1]}."
+            )
+        pairs = [(points[~side, :3], points[side, :3]) for points, side in zip(clouds, moving, strict=True)]
+        return torch.stack([self.register_pair(*pair) for pair in pairs])
 
     def register_pair(self, fixed: Tensor, moving: Tensor) -> Tensor:
         """Register one pair, `(N, 3)` and `(M, 3)`."""

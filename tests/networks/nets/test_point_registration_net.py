@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from common.networks.nets import PointFeatureNet, PointRegistrationNet
+from common.networks.nets import PointFeatureNet, PointRegistrationNet, join_clouds
 
 Oracle = Callable[[str], dict[str, np.ndarray]]
 
@@ -44,7 +44,7 @@ def test_point_registration_net_equals_released_code(oracle: Oracle) -> None:
     recorded = oracle("003_pointcloud_lbp")
     net = PointRegistrationNet(load_recorded(recorded)).eval()
     with torch.no_grad():
-        displacement = net(torch.tensor(recorded["kpts_fixed"]), torch.tensor(recorded["kpts_moving"]))
+        displacement = net(join_clouds(*(torch.tensor(recorded[f"kpts_{side}"]) for side in ("fixed", "moving"))))
     error = (displacement - torch.tensor(recorded["disp_pred"])).abs()
     # The rest is the rounding of the released beliefs, see the tests of belief propagation.
     assert (error < 1e-4).float().mean() > 0.95
@@ -57,15 +57,15 @@ def test_point_registration_net_finds_a_shift_with_untrained_features() -> None:
     torch.manual_seed(1)
     net = PointRegistrationNet(moving_neighbors=10, sharpness=1000.0).eval()
     with torch.no_grad():
-        displacement = net(fixed, moving)
+        displacement = net(join_clouds(fixed, moving))
     assert (displacement - expected).norm(dim=2).mean() < 0.1 * expected.norm(dim=2).mean()
 
 
 def test_point_registration_net_of_a_batch_is_that_of_its_pairs() -> None:
     torch.manual_seed(0)
     net, fixed, moving = PointRegistrationNet(candidates=16).eval(), torch.rand(2, 40, 3), torch.rand(2, 60, 3)
-    alone = torch.cat([net(fixed[i : i + 1], moving[i : i + 1]) for i in range(2)])
-    torch.testing.assert_close(net(fixed, moving), alone)
+    alone = torch.cat([net(join_clouds(fixed[i : i + 1], moving[i : i + 1])) for i in range(2)])
+    torch.testing.assert_close(net(join_clouds(fixed, moving)), alone)
 
 
 def test_point_registration_net_trains_its_features() -> None:
@@ -76,7 +76,7 @@ def test_point_registration_net_trains_its_features() -> None:
     optimizer = torch.optim.Adam(net.parameters(), lr=0.01)
     errors = []
     for _ in range(12):
-        error = (net(fixed, moving) - expected).norm(dim=2).mean()
+        error = (net(join_clouds(fixed, moving)) - expected).norm(dim=2).mean()
         optimizer.zero_grad()
         error.backward()
         optimizer.step()
@@ -88,17 +88,27 @@ def test_point_registration_net_passes_gradients_through_beliefs() -> None:
     fixed, moving, expected = shifted(80)
     torch.manual_seed(0)
     net = PointRegistrationNet(candidates=32, sharpness=2.0)
-    (net(fixed, moving + 0.03 * torch.randn_like(moving)) - expected).norm(dim=2).mean().backward()
+    (net(join_clouds(fixed, moving + 0.03 * torch.randn_like(moving))) - expected).norm(dim=2).mean().backward()
     gradients = [parameter.grad for name, parameter in net.named_parameters() if name != "features.last.bias"]
     assert all(gradient.isfinite().all() and gradient.abs().sum() > 0 for gradient in gradients)
 
 
 def test_point_registration_net_takes_fewer_points_than_neighbors() -> None:
-    assert PointRegistrationNet()(torch.rand(1, 6, 3), torch.rand(1, 7, 3)).isfinite().all()
+    assert PointRegistrationNet()(join_clouds(torch.rand(1, 6, 3), torch.rand(1, 7, 3))).isfinite().all()
 
 
-def test_point_registration_net_raises() -> None:
-    net = PointRegistrationNet()
-    for shapes in (((1, 5, 3), (2, 5, 3)), ((5, 3), (5, 3)), ((1, 5, 2), (1, 5, 2))):
-        with pytest.raises(ValueError, match=r"expects 'fixed' and 'moving' of shape \(B, N, 3\) and \(B, M, 3\), got"):
-            net(*map(torch.zeros, shapes))
+@pytest.mark.parametrize(
+    ("clouds", "message"),
+    [
+        (torch.zeros(5, 4), r"expects 'clouds' of shape \(B, N \+ M, 4\), got \(5, 4\)"),
+        (torch.zeros(1, 5, 3), r"expects 'clouds' of shape \(B, N \+ M, 4\), got \(1, 5, 3\)"),
+        (torch.zeros(1, 5, 4), "as many moving points in 'clouds', got 0 moving ones of 5"),
+        (
+            torch.tensor([[[0.0] * 4, [1.0] * 4, [1.0] * 4], [[0.0] * 4, [0.0] * 4, [1.0] * 4]]),
+            "got 2, 1 moving ones of 3",
+        ),
+    ],
+)
+def test_point_registration_net_raises(clouds: Tensor, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        PointRegistrationNet()(clouds)

@@ -1,0 +1,81 @@
+"""Registering key points with the self-training bundle, as from the command line."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from bundle_runs import rows
+from monai.bundle import run
+
+from common.io import InputError, format_points
+from common.networks.nets import PointRegistrationNet
+
+BUNDLE = Path(__file__).parents[2] / "bundles" / "abdomen_ct_self_training"
+
+
+def register(output_dir: Path, **options: object) -> Path:
+    config = str(BUNDLE / "configs" / "inference_keypoints.json")
+    options = {"bundle_root": str(BUNDLE), "output_dir": str(output_dir), "device": "cpu", **options}
+    run(config_file=config, logging_file=False, **options)
+    return output_dir
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> str:
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("weights") / "model.pt"
+    torch.save(PointRegistrationNet().state_dict(), path)
+    return str(path)
+
+
+@pytest.fixture
+def clouds(tmp_path: Path) -> dict[str, str]:
+    """Two clouds in another order, of which the second is stretched, and moved by 30 mm."""
+    torch.manual_seed(0)
+    points = torch.rand(120, 3, dtype=torch.float64) * 120
+    moved = {"fixed_cloud": points, "moving_cloud": points.flip(0) * 1.05 + 30}
+    moved |= {"fixed_keypoints": points[:9], "moving_keypoints": points[:9] * 1.05 + 30}
+    for name, each in moved.items():
+        (tmp_path / f"{name}.csv").write_text(format_points("points.csv", each))
+    return {name: str(tmp_path / f"{name}.csv") for name in moved}
+
+
+def test_two_files_of_points_are_registered(clouds: dict[str, str], checkpoint: str, tmp_path: Path) -> None:
+    folder = register(tmp_path / "out", checkpoint=checkpoint, spacing=[6.0, 6.0, 6.0], **clouds)
+    record = json.loads((folder / "metrics.json").read_text())
+    assert record["tre_mm"]["after"] < 0.5 * record["tre_mm"]["before"]
+    assert len((folder / "displaced_cloud.csv").read_text().splitlines()) == 121
+    assert set(record["inputs"]) == set(clouds)
+
+
+def test_a_list_of_points_is_registered_and_not_again(clouds: dict[str, str], checkpoint: str, tmp_path: Path) -> None:
+    pairs = [clouds, {key: clouds[key] for key in ("fixed_cloud", "moving_cloud")}]
+    (tmp_path / "pairs.json").write_text(json.dumps(pairs))
+    options = {"checkpoint": checkpoint, "spacing": [6.0, 6.0, 6.0], "datalist": str(tmp_path / "pairs.json")}
+    folder = register(tmp_path / "out", **options)
+    summary = rows(folder / "summary.csv")
+    assert [row["error"] for row in summary] == ["", ""]
+    assert [bool(row["tre_mm_after"]) for row in summary] == [True, False]
+    stamp = (folder / summary[0]["pair"] / "metrics.json").stat().st_mtime_ns
+    register(tmp_path / "out", **options)
+    assert (folder / summary[0]["pair"] / "metrics.json").stat().st_mtime_ns == stamp
+
+
+def test_key_points_are_found_in_two_scans(checkpoint: str, phantom: dict[str, str], tmp_path: Path) -> None:
+    scans = {key: value for key, value in phantom.items() if "keypoints" not in key}
+    folder = register(tmp_path / "out", checkpoint=checkpoint, spacing=[5.0, 5.0, 5.0], **scans)
+    record = json.loads((folder / "metrics.json").read_text())
+    assert {"similarity", "dice", "sdlogj"} <= set(record)
+    for name in ("report.png", "warped_image.nii.gz", "displaced_cloud.csv"):
+        assert (folder / name).is_file()
+
+
+def test_without_weights_nothing_is_registered(clouds: dict[str, str], tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"There are no trained weights at .*none\.pt"):
+        register(tmp_path / "out", checkpoint=str(tmp_path / "none.pt"), **clouds)
+
+
+def test_half_a_pair_of_clouds_is_refused(clouds: dict[str, str], checkpoint: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"A pair needs fixed_cloud and moving_cloud, but .* gives no moving_cloud"):
+        register(tmp_path / "out", checkpoint=checkpoint, fixed_cloud=clouds["fixed_cloud"])
