@@ -26,6 +26,8 @@ from .pair_augmentation import pair_augmentation as pair_augmentation
 from .path_option import as_written as as_written
 from .path_option import check_ending as check_ending
 from .path_option import check_flags as check_flags
+from .point_cloud_batch import PointCloudBatch as PointCloudBatch
+from .point_metrics import point_metrics as point_metrics
 from .processes import leave_processes as leave_processes
 from .processes import place_network as place_network
 from .processes import process_device as process_device

@@ -15,7 +15,7 @@ from common.networks.nets.dirnet import POOLINGS, TRANSFORMERS
 from common.networks.nets.progressive_unet import COMBINATIONS
 
 PATHS = {*PAIR_KEYS, "bundle_root", "checkpoint", "cine", "ckpt_dir", "datalist", "dataset_dir", "initial_transform"}
-PATHS |= {"initial_weights", "label", "output_dir", "pretraining_dir"}
+PATHS |= {"initial_weights", "label", "output_dir", "pretraining_dir", "validation_datalist"}
 NULL = ("null", "none")  # as the command line hands them over
 WORDS = {"true": True, "false": False}
 ANY = range(1, 1000)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from bundle_runs import rows
+from bundle_runs import rows, run_training
 from monai.bundle import run
 
 from common.io import InputError, format_points
@@ -79,3 +79,28 @@ def test_without_weights_nothing_is_registered(clouds: dict[str, str], tmp_path:
 def test_half_a_pair_of_clouds_is_refused(clouds: dict[str, str], checkpoint: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"A pair needs fixed_cloud and moving_cloud, but .* gives no moving_cloud"):
         register(tmp_path / "out", checkpoint=checkpoint, fixed_cloud=clouds["fixed_cloud"])
+
+
+def test_a_training_makes_weights_that_register(clouds: dict[str, str], tmp_path: Path) -> None:
+    for name in ("training", "validation"):
+        (tmp_path / f"{name}.json").write_text(json.dumps([clouds]))
+    options: dict[str, object] = {
+        "datalist": str(tmp_path / "training.json"),
+        "validation_datalist": str(tmp_path / "validation.json"),
+        "stages": 2,
+        "epochs_per_stage": 2,
+        "milestones": [1, 2],
+        "pairs_per_epoch": 2,
+        "batch_size": 2,
+        "points": [90, 100],
+        "val_interval": 2,
+        "device": "cpu",
+    }
+    workflow = run_training(BUNDLE, tmp_path / "train", "train_keypoints", **options)
+    assert workflow.check_properties() == []
+    [*_, last] = rows(tmp_path / "train" / "metrics.csv")
+    assert float(last["val_tre_mm"]) < float(last["val_tre_before_mm"])
+    assert last["stage"] == "2"
+    best = tmp_path / "train" / "checkpoints" / "model.pt"
+    folder = register(tmp_path / "out", checkpoint=str(best), spacing=[6.0, 6.0, 6.0], **clouds)
+    assert (folder / "metrics.json").is_file()
