@@ -6,6 +6,7 @@ OMP_NUM_THREADS=1 python benchmarks/key_points.py points [--checkpoint model.pt]
 
 import resource
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import fire
@@ -42,12 +43,14 @@ def compare(folder: str, checkpoint: str | None = None, seed: int = 0) -> None:
         errors = [float(target_registration_error(points, moving).mean()) for points in (fixed, warped)]
         rows.append((*errors, *seconds))
         counts = f"{len(cloud)}, {len(data['moving_cloud'])}"
-        print(
-            f"| {pair['pair']} | {counts} | {errors[0]:.2f} | {errors[1]:.2f} | {seconds[0]:.1f} s | {seconds[1]:.1f} s |"
-        )
+        print(f"| {pair['pair']} | {counts} | {_row(rows[-1])} |")
     means = torch.tensor(rows).mean(0).tolist()
-    print(f"| mean | | {means[0]:.2f} | {means[1]:.2f} | {means[2]:.1f} s | {means[3]:.1f} s |")
+    print(f"| mean | | {_row(means)} |")
     print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")
+
+
+def _row(numbers: Sequence[float]) -> str:
+    return "{:.2f} mm | {:.2f} mm | {:.1f} s | {:.1f} s".format(*numbers)
 
 
 if __name__ == "__main__":
