@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from common.networks.blocks.edge_convolution import EdgeConvolution, normalize_rows
 from common.optimization import belief_propagation, displacement_graph, expected_displacement
@@ -129,7 +130,10 @@ class PointRegistrationNet(nn.Module):
                 f"{', '.join(map(str, counts))} moving ones of {clouds.shape[1]}."
             )
         pairs = [(points[~side, :3], points[side, :3]) for points, side in zip(clouds, moving, strict=True)]
-        return torch.stack([self.register_pair(*pair) for pair in pairs])
+        if len(pairs) == 1 or not torch.is_grad_enabled():
+            return torch.stack([self.register_pair(*pair) for pair in pairs])
+        # The way back of a pair takes gigabytes: those of several are not kept at once, for a second way there.
+        return torch.stack([checkpoint(self.register_pair, *pair, use_reentrant=False) for pair in pairs])
 
     def register_pair(self, fixed: Tensor, moving: Tensor) -> Tensor:
         """Register one pair, `(N, 3)` and `(M, 3)`."""

@@ -93,6 +93,17 @@ def test_point_registration_net_passes_gradients_through_beliefs() -> None:
     assert all(gradient.isfinite().all() and gradient.abs().sum() > 0 for gradient in gradients)
 
 
+def test_point_registration_net_of_a_batch_has_the_gradients_of_its_pairs() -> None:
+    torch.manual_seed(0)
+    net = PointRegistrationNet(candidates=16, sharpness=2.0)
+    clouds = join_clouds(torch.rand(2, 40, 3), torch.rand(2, 60, 3))
+    together = torch.autograd.grad(net(clouds).square().sum(), list(net.parameters()))
+    losses = net(clouds[:1]).square().sum() + net(clouds[1:]).square().sum()
+    alone = torch.autograd.grad(losses, list(net.parameters()))
+    for first, second in zip(together, alone, strict=True):
+        torch.testing.assert_close(first, second, atol=1e-5, rtol=1e-3)
+
+
 def test_point_registration_net_takes_fewer_points_than_neighbors() -> None:
     assert PointRegistrationNet()(join_clouds(torch.rand(1, 6, 3), torch.rand(1, 7, 3))).isfinite().all()
 
