@@ -15,6 +15,7 @@ from .pairs import PHASE_KEYS as PHASE_KEYS
 from .pairs import both_directions as both_directions
 from .pairs import read_pairs as read_pairs
 from .prepare import prepare as prepare
+from .pseudo_labelled_clouds import PseudoLabelledClouds as PseudoLabelledClouds
 from .pseudo_labelled_pairs import PseudoLabelledPairs as PseudoLabelledPairs
 from .pseudo_labelled_pairs import sampling_weights as sampling_weights
 from .pseudo_labels import PseudoLabels as PseudoLabels

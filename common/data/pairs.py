@@ -16,19 +16,22 @@ PAIR_KEYS = (
     "moving_mask",
     "fixed_keypoints",
     "moving_keypoints",
+    "fixed_cloud",
+    "moving_cloud",
 )
 PHASE_KEYS = ("fixed_phase", "moving_phase")  # which time of 4-D files, from 0
 KNOWN_KEYS = (*PAIR_KEYS, *PHASE_KEYS)
 REQUIRED = ("fixed_image", "moving_image")
+CLOUDS = ("fixed_cloud", "moving_cloud")  # points that do not correspond; with both, a pair needs no images
 
 
 def read_pairs(datalist: str | Path | Sequence[Mapping[str, Any]] | None = None, **pair: Any) -> list[dict[str, Any]]:
     """Collect the pairs to register.
 
     Args:
-        datalist: ``.csv`` with the columns of `PAIR_KEYS` (those of the two images are needed) and `PHASE_KEYS`,
-            ``.json`` with a list of such records, or Learn2Reg's dataset JSON; paths are relative to the file. Or the
-            records themselves.
+        datalist: ``.csv`` with the columns of `PAIR_KEYS` (those of the two images are needed, or without them those of
+            the two clouds) and `PHASE_KEYS`, ``.json`` with a list of such records, or Learn2Reg's dataset JSON; paths
+            are relative to the file. Or the records themselves.
         pair: one pair, given key by key; None is as good as absent.
 
     Returns:
@@ -97,8 +100,9 @@ def _resolved(record: Mapping[str, Any], path: Path) -> dict[str, Any]:
 
 
 def _checked(record: dict[str, Any], source: str) -> dict[str, Any]:
-    if missing := [key for key in REQUIRED if key not in record]:
-        raise InputError(f"A pair needs {' and '.join(REQUIRED)}, but {source} gives no {' and no '.join(missing)}.")
+    needed = CLOUDS if set(CLOUDS) & set(record) and not set(REQUIRED) & set(record) else REQUIRED
+    if missing := [key for key in needed if key not in record]:
+        raise InputError(f"A pair needs {' and '.join(needed)}, but {source} gives no {' and no '.join(missing)}.")
     return record
 
 
@@ -112,7 +116,8 @@ def _named(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _stem(record: Mapping[str, Any], side: str) -> str:
-    stem, phase = Path(record[f"{side}_image"]).name.split(".")[0], f"{side}_phase"
+    path = record.get(f"{side}_image") or record[f"{side}_cloud"]
+    stem, phase = Path(path).name.split(".")[0], f"{side}_phase"
     return f"{stem}_phase{record[phase]}" if phase in record else stem
 
 

@@ -11,6 +11,7 @@ import torch
 
 from common.io import InputError, format_points, read_scan, save_scan, save_text, write_table
 
+from .copd_points import write_copd_points
 from .liver_sets import LIVER_SETS, prepare_liver_set
 from .lung_pairs import (
     LungPair,
@@ -30,7 +31,7 @@ PAIRS = {
     "creatis": creatis_pairs,
     "learn2reg_lung": learn2reg_lung_pairs,
 }
-LIDC = "lidc"
+LIDC, COPD_POINTS = "lidc", "copd_points"
 PRIVATE = {"bfh": "the 92 scans of BFH, a hospital in Beijing, are not public: prepare the other data sets."}
 TOLERANCE_MM = 0.05  # of the published distances, which are rounded
 FEWEST_SLICES = 30  # of a CT of the chest; radiographs have one or two files
@@ -50,13 +51,14 @@ def prepare(name: str, source: str, output: str) -> str:
         name: dirlab, copdgene (raw .img, landmarks in voxels as text), popi, creatis (MetaImage, landmarks in mm as
             text), learn2reg_lung (NIfTI, key points in voxels) or lidc (DICOM series; single scans, for training);
             msd_liver, msd_hepatic_vessel, msd_pancreas (tasks of the Medical Segmentation Decathlon, for training),
-            lits (for validation) or sliver (MetaImage; for evaluation); bfh is not public.
+            lits (for validation) or sliver (MetaImage; for evaluation); bfh is not public; copd_points (clouds of key
+            points and landmarks of the COPDgene pairs as tensors, without scans).
         source: folder with the unpacked files, in whatever folders below.
         output: folder to write.
     """
     if name in PRIVATE:
         return f"Nothing to prepare: {PRIVATE[name]}"
-    if name not in (known := (*PAIRS, LIDC, *LIVER_SETS)):
+    if name not in (known := (*PAIRS, LIDC, COPD_POINTS, *LIVER_SETS)):
         raise InputError(f"prepare expects one of {', '.join(known)}, got {name}.")
     if not Path(source).is_dir():
         raise FileNotFoundError(f"There is no folder {source}: give the unpacked files of {name} as --source.")
@@ -64,6 +66,10 @@ def prepare(name: str, source: str, output: str) -> str:
         return "\n".join(prepare_liver_set(name, Path(source), Path(output)))
     if name == LIDC:
         return "\n".join(_write_series(Path(source), Path(output)))
+    if name == COPD_POINTS:
+        rows = write_copd_points(Path(source), Path(output))
+        write_table(Path(output) / LIST, rows)
+        return f"{len(rows)} pairs -> {Path(output) / LIST}"
     return "\n".join(_write_pairs(PAIRS[name](Path(source)), Path(output)))
 
 

@@ -17,6 +17,8 @@ from .command_line import check_options as check_options
 from .command_line import command_line_pairs as command_line_pairs
 from .deformed_batch import DeformedPairBatch as DeformedPairBatch
 from .instance_inferer import InstanceOptimizationInferer as InstanceOptimizationInferer
+from .key_point_registration import key_point_postprocessing as key_point_postprocessing
+from .key_point_registration import key_point_preprocessing as key_point_preprocessing
 from .label_postprocessing import label_postprocessing as label_postprocessing
 from .label_preprocessing import label_preprocessing as label_preprocessing
 from .label_scans import label_scans as label_scans
@@ -24,6 +26,8 @@ from .pair_augmentation import pair_augmentation as pair_augmentation
 from .path_option import as_written as as_written
 from .path_option import check_ending as check_ending
 from .path_option import check_flags as check_flags
+from .point_cloud_batch import PointCloudBatch as PointCloudBatch
+from .point_metrics import point_metrics as point_metrics
 from .processes import leave_processes as leave_processes
 from .processes import place_network as place_network
 from .processes import process_device as process_device

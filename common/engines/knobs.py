@@ -8,15 +8,14 @@ from typing import Any, NamedTuple
 
 import torch
 
+from common.data.pairs import PAIR_KEYS
 from common.data.pseudo_labelled_pairs import SAMPLINGS
 from common.io import InputError
 from common.networks.nets.dirnet import POOLINGS, TRANSFORMERS
 from common.networks.nets.progressive_unet import COMBINATIONS
 
-PATHS = {f"{side}_{kind}" for side in ("fixed", "moving") for kind in ("image", "label", "mask", "keypoints")} | {
-    *("bundle_root", "checkpoint", "cine", "ckpt_dir", "datalist", "dataset_dir", "initial_transform"),
-    *("initial_weights", "label", "output_dir", "pretraining_dir"),
-}
+PATHS = {*PAIR_KEYS, "bundle_root", "checkpoint", "cine", "ckpt_dir", "datalist", "dataset_dir", "initial_transform"}
+PATHS |= {"initial_weights", "label", "output_dir", "pretraining_dir", "validation_datalist"}
 NULL = ("null", "none")  # as the command line hands them over
 WORDS = {"true": True, "false": False}
 ANY = range(1, 1000)
@@ -95,8 +94,10 @@ RANGES: Mapping[str, Range] = {
     "residual_weight": SHARE,
     "rotation_degrees": DEGREES,
     "samples": Range(1, 1000),
+    "scale_mm": Range(1.0, 1e4, counts=(3,)),
     "seed": Range(0, 2**32 - 1),
     "slices_at_once": Range(1, EVER),
+    "smoothing": WEIGHT,
     "spacing": Range(1e-3, 1e3, counts=(0, 2, 3)),
     "spatial_dims": Range(2, 3),
     "minimum_size": Range(4, 4096),
@@ -108,7 +109,6 @@ RANGES: Mapping[str, Range] = {
     "widths": Range(1, 4096),
     "zoom": Range(0.0, 0.9),
 }
-IN_MM = ("spacing", "largest_extent_mm")
 CHOICES: Mapping[str, Callable[[], Sequence[str]]] = {
     "backend": lambda: ("nccl", "gloo"),
     "combination": lambda: COMBINATIONS,
@@ -217,7 +217,7 @@ def _describe_range(name: str, rule: Range) -> str:
     if not rule.counts:
         counts, kind = ["a"], kind[:-1]
     others = "".join(f", or {word}" for word in rule.words)
-    unit = " in mm" if name in IN_MM else ""
+    unit = " in mm" if name in ("spacing", "largest_extent_mm", "scale_mm") else ""
     return f"{' or '.join(counts)} {kind} from {_figure(rule.low)} to {_figure(rule.high)}{unit}{others}"
 
 

@@ -1,5 +1,6 @@
-"""What is seen in an image: dense descriptors, which compare across scanners and modalities, and an organ's box."""
+"""What is seen in an image: dense descriptors, which compare across scanners and modalities, key points, an organ."""
 
+from .foerstner import foerstner_keypoints as foerstner_keypoints
 from .gradient_magnitude import gradient_magnitude as gradient_magnitude
 from .liver_box import liver_box as liver_box
 from .mind import MINDSSC as MINDSSC

@@ -10,6 +10,8 @@ from torch import Tensor
 from common.spatial.checks import check_image
 from common.spatial.precision import full_precision, lift
 
+from ._correlate import correlate
+
 TRUNCATE = 4.0  # standard deviations at which the filter ends
 HOUNSFIELD_RANGE = (-1000.0, 500.0)  # from air to bone: nothing beyond has a part in the lungs
 HOUNSFIELD_UNIT = 200.0  # a voxel
@@ -66,21 +68,9 @@ def gradient_magnitude(
         derivative = gaussian * offsets / sigma**2
         slopes: list[Tensor] = []
         for axis in range(2, image.ndim):
-            slopes = [_correlate(slope, gaussian, axis) for slope in slopes] + [_correlate(smooth, derivative, axis)]
-            smooth = _correlate(smooth, gaussian, axis)
+            slopes = [correlate(slope, gaussian, axis) for slope in slopes] + [correlate(smooth, derivative, axis)]
+            smooth = correlate(smooth, gaussian, axis)
         squared = torch.zeros_like(smooth)
         for slope in slopes:
             squared = torch.addcmul(squared, slope, slope)
         return squared.sqrt() / unit
-
-
-def _correlate(image: Tensor, weights: Tensor, axis: int) -> Tensor:
-    """Weighted sum of neighbors along an axis; the border is a mirror between voxels, as SciPy's "reflect"."""
-    size, reach = image.shape[axis], len(weights) // 2
-    index = torch.arange(-reach, size + reach, device=image.device).remainder(2 * size)
-    padded = image.index_select(axis, torch.minimum(index, 2 * size - 1 - index))
-    total = torch.zeros_like(image)
-    for shift, weight in enumerate(weights.tolist()):
-        if weight:
-            total = total.add(padded.narrow(axis, shift, size), alpha=weight)
-    return total

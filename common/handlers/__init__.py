@@ -9,6 +9,7 @@ from .non_finite import StopOnNonFinite as StopOnNonFinite
 from .pack_weights import pack_mean_weights as pack_mean_weights
 from .pack_weights import pack_weights as pack_weights
 from .pair_results import PairResults as PairResults
+from .point_self_training import PointSelfTrainingCycle as PointSelfTrainingCycle
 from .progress import Progress as Progress
 from .progressive_levels import progressive_levels as progressive_levels
 from .schedules import approach as approach

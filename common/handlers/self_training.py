@@ -5,6 +5,7 @@ MONAI has no pseudo labels.
 
 import logging
 import time
+from collections.abc import Hashable, Mapping
 from hashlib import blake2b
 from typing import Any, Protocol
 
@@ -122,7 +123,7 @@ class SelfTrainingCycle:
         logger.info("Stage %d: making %d pseudo labels.", stage + 1, len(self.dataset.pairs))
         for number in range(idist.get_rank(), len(self.dataset.pairs), idist.get_world_size()):
             pair = self.dataset.pairs[number]
-            image = torch.cat([torch.as_tensor(pair[f"{side}_image"]) for side in ("fixed", "moving")])
+            image = self.look(pair)
             source = blake2b(origin + image.numpy().tobytes(), digest_size=16).hexdigest()
             if labels.source(stage, number) != source:
                 labels.write(stage, number, *self.label(image[None]), source)
@@ -132,6 +133,10 @@ class SelfTrainingCycle:
         seconds = time.perf_counter() - began
         logger.info("Stage %d: made them in %.0f s.", stage + 1, seconds)
         return seconds
+
+    def look(self, pair: Mapping[Hashable, Any]) -> Tensor:
+        """What the labeler is given of a pair, without the axis of the batch."""
+        return torch.cat([torch.as_tensor(pair[f"{side}_image"]) for side in ("fixed", "moving")])
 
     def label(self, image: Tensor) -> tuple[Tensor, float]:
         """Register a pair.

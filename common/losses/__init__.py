@@ -11,6 +11,7 @@ from .local_normalized_cross_correlation import LocalNormalizedCrossCorrelation 
 from .mind_distance import MINDDistance as MINDDistance
 from .normalized_cross_correlation import NormalizedCrossCorrelation as NormalizedCrossCorrelation
 from .overlap import Overlap as Overlap
+from .point_distance import PointDistance as PointDistance
 from .registration_loss import RegistrationLoss as RegistrationLoss
 from .regularization import Regularization as Regularization
 from .similarity import Similarity as Similarity

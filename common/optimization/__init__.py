@@ -1,5 +1,8 @@
-"""Registration as optimization: cost volumes, coupled convex optimization, instance optimization, consistency."""
+"""Registration as optimization: of cost volumes, of instances, of consistency, and belief propagation among points."""
 
+from .belief_propagation import belief_propagation as belief_propagation
+from .belief_propagation import displacement_graph as displacement_graph
+from .belief_propagation import expected_displacement as expected_displacement
 from .consistency import enforce_consistency as enforce_consistency
 from .correlation import correlation_volume as correlation_volume
 from .correlation import displacement_candidates as displacement_candidates

@@ -12,6 +12,7 @@ from common.data import PAIR_KEYS, PHASE_KEYS
 from common.io import InputError, fingerprint, read_json
 
 RECORD = "metrics.json"
+CLOUD = "displaced_cloud.csv"
 RESULT_FILES = (
     "displacement_field.nii.gz",
     "warped_image.nii.gz",
@@ -19,6 +20,7 @@ RESULT_FILES = (
     "warped_keypoints.csv",
     "warped_keypoints.fcsv",
     "warped_keypoints.mrk.json",
+    CLOUD,
     "report.png",
     RECORD,
 )

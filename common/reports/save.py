@@ -13,7 +13,7 @@ from monai.transforms import Transform
 from common.io import InputError, format_points, points_suffix, save_scan, save_text, write_field, write_together
 from common.transforms import field_of
 
-from .record import RECORD, RESULT_FILES, format_record
+from .record import CLOUD, RECORD, RESULT_FILES, format_record
 from .report import write_report
 
 
@@ -21,8 +21,9 @@ class SaveRegistrationd(Transform):
     """Write what a registration gives, in the fixed scan's grid: the contract of every bundle.
 
     ``displacement_field.nii.gz``, ``warped_image.nii.gz``, ``warped_label.nii.gz`` and ``warped_keypoints`` (where
-    given, in the format of the moving ones), ``report.png`` and, last, ``metrics.json``: its seconds contain the
-    writing of the others. They replace those of an earlier result as a whole, see `common.io.write_together`: none of
+    given, in the format of the moving ones), ``displaced_cloud.csv`` (of a cloud: where its points lie in the moving
+    one), ``report.png`` (of scans) and, last, ``metrics.json``: its seconds contain the writing of the others. They
+    replace those of an earlier result as a whole, see `common.io.write_together`: none of
     it is left, and other files of the folder stay.
 
     Args:
@@ -41,7 +42,7 @@ class SaveRegistrationd(Transform):
             OSError: if a file cannot be written; an earlier result stays as it was.
         """
         for key, name in (("displacement_field", "displacement field"), ("warped_image", "warped image")):
-            if not bool(torch.as_tensor(data[key]).isfinite().all()):
+            if key in data and not bool(torch.as_tensor(data[key]).isfinite().all()):
                 raise InputError(
                     f"The {name} is not finite, and no result is written: are the weights damaged, or the intensities?"
                 )
@@ -70,7 +71,8 @@ def _names(data: Mapping[Hashable, Any]) -> list[str]:
     """The files of this result but its record."""
     there = [name for name in RESULT_FILES if name.removesuffix(".nii.gz") in data]
     points = [_points_name(data)] if "warped_keypoints" in data else []
-    return [*there, *points, "report.png"]
+    clouds = [CLOUD] if "displaced_cloud" in data else []
+    return [*there, *points, *clouds, *(["report.png"] if "warped_image" in data else [])]
 
 
 def _points_name(data: Mapping[Hashable, Any]) -> str:
@@ -84,7 +86,10 @@ def _write(folder: Path, data: Mapping[Hashable, Any]) -> None:
             path = folder / _points_name(data)
             labels = data.get("moving_keypoints_labels", ())
             save_text(path, format_points(path, torch.as_tensor(data["warped_keypoints"]), labels))
-        write_report(folder / "report.png", data)
+        if "displaced_cloud" in data:
+            save_text(folder / CLOUD, format_points(CLOUD, torch.as_tensor(data["displaced_cloud"])))
+        if "warped_image" in data:
+            write_report(folder / "report.png", data)
         volumes.result()
 
 

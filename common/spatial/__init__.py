@@ -26,12 +26,15 @@ from .invert import invert_points as invert_points
 from .jacobian import folding_percent as folding_percent
 from .jacobian import jacobian_determinant as jacobian_determinant
 from .jacobian import sdlogj as sdlogj
+from .neighbors import nearest_points as nearest_points
 from .random_spline import RandomSpline as RandomSpline
 from .random_spline import approximating_spline as approximating_spline
 from .resample import average_voxels as average_voxels
 from .resample import resample as resample
 from .resize import resize_ddf as resize_ddf
 from .sample import sample as sample
+from .scattered_spline import scattered_spline as scattered_spline
+from .scattered_spline import scattered_spline_displacement as scattered_spline_displacement
 from .smooth import mean_filter as mean_filter
 from .smooth import window_sum as window_sum
 from .spline_field import SplineField as SplineField

@@ -9,6 +9,9 @@ from .extent import CheckExtentd as CheckExtentd
 from .gradient_magnitude import GradientMagnitude as GradientMagnitude
 from .initial_transform import InitialTransformd as InitialTransformd
 from .keep_start import KeepStartd as KeepStartd
+from .key_points import CloudFieldd as CloudFieldd
+from .key_points import KeyPointsd as KeyPointsd
+from .key_points import PairCloudsd as PairCloudsd
 from .largest_component import keep_largest_component as keep_largest_component
 from .load_points import LoadPointsd as LoadPointsd
 from .load_scans import LoadScansd as LoadScansd

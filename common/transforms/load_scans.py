@@ -37,6 +37,8 @@ class LoadScansd(MapTransform):
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Replace the paths by MetaTensors ``(1, *spatial)``."""
+        if missing := [str(key) for key in self.keys if key not in data]:
+            raise InputError(f"Here scans are registered, and the pair names no {' and no '.join(missing)}.")
         loaded = dict(data)
         dims = self.spatial_dims or find_spatial_dims(data[self.keys[0]], _phase(data, self.keys[0]))
         for key in self.keys:

@@ -4,10 +4,12 @@ MONAI's `CropForeground` takes all that is brighter than a threshold; lungs are 
 """
 
 import numpy as np
+import torch
 import torch.nn.functional as F
 from monai.data import MetaTensor
 from numpy.typing import NDArray
 from scipy import ndimage
+from torch import Tensor
 
 from .bore_mask import slice_axis
 
@@ -42,13 +44,7 @@ def lung_box(scan: MetaTensor, margin_mm: float = MARGIN_MM) -> tuple[slice, ...
         >>> lung_box(MetaTensor(scan, affine=torch.diag(torch.tensor([2.0, 2, 2, 1]))), 4.0)
         (slice(18, 62, None), slice(28, 62, None), slice(2, 52, None))
     """
-    if scan.ndim != 4 or scan.shape[0] != 1:
-        raise ValueError(f"lung_box() expects 'scan' of shape (1, H, W, D), got {tuple(scan.shape)}.")
-    spacing = [float(step) for step in scan.affine[:3, :3].norm(dim=0)]
-    blocks = [max(1, min(size, int(VOXEL_MM / step))) for size, step in zip(scan.shape[1:], spacing, strict=True)]
-    small = F.avg_pool3d(scan.as_tensor().float()[None], blocks, blocks, ceil_mode=True)[0, 0]
-    voxel_liters = float(np.prod([step * block for step, block in zip(spacing, blocks, strict=True)])) * 1e-6
-    lungs = _lungs((small < DARKER_THAN).cpu().numpy(), slice_axis(scan), voxel_liters)
+    lungs, spacing, blocks, voxel_liters = _find("lung_box", scan)
     if not lungs.any():
         return tuple(slice(0, size) for size in scan.shape[1:])
     box = []
@@ -60,6 +56,36 @@ def lung_box(scan: MetaTensor, margin_mm: float = MARGIN_MM) -> tuple[slice, ...
         margin = round(margin_mm / step)
         box.append(slice(max(int(planes[0]) * block - margin, 0), min((int(planes[-1]) + 1) * block + margin, size)))
     return tuple(box)
+
+
+def lung_mask(scan: MetaTensor) -> Tensor:
+    """Find both lungs, with the vessels in them, in blocks of about 4 mm.
+
+    Args:
+        scan: see `lung_box`.
+
+    Returns:
+        ``(1, *spatial)``, bool; empty where there are no lungs.
+
+    Raises:
+        ValueError: if the scan is not of three axes and one channel.
+    """
+    lungs, _, blocks, _ = _find("lung_mask", scan)
+    mask = torch.from_numpy(lungs)
+    for axis, (block, size) in enumerate(zip(blocks, scan.shape[1:], strict=True)):
+        mask = mask.repeat_interleave(block, dim=axis).narrow(axis, 0, size)
+    return mask[None]
+
+
+def _find(function: str, scan: MetaTensor) -> tuple[NDArray, list[float], list[int], float]:
+    """The lungs in blocks of voxels, the spacing, the voxels of a block along each axis, and its liters."""
+    if scan.ndim != 4 or scan.shape[0] != 1:
+        raise ValueError(f"{function}() expects 'scan' of shape (1, H, W, D), got {tuple(scan.shape)}.")
+    spacing = [float(step) for step in scan.affine[:3, :3].norm(dim=0)]
+    blocks = [max(1, min(size, int(VOXEL_MM / step))) for size, step in zip(scan.shape[1:], spacing, strict=True)]
+    small = F.avg_pool3d(scan.as_tensor().float()[None], blocks, blocks, ceil_mode=True)[0, 0]
+    voxel_liters = float(np.prod([step * block for step, block in zip(spacing, blocks, strict=True)])) * 1e-6
+    return _lungs((small < DARKER_THAN).cpu().numpy(), slice_axis(scan), voxel_liters), spacing, blocks, voxel_liters
 
 
 def _lungs(air: NDArray, axis: int, voxel_liters: float) -> NDArray:

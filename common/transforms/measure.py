@@ -26,17 +26,16 @@ FOLDING = ("folding_percent", "folding_inside_percent", "sdlogj")
 class MeasureRegistrationd(Transform):
     """Measure a registered pair before (as the headers have it) and after, see `WarpToFixedd`.
 
-    Adds ``metrics``: ``start`` (why the pre-alignment is what it is), ``similarity``, ``folding_percent``, ``sdlogj``;
-    with a label map of the fixed scan, or a mask of it, ``folding_inside_percent``, within them; with both label maps
-    ``dice`` and ``hd95_mm`` over the labels that both scans have, with both sets of key points ``tre_mm``, with those
-    of the moving scan ``warped_keypoints``: how many, and the names of those that are undefined. What cannot be
-    computed is None.
+    Adds ``metrics``: ``start`` (why the pre-alignment is what it is), ``folding_percent``, ``sdlogj``; with scans
+    ``similarity``; with a label map of the fixed scan, or a mask of it, ``folding_inside_percent``, within them; with
+    both label maps ``dice`` and ``hd95_mm`` over the labels that both scans have, with both sets of key points
+    ``tre_mm``, with those of the moving scan ``warped_keypoints``: how many, and the names of those that are undefined.
+    What cannot be computed is None.
     """
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Measure."""
         field = field_of(data["displacement_field"])
-        fixed_image = data["fixed_image"].as_tensor()
         metrics: dict[str, Any] = {"start": json.loads(data["start"])} if "start" in data else {}
         if "fixed_label" in data and "moving_label" in data:
             metrics |= _measure_labels(data)
@@ -45,16 +44,20 @@ class MeasureRegistrationd(Transform):
         if "warped_keypoints" in data:
             warped = Points(torch.as_tensor(data["warped_keypoints"]), tuple(data.get("moving_keypoints_labels", ())))
             metrics["warped_keypoints"] = {"count": len(warped.positions), "undefined": warped.undefined}
-        moments = {"before": data["unaligned_image"], "after": data["warped_image"]}
-        metrics["similarity"] = {
-            moment: _number(normalized_mutual_information(fixed_image, image.as_tensor()))
-            for moment, image in moments.items()
-        } | {"name": "normalized mutual information"}
+        if "fixed_image" in data:
+            metrics["similarity"] = _measure_images(data)
         inside = data.get("fixed_label", data.get("fixed_mask"))
         mask = None if inside is None else inside.as_tensor()[None] > 0
         summary = jacobian_summary(displacement_from_world(field.displacement, field.grid.affine), mask)
         metrics |= {name: _number(summary[name]) for name in FOLDING if name in summary}
         return {**data, "metrics": metrics}
+
+
+def _measure_images(data: Mapping[Hashable, Any]) -> dict[str, Any]:
+    fixed = data["fixed_image"].as_tensor()
+    moments = {"before": data["unaligned_image"], "after": data["warped_image"]}
+    values = {moment: normalized_mutual_information(fixed, image.as_tensor()) for moment, image in moments.items()}
+    return {moment: _number(value) for moment, value in values.items()} | {"name": "normalized mutual information"}
 
 
 def _measure_labels(data: Mapping[Hashable, Any]) -> dict[str, Any]:

@@ -50,6 +50,7 @@ def test_convention_fixed_comes_before_moving_everywhere_else(function: Callable
 
 def test_convention_keys_of_a_pair_are_its_sides_and_kinds() -> None:
     expected = {
-        f"{side}_{kind}" for side, kind in product(("fixed", "moving"), ("image", "label", "mask", "keypoints"))
+        f"{side}_{kind}"
+        for side, kind in product(("fixed", "moving"), ("image", "label", "mask", "keypoints", "cloud"))
     }
     assert set(PAIR_KEYS) == expected

@@ -207,6 +207,18 @@ def test_read_pairs_rejects_broken_json(tmp_path: Path) -> None:
         read_pairs(tmp_path / "a.json")
 
 
+def test_read_pairs_takes_clouds_without_images(tmp_path: Path) -> None:
+    path = tmp_path / "pairs.csv"
+    path.write_text("fixed_cloud,moving_cloud\na.csv,b.csv\n")
+    assert read_pairs(path) == [
+        {"fixed_cloud": str(tmp_path / "a.csv"), "moving_cloud": str(tmp_path / "b.csv"), "pair": "1_a_b"}
+    ]
+    with pytest.raises(ValueError, match=r"A pair needs fixed_cloud and moving_cloud, but .* gives no fixed_cloud"):
+        read_pairs(moving_cloud="b.csv")
+    with pytest.raises(ValueError, match=r"A pair needs fixed_image and moving_image, but .* gives no moving_image"):
+        read_pairs(fixed_cloud="a.csv", moving_cloud="b.csv", fixed_image="a.nii.gz")
+
+
 def test_both_directions_exchange_everything() -> None:
     pairs = [{"fixed_image": "f.nii", "moving_image": "m.nii", "moving_label": "l.nii"}]
     forward, reverse = both_directions(pairs)

@@ -145,3 +145,8 @@ def test_load_scansd_notes_the_third_axis_of_a_slice(tmp_path: Path) -> None:
     loaded = LoadScansd(("fixed_image", "moving_image"), spatial_dims=2)(paths)
     assert loaded["fixed_image"].meta["one_slice"]
     assert not loaded["moving_image"].meta["one_slice"]
+
+
+def test_load_scansd_says_which_scan_a_pair_lacks() -> None:
+    with pytest.raises(ValueError, match="the pair names no fixed_image and no moving_image"):
+        LOAD({"fixed_cloud": "a.csv", "moving_cloud": "b.csv"})

@@ -11,6 +11,7 @@ from torch import Tensor
 from common.io import grid_of
 from common.spatial import box_grid, center_of
 from common.transforms import CaseGrid, CaseGridd, lung_box
+from common.transforms.lung_box import lung_mask
 
 SPACING = (2.5, 2.0, 4.0)
 SHAPE = (130, 120, 70)
@@ -98,6 +99,17 @@ def test_box_of_a_real_scan_is_the_chest(name: str) -> None:
     assert 200 < extent[2] < 300
     inner = scan.as_tensor()[(slice(None), *lung_box(scan, 0.0))]
     assert 0.2 < ((inner < -600) & (inner > -1020)).float().mean() < 0.7
+
+
+def test_lung_mask_holds_both_lungs_and_nothing_else() -> None:
+    mask = lung_mask(placed(chest(), (2, 0, 1)))
+    drawn = torch.zeros(SHAPE, dtype=torch.bool)
+    for lung in LUNGS:
+        drawn[lung] = True
+    drawn = drawn.permute(2, 0, 1)[None]
+    assert mask.shape == drawn.shape
+    assert 2 * (mask & drawn).sum() / (mask.sum() + drawn.sum()) > 0.95
+    assert not lung_mask(placed(torch.full(SHAPE, 40.0))).any()
 
 
 def test_wrong_scan_raises() -> None:

@@ -8,6 +8,9 @@ from .displacement_unet import DisplacementUNet as DisplacementUNet
 from .feature_extractor import FEATURES as FEATURES
 from .feature_extractor import select_features as select_features
 from .feature_net import SelfTrainingFeatureNet as SelfTrainingFeatureNet
+from .point_registration_net import PointFeatureNet as PointFeatureNet
+from .point_registration_net import PointRegistrationNet as PointRegistrationNet
+from .point_registration_net import join_clouds as join_clouds
 from .progressive_unet import ProgressiveUNet as ProgressiveUNet
 from .progressive_unet import plain_weights as plain_weights
 from .segmentation_unet import SegmentationUNet as SegmentationUNet

@@ -1,0 +1,106 @@
+"""Registering key points with the self-training bundle, as from the command line."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from bundle_runs import rows, run_training
+from monai.bundle import run
+
+from common.io import InputError, format_points
+from common.networks.nets import PointRegistrationNet
+
+BUNDLE = Path(__file__).parents[2] / "bundles" / "abdomen_ct_self_training"
+
+
+def register(output_dir: Path, **options: object) -> Path:
+    config = str(BUNDLE / "configs" / "inference_keypoints.json")
+    options = {"bundle_root": str(BUNDLE), "output_dir": str(output_dir), "device": "cpu", **options}
+    run(config_file=config, logging_file=False, **options)
+    return output_dir
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> str:
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("weights") / "model.pt"
+    torch.save(PointRegistrationNet().state_dict(), path)
+    return str(path)
+
+
+@pytest.fixture
+def clouds(tmp_path: Path) -> dict[str, str]:
+    """Two clouds in another order, of which the second is stretched, and moved by 30 mm."""
+    torch.manual_seed(0)
+    points = torch.rand(120, 3, dtype=torch.float64) * 120
+    moved = {"fixed_cloud": points, "moving_cloud": points.flip(0) * 1.05 + 30}
+    moved |= {"fixed_keypoints": points[:9], "moving_keypoints": points[:9] * 1.05 + 30}
+    for name, each in moved.items():
+        (tmp_path / f"{name}.csv").write_text(format_points("points.csv", each))
+    return {name: str(tmp_path / f"{name}.csv") for name in moved}
+
+
+def test_two_files_of_points_are_registered(clouds: dict[str, str], checkpoint: str, tmp_path: Path) -> None:
+    folder = register(tmp_path / "out", checkpoint=checkpoint, spacing=[6.0, 6.0, 6.0], **clouds)
+    record = json.loads((folder / "metrics.json").read_text())
+    assert record["tre_mm"]["after"] < 0.5 * record["tre_mm"]["before"]
+    assert len((folder / "displaced_cloud.csv").read_text().splitlines()) == 121
+    assert set(record["inputs"]) == set(clouds)
+
+
+def test_a_list_of_points_is_registered_and_not_again(clouds: dict[str, str], checkpoint: str, tmp_path: Path) -> None:
+    pairs = [clouds, {key: clouds[key] for key in ("fixed_cloud", "moving_cloud")}]
+    (tmp_path / "pairs.json").write_text(json.dumps(pairs))
+    options = {"checkpoint": checkpoint, "spacing": [6.0, 6.0, 6.0], "datalist": str(tmp_path / "pairs.json")}
+    folder = register(tmp_path / "out", **options)
+    summary = rows(folder / "summary.csv")
+    assert [row["error"] for row in summary] == ["", ""]
+    assert [bool(row["tre_mm_after"]) for row in summary] == [True, False]
+    stamp = (folder / summary[0]["pair"] / "metrics.json").stat().st_mtime_ns
+    register(tmp_path / "out", **options)
+    assert (folder / summary[0]["pair"] / "metrics.json").stat().st_mtime_ns == stamp
+
+
+def test_key_points_are_found_in_two_scans(checkpoint: str, phantom: dict[str, str], tmp_path: Path) -> None:
+    scans = {key: value for key, value in phantom.items() if "keypoints" not in key}
+    folder = register(tmp_path / "out", checkpoint=checkpoint, spacing=[5.0, 5.0, 5.0], **scans)
+    record = json.loads((folder / "metrics.json").read_text())
+    assert {"similarity", "dice", "sdlogj"} <= set(record)
+    for name in ("report.png", "warped_image.nii.gz", "displaced_cloud.csv"):
+        assert (folder / name).is_file()
+
+
+def test_without_weights_nothing_is_registered(clouds: dict[str, str], tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"There are no trained weights at .*none\.pt"):
+        register(tmp_path / "out", checkpoint=str(tmp_path / "none.pt"), **clouds)
+
+
+def test_half_a_pair_of_clouds_is_refused(clouds: dict[str, str], checkpoint: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"A pair needs fixed_cloud and moving_cloud, but .* gives no moving_cloud"):
+        register(tmp_path / "out", checkpoint=checkpoint, fixed_cloud=clouds["fixed_cloud"])
+
+
+def test_a_training_makes_weights_that_register(clouds: dict[str, str], tmp_path: Path) -> None:
+    for name in ("training", "validation"):
+        (tmp_path / f"{name}.json").write_text(json.dumps([clouds]))
+    options: dict[str, object] = {
+        "datalist": str(tmp_path / "training.json"),
+        "validation_datalist": str(tmp_path / "validation.json"),
+        "stages": 2,
+        "epochs_per_stage": 2,
+        "milestones": [1, 2],
+        "pairs_per_epoch": 2,
+        "batch_size": 2,
+        "points": [90, 100],
+        "val_interval": 2,
+        "device": "cpu",
+    }
+    workflow = run_training(BUNDLE, tmp_path / "train", "train_keypoints", **options)
+    assert workflow.check_properties() == []
+    [*_, last] = rows(tmp_path / "train" / "metrics.csv")
+    assert float(last["val_tre_mm"]) < float(last["val_tre_before_mm"])
+    assert last["stage"] == "2"
+    best = tmp_path / "train" / "checkpoints" / "model.pt"
+    folder = register(tmp_path / "out", checkpoint=str(best), spacing=[6.0, 6.0, 6.0], **clouds)
+    assert (folder / "metrics.json").is_file()
