@@ -5,16 +5,15 @@ MONAI's `CropForeground` takes all that is brighter than a threshold.
 
 from collections.abc import Sequence
 
-import nibabel as nib
 import numpy as np
-import torch.nn.functional as F
 from monai.data import MetaTensor
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from .organ_blocks import OrganBlocks, organ_blocks
+
 LIVER = (50.0, 180.0)  # HU; fat, bowel and muscle are darker, bone is brighter
 BIN, SPREAD = 10.0, 30.0  # HU, of what is most frequent there: the liver is the largest of its organs
-VOXEL_MM = 4.0  # of the grid it is looked for on
 RADIUS_MM = 16.0  # of the disc in a slice
 SHARE = 0.7  # of it that must look like liver: bowel, muscle and vessels are thinner
 LEAST_LITERS = 0.3
@@ -48,28 +47,23 @@ def liver_box(scan: MetaTensor, mask: MetaTensor | None = None) -> tuple[slice, 
         >>> liver_box(MetaTensor(scan, affine=torch.diag(torch.tensor([4.0, 4, 4, 1]))))
         (slice(4, 32, None), slice(6, 34, None), slice(5, 31, None))
     """
-    if scan.ndim != 4 or scan.shape[0] != 1:
-        raise ValueError(f"liver_box() expects 'scan' of shape (1, H, W, D), got {tuple(scan.shape)}.")
     if mask is not None:
         return _padded((mask[0] > 0).cpu().numpy(), scan.shape[1:], (1, 1, 1))
-    spacing = [float(step) for step in scan.affine[:3, :3].norm(dim=0)]
-    blocks = [max(1, min(size, int(VOXEL_MM / step))) for size, step in zip(scan.shape[1:], spacing, strict=True)]
-    small = F.avg_pool3d(scan.as_tensor().float()[None], blocks, blocks, ceil_mode=True)[0, 0].cpu().numpy()
-    steps = [step * block for step, block in zip(spacing, blocks, strict=True)]
-    axes = nib.orientations.io_orientation(scan.affine.cpu().numpy())[:, 0]
-    return _padded(_largest_liver(small, int((axes == 2).argmax()), steps), scan.shape[1:], blocks)
+    blocks = organ_blocks("liver_box", scan)
+    return _padded(_largest_liver(blocks), scan.shape[1:], blocks.voxels)
 
 
-def _largest_liver(small: NDArray, slice_axis: int, steps: Sequence[float]) -> NDArray:
+def _largest_liver(blocks: OrganBlocks) -> NDArray:
     """The largest piece of what looks like the most frequent soft tissue; nothing where that is too small."""
-    in_plane = np.mean([step for axis, step in enumerate(steps) if axis != slice_axis])
+    small, slice_axis = blocks.values, blocks.slice_axis
+    in_plane = np.mean([side for axis, side in enumerate(blocks.sides) if axis != slice_axis])
     radius = max(1, round(RADIUS_MM / in_plane))
     disc = np.expand_dims(np.hypot(*np.mgrid[-radius : radius + 1, -radius : radius + 1]) <= radius, slice_axis)
     alike = _mostly((small > LIVER[0]) & (small < LIVER[1]), disc)
     counts, edges = np.histogram(small[alike], np.arange(LIVER[0], LIVER[1] + 1, BIN))
     mode = edges[counts.argmax()] + BIN / 2
     pieces, count = ndimage.label(_mostly(np.abs(small - mode) < SPREAD, disc))
-    volumes = np.bincount(pieces.ravel(), minlength=count + 1) * np.prod(steps) * 1e-6
+    volumes = np.bincount(pieces.ravel(), minlength=count + 1) * blocks.liters
     volumes[0] = 0
     return pieces == volumes.argmax() if volumes.max() >= LEAST_LITERS else np.zeros_like(alike)
 

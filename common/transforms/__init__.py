@@ -15,7 +15,6 @@ from .key_points import PairCloudsd as PairCloudsd
 from .largest_component import keep_largest_component as keep_largest_component
 from .load_points import LoadPointsd as LoadPointsd
 from .load_scans import LoadScansd as LoadScansd
-from .lung_box import lung_box as lung_box
 from .measure import MeasureRegistrationd as MeasureRegistrationd
 from .native_field import NativeFieldd as NativeFieldd
 from .native_field import native_displacement as native_displacement

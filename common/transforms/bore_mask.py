@@ -6,12 +6,13 @@ MONAI has masks by intensity; air in the bore and padding around it may have one
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
-import nibabel as nib
 import torch
 from monai.config import KeysCollection
 from monai.data import MetaTensor
 from monai.transforms import MapTransform
 from monai.utils import ensure_tuple
+
+from common.features import slice_axis
 
 RADIUS = 250 / 512  # of the disc, as a share of a slice's side
 SQUARE = 0.02  # sides of a slice that differ by a larger share are those of a crop
@@ -98,9 +99,3 @@ class BoreMaskd(MapTransform):
             masked[key] = torch.where(mask, scan, self.fill)
             masked[mask_key] = MetaTensor(mask.to(torch.uint8), affine=scan.affine)
         return masked
-
-
-def slice_axis(scan: MetaTensor) -> int:
-    """The axis of a scan ``(C, *spatial)`` that runs from foot to head."""
-    orientation = nib.orientations.io_orientation(scan.affine.cpu().numpy())
-    return int((orientation[:, 0] == 2).argmax())

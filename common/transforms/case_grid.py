@@ -15,12 +15,11 @@ from monai.transforms import MapTransform
 from monai.utils import ensure_tuple
 from torch import Tensor
 
-from common.features import liver_box
+from common.features import liver_box, lung_box
 from common.io import InputError, grid_of
 from common.spatial import Grid, box_grid, center_of, place_centered, resample, sample
 
 from .content import Content, content_of
-from .lung_box import lung_box
 from .working_grid import resize_grid, slices_last, stretch_grid, working_grid
 
 ORGANS = ("lungs", "liver")
@@ -39,8 +38,8 @@ class CaseGrid:
         minimum_size: voxels of the grid that covers the whole region, at least: a network that normalizes over all
             voxels should see about as many as in training.
         region: what the grid covers: "whole", the field of view of the scan; "foreground", what was scanned in it, see
-            `content_of`; "mask", the box of its mask and a quarter more on each side; "lungs", see `lung_box`;
-            "liver", see `common.features.liver_box`, of its mask where there is one.
+            `content_of`; "mask", the box of its mask and a quarter more on each side; "lungs" and "liver", see
+            `lung_box` and `liver_box` of `common.features`, the latter of its mask where there is one.
         fill: value of the normalized image beyond what was scanned; None continues the border, so that the end of a
             scan is no edge to align.
         normalization: of an image, ``(1, *grid)``; may add channels. One that has an argument ``inside`` is told where

@@ -14,12 +14,11 @@ from monai.config import KeysCollection
 from monai.data import MetaTensor
 from monai.transforms import MapTransform, Transform
 
-from common.features import foerstner_keypoints
+from common.features import foerstner_keypoints, lung_mask
 from common.io import InputError, grid_of, read_points
 from common.spatial import Grid, ras_to_lps, sample, scattered_spline_displacement, voxel_to_world, world_to_voxel
 
 from .case_grid import CaseGrid, CaseGridd
-from .lung_box import lung_mask
 
 logger = logging.getLogger("common")
 FEWEST, MOST = 16, 8000  # points: neighbors to go by, and a spline through all of them in 1 GB

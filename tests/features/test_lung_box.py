@@ -8,10 +8,10 @@ from monai.data import MetaTensor
 from monai.transforms import LoadImage
 from torch import Tensor
 
+from common.features import lung_box, lung_mask
 from common.io import grid_of
 from common.spatial import box_grid, center_of
-from common.transforms import CaseGrid, CaseGridd, lung_box
-from common.transforms.lung_box import lung_mask
+from common.transforms import CaseGrid, CaseGridd
 
 SPACING = (2.5, 2.0, 4.0)
 SHAPE = (130, 120, 70)
