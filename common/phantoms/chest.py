@@ -9,7 +9,7 @@ from scipy.special import expit
 
 from ._branches import Branches, grow
 from ._breath import draw_breath, normalized
-from ._scan_grid import center, centered_affine, inside, voxel_points
+from ._scan_grid import centered_affine, inside, voxel_points
 from ._waves import BLOCK, Waves, random_waves
 from .torso import PhantomPair
 
@@ -130,17 +130,8 @@ def chest_phantom(
     landmarks = breath.inverse(forks[:, _is_lung(forks)])
     partners = breath(landmarks)[0]
     seen = inside(landmarks, spatial_shape, affine) & inside(partners, spatial_shape, affine)
-    return PhantomPair(
-        fixed_image=fixed[0],
-        moving_image=moving[0],
-        fixed_label=fixed[1],
-        moving_label=moving[1],
-        fixed_affine=affine,
-        moving_affine=affine,
-        fixed_keypoints=(landmarks + center(landmarks))[:, seen].T,
-        moving_keypoints=(partners + center(partners))[:, seen].T,
-        displacement=(moved - points).reshape(3, *spatial_shape).astype(np.float32),
-    )
+    shown = landmarks[:, seen], partners[:, seen]
+    return PhantomPair.on_one_grid(fixed, moving, affine, shown, moved - points)
 
 
 def _scan(

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 from scipy.special import expit
 
-from ._scan_grid import center, centered_affine, voxel_points
+from ._scan_grid import centered_affine, voxel_points
 from ._waves import random_waves
 from .torso import PhantomPair
 
@@ -54,17 +54,8 @@ def heart_phantom(
     angles = np.linspace(0, 2 * np.pi, 12, endpoint=False)
     ring = np.stack([np.cos(angles), np.sin(angles)])
     landmarks = np.hstack([0.7 * CAVITY_MM * ring, 0.8 * WALL_MM * ring])
-    return PhantomPair(
-        fixed_image=fixed[0],
-        moving_image=moving[0],
-        fixed_label=fixed[1],
-        moving_label=moving[1],
-        fixed_affine=affine,
-        moving_affine=affine,
-        fixed_keypoints=(landmarks + center(landmarks)).T,
-        moving_keypoints=(_beat(landmarks, contraction) + center(landmarks)).T,
-        displacement=(moved - points).reshape(2, *spatial_shape).astype(np.float32),
-    )
+    partners = _beat(landmarks, contraction)
+    return PhantomPair.on_one_grid(fixed, moving, affine, (landmarks, partners), moved - points)
 
 
 def _beat(points: NDArray, contraction: float) -> NDArray:

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 from scipy.special import expit
 
-from ._scan_grid import center, centered_affine, voxel_points
+from ._scan_grid import centered_affine, voxel_points
 from ._waves import Waves, flow, random_waves
 from .torso import PhantomPair
 
@@ -48,17 +48,8 @@ def hippocampus_phantom(
     fixed, moving = (_scan(generator, place, fine, spatial_shape) for place in (moved, points))
     landmarks = np.array([[x, y, 0.0] for x in (-3.0, 3.0) for y in (-12.0, -6.0, 0.0, 6.0, 12.0)]).T
     landmarks[0] += BEND_PER_MM * landmarks[1] ** 2
-    return PhantomPair(
-        fixed_image=fixed[0],
-        moving_image=moving[0],
-        fixed_label=fixed[1],
-        moving_label=moving[1],
-        fixed_affine=affine,
-        moving_affine=affine,
-        fixed_keypoints=(landmarks + center(landmarks)).T,
-        moving_keypoints=(flow(velocity, landmarks, difference_mm) + center(landmarks)).T,
-        displacement=(moved - points).reshape(3, *spatial_shape).astype(np.float32),
-    )
+    partners = flow(velocity, landmarks, difference_mm)
+    return PhantomPair.on_one_grid(fixed, moving, affine, (landmarks, partners), moved - points)
 
 
 def _scan(

@@ -38,6 +38,28 @@ class PhantomPair:
     moving_keypoints: NDArray  # (N, d)
     displacement: NDArray  # (d, *spatial of the fixed image), float32
 
+    @classmethod
+    def on_one_grid(
+        cls,
+        fixed: tuple[NDArray, NDArray],
+        moving: tuple[NDArray, NDArray],
+        affine: NDArray,
+        landmarks: tuple[NDArray, NDArray],
+        displacement: NDArray,
+    ) -> "PhantomPair":
+        """Pair two phases that were scanned alike.
+
+        Args:
+            fixed: image and label.
+            moving: the same.
+            affine: of both.
+            landmarks: of both, ``(d, N)``, from the center of the torso, LPS, mm.
+            displacement: ``(d, voxels)``, LPS, mm.
+        """
+        seen, partners = ((places + center(places)).T for places in landmarks)
+        truth = displacement.reshape(len(displacement), *fixed[0].shape).astype(np.float32)
+        return cls(fixed[0], moving[0], fixed[1], moving[1], affine, affine, seen, partners, truth)
+
 
 def torso_phantom(
     spatial_shape: tuple[int, ...] = (96, 80, 112),
