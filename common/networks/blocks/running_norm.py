@@ -18,8 +18,8 @@ class RunningBatchNorm3d(nn.BatchNorm3d):
         r = \frac{\sigma_B}{\sigma}, \quad d = \frac{\mu_B - \mu}{\sigma}
 
     Both are the same number. The gradient is that of the second, with r and d as constants: it flows through the
-    statistics B of the batch. With that of the first, weights grow without limit and nothing but the statistics follows
-    them; no learning rate was found at which a network of paper 002 learned steadily. Has the `state_dict` of PyTorch's
+    statistics B of the batch. With that of the first nothing keeps weights from growing, as the
+    statistics undo it: Ioffe & Szegedy, "Batch normalization", ICML 2015, section 2. Has the `state_dict` of PyTorch's
     layer, and its arguments: the momentum is a number, and weights and statistics are there.
 
     Reference:
