@@ -46,13 +46,15 @@ KINDS = {
 }
 
 
-def synthetic_pairs(chest_ct: Path, folder: Path) -> Iterator[dict[str, str]]:
-    """Pairs of the scan left out of the training, with landmarks drawn in the lungs; prints how far those move."""
-    case = LoadScansd("image")({"image": str(chest_ct / "images" / f"{REPORTED}.nii.gz")})
+def synthetic_pairs(
+    chest_ct: Path, folder: Path, name: str = REPORTED, kinds: dict[str, Kind] = KINDS
+) -> Iterator[dict[str, str]]:
+    """Pairs of a scan, that left out of the training, with landmarks drawn in the lungs; prints how far those move."""
+    case = LoadScansd("image")({"image": str(chest_ct / "images" / f"{name}.nii.gz")})
     case = CaseGridd("image", CaseGrid(SPACING, SIZE, region="lungs"), "mask")(BoreMaskd("image")(case))
     scan, mask = (case[key].as_tensor().float()[None] for key in ("image", "mask"))
     lungs = torch.from_numpy(_lungs(scan[0, 0].numpy())).float()[None, None] * mask
-    for kind, (count, splines) in KINDS.items():
+    for kind, (count, splines) in kinds.items():
         distances = []
         for number in range(count):
             generator = torch.Generator().manual_seed(number)

@@ -1,0 +1,129 @@
+"""Every kind of pair under one setting, beside other programs: what chooses does not report.
+
+`python benchmarks/choose.py pairs DATA PAIRS` writes the pairs of `choose_pairs.py` and their two lists, `python
+benchmarks/choose.py run ours PAIRS/choosing ours.json --options '{"network_def#regularization": 10}'` registers one
+part with the training-free bundle, or with a program of `peers.py` in place of `ours`, and `python benchmarks/choose.py
+table PAIRS/choosing greedy.json ours.json` prints the means of every kind.
+"""
+
+import argparse
+import json
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import peers
+import torch
+from choose_pairs import write_pairs
+from monai.bundle import run
+
+from common.data import read_pairs
+from common.engines import one_sentence
+from common.io import read_json, save_text
+
+BUNDLE = Path(__file__).parents[1] / "bundles" / "abdomen_ct_self_training"
+OURS = "ours"
+PERCENTILE = 95
+CELLS = {  # column: how its number is found in the metrics of a pair, and digits
+    "Dice before": (lambda metrics: metrics["dice"]["before"], 3),
+    "Dice": (lambda metrics: metrics["dice"]["after"], 3),
+    "TRE before": (lambda metrics: metrics["tre_mm"]["before"], 2),
+    "TRE": (lambda metrics: metrics["tre_mm"]["after"], 2),
+    "TRE95": (lambda metrics: np.percentile(_errors(metrics), PERCENTILE), 2),
+    "folding %": (lambda metrics: metrics["folding_percent"], 3),
+    "SDlogJ": (lambda metrics: metrics["sdlogj"], 3),
+    "CPU s": (lambda metrics: metrics["cpu_seconds"], 1),
+}
+
+
+def main() -> None:
+    """Write pairs, register them, or print a table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True)
+    pairs = commands.add_parser("pairs", help="write the pairs and their two lists")
+    pairs.add_argument("data", type=Path)
+    pairs.add_argument("output", type=Path)
+    register = commands.add_parser("run", help="register a list; a rerun goes on where it stopped")
+    register.add_argument("program", choices=(OURS, *peers.PROGRAMS))
+    register.add_argument("pairs", type=Path)
+    register.add_argument("output", type=Path)
+    register.add_argument("--options", type=json.loads, default={}, help="of the bundle, as JSON")
+    table = commands.add_parser("table", help="means of every kind")
+    table.add_argument("pairs", type=Path)
+    table.add_argument("results", type=Path, nargs="+")
+    arguments = parser.parse_args()
+    with one_sentence():
+        if arguments.command == "pairs":
+            write_pairs(arguments.data, arguments.output)
+        elif arguments.command == "run":
+            register_all(arguments.program, arguments.pairs, arguments.output, arguments.options)
+        else:
+            print(table_of(arguments.pairs, arguments.results))
+
+
+def register_all(program: str, pairs: Path, output: Path, options: dict[str, Any]) -> None:
+    """Keep the metrics of every pair, in the order of the list."""
+    torch.set_num_threads(1)
+    results: dict[str, Any] = read_json(output) if output.is_file() else {"program": program, "options": options}
+    if (results["program"], results["options"]) != (program, options):
+        raise ValueError(f"{output} is of another program or of other options: choose another file.")
+    for name, pair in pairs_of(pairs):
+        if name not in results:
+            begin = time.process_time()
+            metrics = ours(pair, options) if program == OURS else peers.metrics_of(program, pair, 1)
+            results[name] = metrics | {"cpu_seconds": time.process_time() - begin}
+            save_text(output, json.dumps(results, indent=2))
+            print(name, *(f"{column} {cell}" for column, cell in _cells([results[name]])), flush=True)
+
+
+def pairs_of(part: Path) -> list[tuple[str, dict[str, Any]]]:
+    """The pairs of a part by their names, kind/pair."""
+    lists = sorted(part.glob("*.csv"))
+    return [(f"{path.stem}/{pair['pair']}", pair) for path in lists for pair in read_pairs(path)]
+
+
+def ours(pair: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
+    """What the bundle writes of one pair."""
+    with tempfile.TemporaryDirectory() as folder:
+        one = {key: value for key, value in pair.items() if key != "pair"}
+        run(
+            config_file=str(BUNDLE / "configs" / "inference.json"),
+            bundle_root=str(BUNDLE),
+            output_dir=folder,
+            **one,
+            **options,
+        )
+        return dict(read_json(Path(folder) / "metrics.json"))
+
+
+def table_of(part: Path, files: list[Path]) -> str:
+    """Rows of Markdown: for each kind, the means of each file over the pairs that all files have."""
+    results = {path.stem: read_json(path) for path in files}
+    lines = [["kind", "pairs", "program", *CELLS], ["---"] * (len(CELLS) + 3)]
+    shared = [name for name, _ in pairs_of(part) if all(name in found for found in results.values())]
+    for kind in dict.fromkeys(name.split("/")[0] for name in shared):
+        of_kind = [name for name in shared if name.startswith(f"{kind}/")]
+        for program, found in results.items():
+            cells = _cells([found[name] for name in of_kind])
+            lines.append([kind, str(len(of_kind)), program, *(cell for _, cell in cells)])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _cells(metrics: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    cells = []
+    for column, (value, digits) in CELLS.items():
+        try:
+            cells.append((column, f"{np.mean([value(each) for each in metrics]):.{digits}f}"))
+        except (KeyError, TypeError):  # a kind without landmarks or labels, or a field that is not trusted
+            cells.append((column, ""))
+    return cells
+
+
+def _errors(metrics: dict[str, Any]) -> list[float]:
+    return [point["after"] for point in metrics["tre_mm"]["per_point"] if point["after"] is not None]
+
+
+if __name__ == "__main__":
+    main()
