@@ -17,11 +17,8 @@ from .gaussian import gaussian_smooth as gaussian_smooth
 from .grid import identity_grid as identity_grid
 from .grid import slabs as slabs
 from .grid import to_normalized as to_normalized
-from .integrate import exponentiate as exponentiate
 from .integrate_gradients import integrate_gradients as integrate_gradients
-from .invert import Inverse as Inverse
 from .invert import InversePoints as InversePoints
-from .invert import invert as invert
 from .invert import invert_points as invert_points
 from .jacobian import folding_percent as folding_percent
 from .jacobian import jacobian_determinant as jacobian_determinant
@@ -31,7 +28,6 @@ from .random_spline import RandomSpline as RandomSpline
 from .random_spline import approximating_spline as approximating_spline
 from .resample import average_voxels as average_voxels
 from .resample import resample as resample
-from .resize import resize_ddf as resize_ddf
 from .sample import sample as sample
 from .scattered_spline import scattered_spline as scattered_spline
 from .scattered_spline import scattered_spline_displacement as scattered_spline_displacement
@@ -45,7 +41,6 @@ from .surroundings import level_padding as level_padding
 from .thin_plate_spline import thin_plate_spline_displacement as thin_plate_spline_displacement
 from .unfold import unfold as unfold
 from .warp import warp as warp
-from .warp import warp_points as warp_points
 from .world_grid import Grid as Grid
 from .world_grid import affine_places as affine_places
 from .world_grid import box_grid as box_grid

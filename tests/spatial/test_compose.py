@@ -53,7 +53,9 @@ def test_compose_gradient(shape: tuple[int, ...]) -> None:
 
 def test_compose_rejects_fields_of_two_grids() -> None:
     ddf = torch.zeros(1, 3, 5, 6, 7)
-    with pytest.raises(ValueError, match=r"compose\(\) expects 'second' of shape \(1, 3, 5, 6, 7\), got .*resize_ddf"):
+    with pytest.raises(
+        ValueError, match=r"compose\(\) expects 'second' of shape \(1, 3, 5, 6, 7\), got .* rescale it first"
+    ):
         compose(ddf, torch.zeros(1, 3, 7, 6, 5))
     with pytest.raises(ValueError, match=r"compose\(\) expects 'first' of shape \(1, 3, 5, 6, 7\), got \(1, 1, 5"):
         compose(ddf[:, :1], ddf)
