@@ -1,6 +1,6 @@
 """The cycle of a self-training on clouds of points."""
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -52,7 +52,7 @@ class PointSelfTrainingCycle(SelfTrainingCycle):
         for group in engine.optimizer.param_groups:
             group["lr"] = self.learning_rate * self.factor**falls
 
-    def look(self, pair: Mapping[Hashable, Any]) -> Tensor:
+    def look(self, pair: Mapping[Any, Any]) -> Tensor:
         """Both clouds, see `common.networks.nets.PointRegistrationNet`."""
         return torch.as_tensor(pair["image"])
 

@@ -5,7 +5,7 @@ MONAI has no pseudo labels.
 
 import logging
 import time
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Any, Protocol
 
@@ -134,7 +134,7 @@ class SelfTrainingCycle:
         logger.info("Stage %d: made them in %.0f s.", stage + 1, seconds)
         return seconds
 
-    def look(self, pair: Mapping[Hashable, Any]) -> Tensor:
+    def look(self, pair: Mapping[Any, Any]) -> Tensor:
         """What the labeler is given of a pair, without the axis of the batch."""
         return torch.cat([torch.as_tensor(pair[f"{side}_image"]) for side in ("fixed", "moving")])
 

@@ -87,7 +87,7 @@ class BoreMaskd(MapTransform):
         self.radius = radius
         self.fill = fill
 
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+    def __call__(self, data: Mapping[Any, Any]) -> dict[Hashable, Any]:
         """Mask."""
         masked = dict(data)
         for key, mask_key in zip(self.keys, self.mask_keys, strict=True):

@@ -164,7 +164,7 @@ class CaseGridd(MapTransform):
         self.label_keys = ensure_tuple(label_keys)
         self.mask_key = mask_key
 
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+    def __call__(self, data: Mapping[Any, Any]) -> dict[Hashable, Any]:
         """Resample, normalize and fill."""
         done = dict(data)
         for key in self.keys:

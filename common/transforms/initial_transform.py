@@ -44,7 +44,7 @@ class InitialTransformd(MapTransform):
         self.transform = transform
         self.grid = grid
 
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+    def __call__(self, data: Mapping[Any, Any]) -> dict[Hashable, Any]:
         """Estimate or read the transform.
 
         Raises:
@@ -67,7 +67,7 @@ class InitialTransformd(MapTransform):
         scans = [(scan.as_tensor()[None], grid_of(scan).affine) for scan in (fixed, moving)]
         return initial_transform(*scans[0], *scans[1], self.transform)
 
-    def _estimate(self, data: Mapping[Hashable, Any]) -> Start:
+    def _estimate(self, data: Mapping[Any, Any]) -> Start:
         fixed, moving = (content_of(data[key], data.get(str(key).replace("image", "mask"))) for key in self.keys)
         kind = self.transform
         if kind == "region" and self.grid is not None and not all(map(self.grid.finds, (fixed, moving))):

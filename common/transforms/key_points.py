@@ -48,7 +48,7 @@ class KeyPointsd(MapTransform):
         self.sigma = sigma
         self.windows = windows
 
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+    def __call__(self, data: Mapping[Any, Any]) -> dict[Hashable, Any]:
         """Read or find.
 
         Raises:
@@ -103,7 +103,7 @@ class PairCloudsd(Transform):
         self.scale_mm = torch.tensor(scale_mm, dtype=torch.float64)
         self.initial_transform = initial_transform
 
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+    def __call__(self, data: Mapping[Any, Any]) -> dict[Hashable, Any]:
         """Shift, scale and join."""
         fixed, moving = data["fixed_cloud"], data["moving_cloud"]
         center = fixed.mean(dim=0)
@@ -141,7 +141,7 @@ class CloudFieldd(Transform):
         self.smoothing = smoothing
         self.step = step
 
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+    def __call__(self, data: Mapping[Any, Any]) -> dict[Hashable, Any]:
         """Interpolate.
 
         Raises:

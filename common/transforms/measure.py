@@ -33,7 +33,7 @@ class MeasureRegistrationd(Transform):
     What cannot be computed is None.
     """
 
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+    def __call__(self, data: Mapping[Any, Any]) -> dict[Hashable, Any]:
         """Measure."""
         field = field_of(data["displacement_field"])
         metrics: dict[str, Any] = {"start": json.loads(data["start"])} if "start" in data else {}
@@ -53,14 +53,14 @@ class MeasureRegistrationd(Transform):
         return {**data, "metrics": metrics}
 
 
-def _measure_images(data: Mapping[Hashable, Any]) -> dict[str, Any]:
+def _measure_images(data: Mapping[Any, Any]) -> dict[str, Any]:
     fixed = data["fixed_image"].as_tensor()
     moments = {"before": data["unaligned_image"], "after": data["warped_image"]}
     values = {moment: normalized_mutual_information(fixed, image.as_tensor()) for moment, image in moments.items()}
     return {moment: _number(value) for moment, value in values.items()} | {"name": "normalized mutual information"}
 
 
-def _measure_labels(data: Mapping[Hashable, Any]) -> dict[str, Any]:
+def _measure_labels(data: Mapping[Any, Any]) -> dict[str, Any]:
     fixed, moving = data["fixed_label"].as_tensor(), data["moving_label"].as_tensor()
     labels = sorted((set(fixed.unique().tolist()) & set(moving.unique().tolist())) - {0})
     spacing = grid_of(data["fixed_label"]).spacing.tolist()
@@ -82,7 +82,7 @@ def _table(moments: Mapping[str, Mapping[int, float]]) -> dict[str, Any]:
     }
 
 
-def _measure_points(data: Mapping[Hashable, Any], field: Field) -> dict[str, Any]:
+def _measure_points(data: Mapping[Any, Any], field: Field) -> dict[str, Any]:
     """Means are over the points that both scans have and the field reaches; of the others the figures are None."""
     fixed, moving = (torch.as_tensor(data[f"{side}_keypoints"]).double() for side in ("fixed", "moving"))
     after = target_registration_error(move_points(fixed, field), moving).tolist()

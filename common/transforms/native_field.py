@@ -54,7 +54,7 @@ class NativeFieldd(Transform):
         self.field_key = field_key
         self.reference = reference
 
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+    def __call__(self, data: Mapping[Any, Any]) -> dict[Hashable, Any]:
         """Resample and chain.
 
         Raises:

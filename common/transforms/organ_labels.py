@@ -63,7 +63,7 @@ class OrganLabelsd(Transform):
     def __init__(self, organs: int) -> None:
         self.organs = int(organs)
 
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+    def __call__(self, data: Mapping[Any, Any]) -> dict[Hashable, Any]:
         """Map.
 
         Raises:

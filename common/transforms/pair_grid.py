@@ -41,7 +41,7 @@ class PairGridd(MapTransform):
         self.grid = grid
         self.bytes_per_voxel = bytes_per_voxel
 
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+    def __call__(self, data: Mapping[Any, Any]) -> dict[Hashable, Any]:
         """Resample, normalize and stack."""
         fixed, moving = (content_of(data[key], data.get(str(key).replace("image", "mask"))) for key in self.keys)
         to_fixed = torch.linalg.inv(torch.as_tensor(data["initial_transform"], dtype=torch.float64))

@@ -36,7 +36,7 @@ class WarpToFixedd(MapTransform):
         self.field_key = field_key
         self.unaligned = unaligned
 
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+    def __call__(self, data: Mapping[Any, Any]) -> dict[Hashable, Any]:
         """Warp."""
         done = dict(data)
         field = field_of(data[self.field_key])
@@ -48,7 +48,7 @@ class WarpToFixedd(MapTransform):
                 scans.append(str(key))
         return done | self._warp(data, scans, field)
 
-    def _warp(self, data: Mapping[Hashable, Any], keys: Sequence[str], field: Field) -> dict[str, MetaTensor]:
+    def _warp(self, data: Mapping[Any, Any], keys: Sequence[str], field: Field) -> dict[str, MetaTensor]:
         """Where the fixed voxels lie in the moving scan is computed once: its label map has the same grid."""
         one_slice = data[self.field_key].meta.get(ONE_SLICE, False)
         done: dict[str, MetaTensor] = {}
@@ -63,7 +63,7 @@ class WarpToFixedd(MapTransform):
         return done
 
 
-def _pull(data: Mapping[Hashable, Any], key: Hashable, field: Field) -> torch.Tensor:
+def _pull(data: Mapping[Any, Any], key: Hashable, field: Field) -> torch.Tensor:
     pulled = pull_points(torch.as_tensor(data[key]).double(), field)
     if text := points_without_partner(pulled, data.get(f"{key}_labels", ())):
         logger.warning("  %s: %s", data.get(f"{key}_file", key), text)

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -21,7 +22,7 @@ LIMIT = 12 * 2**20  # bytes
 OBLIQUE = np.array([[0.1, 0.2, 8, 5], [1.4, 0.1, 0, 6], [0.1, -1.4, 0, 7], [0, 0, 0, 1]])
 
 
-def register(output_dir: Path, **options: object) -> dict:
+def register(output_dir: Path, **options: Any) -> dict:
     return run_inference(BUNDLE, output_dir, **options)
 
 

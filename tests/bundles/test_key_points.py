@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -14,7 +15,7 @@ from common.networks.nets import PointRegistrationNet
 BUNDLE = Path(__file__).parents[2] / "bundles" / "abdomen_ct_self_training"
 
 
-def register(output_dir: Path, **options: object) -> Path:
+def register(output_dir: Path, **options: Any) -> Path:
     config = str(BUNDLE / "configs" / "inference_keypoints.json")
     options = {"bundle_root": str(BUNDLE), "output_dir": str(output_dir), "device": "cpu", **options}
     run(config_file=config, logging_file=False, **options)
@@ -84,7 +85,7 @@ def test_half_a_pair_of_clouds_is_refused(clouds: dict[str, str], checkpoint: st
 def test_a_training_makes_weights_that_register(clouds: dict[str, str], tmp_path: Path) -> None:
     for name in ("training", "validation"):
         (tmp_path / f"{name}.json").write_text(json.dumps([clouds]))
-    options: dict[str, object] = {
+    options: dict[str, Any] = {
         "datalist": str(tmp_path / "training.json"),
         "validation_datalist": str(tmp_path / "validation.json"),
         "stages": 2,

@@ -2,6 +2,7 @@
 
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -19,7 +20,7 @@ LIMIT = 12 * 2**20  # bytes
 TINY = {"spatial_size": [32, 32, 32], "base_channels": 2, "levels": 4}
 
 
-def register(output_dir: Path, **options: object) -> dict:
+def register(output_dir: Path, **options: Any) -> dict:
     return run_inference(BUNDLE, output_dir, **options)
 
 

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import monai
 import nibabel as nib
@@ -24,7 +25,7 @@ PAPER = CONFIG.parent / "variants" / "paper.json"
 SCANS = ("fixed_image", "moving_image")
 
 
-def register(output_dir: Path, *overlays: Path, **options: object) -> dict:
+def register(output_dir: Path, *overlays: Path, **options: Any) -> dict:
     run(
         config_file=[str(CONFIG), *map(str, overlays)],
         logging_file=False,

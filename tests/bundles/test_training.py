@@ -126,7 +126,7 @@ def test_tracking_takes_the_loss_as_monai_does(cases: Path, tmp_path: Path) -> N
     assert isinstance(workflow.trainer.state.output[0]["loss"], float)
 
 
-def train_by_two(cases: Path, output_dir: Path, *overlays: str, **options: object) -> None:
+def train_by_two(cases: Path, output_dir: Path, *overlays: str, **options: Any) -> None:
     run_by_two(BUNDLE, output_dir, "train", *overlays, **{**TINY, "dataset_dir": str(cases), **options})
 
 

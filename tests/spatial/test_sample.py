@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ def far_coordinates(shape: Sequence[int], batch: int = 2) -> torch.Tensor:
     return (torch.rand(batch, len(shape), 8, 9) * 1.6 - 0.3) * size
 
 
-def referee(image: torch.Tensor, coordinates: torch.Tensor, **options: object) -> torch.Tensor:
+def referee(image: torch.Tensor, coordinates: torch.Tensor, **options: Any) -> torch.Tensor:
     items = [
         np.stack([map_coordinates(channel, places.numpy(), **options) for channel in item.numpy()])
         for item, places in zip(image, coordinates, strict=True)
