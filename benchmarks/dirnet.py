@@ -32,9 +32,8 @@ from common.engines import one_sentence, sentence
 from common.handlers import newest_checkpoint
 from common.io import write_table
 from common.metrics import (
-    average_surface_distance_per_label,
     dice_per_label,
-    surface_distance_95_per_label,
+    surface_distance_per_label,
     wilcoxon_p,
 )
 from common.networks.nets import DIRNet
@@ -204,8 +203,8 @@ def overlap(pair: Pair, label: Tensor) -> Row:
     """How well a label of the left ventricle fits that of the fixed image."""
     return {
         "dice": dice_per_label(label, pair.fixed_label, [1])[1],
-        "sd95_mm": surface_distance_95_per_label(label, pair.fixed_label, pair.spacing, [1])[1],
-        "mad_mm": average_surface_distance_per_label(label, pair.fixed_label, pair.spacing, [1])[1],
+        "sd95_mm": surface_distance_per_label(label, pair.fixed_label, pair.spacing, [1], "percentile_95")[1],
+        "mad_mm": surface_distance_per_label(label, pair.fixed_label, pair.spacing, [1], "average")[1],
     }
 
 

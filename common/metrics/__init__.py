@@ -12,12 +12,7 @@ from .jaccard import LabelJaccard as LabelJaccard
 from .jacobian import FoldingPercent as FoldingPercent
 from .jacobian import SDLogJ as SDLogJ
 from .jacobian import jacobian_summary as jacobian_summary
-from .label_surface_distance import LabelAverageSurfaceDistance as LabelAverageSurfaceDistance
-from .label_surface_distance import LabelHausdorffDistance95 as LabelHausdorffDistance95
-from .label_surface_distance import LabelSurfaceDistance95 as LabelSurfaceDistance95
+from .label_surface_distance import LabelSurfaceDistance as LabelSurfaceDistance
 from .similarity import normalized_mutual_information as normalized_mutual_information
-from .surface_distance import average_surface_distance_per_label as average_surface_distance_per_label
-from .surface_distance import hausdorff_distance_95_per_label as hausdorff_distance_95_per_label
-from .surface_distance import robust_hausdorff_95_per_label as robust_hausdorff_95_per_label
-from .surface_distance import surface_distance_95_per_label as surface_distance_95_per_label
+from .surface_distance import surface_distance_per_label as surface_distance_per_label
 from .target_registration_error import target_registration_error as target_registration_error

@@ -12,9 +12,9 @@ from monai.transforms import Transform
 from common.io import Field, Points, grid_of
 from common.metrics import (
     dice_per_label,
-    hausdorff_distance_95_per_label,
     jacobian_summary,
     normalized_mutual_information,
+    surface_distance_per_label,
     target_registration_error,
 )
 from common.spatial import displacement_from_world
@@ -68,7 +68,7 @@ def _measure_labels(data: Mapping[Any, Any]) -> dict[str, Any]:
     dice, distance = {}, {}
     for moment, label in moments.items():
         dice[moment] = dice_per_label(label.as_tensor()[0], fixed[0], labels)
-        distance[moment] = hausdorff_distance_95_per_label(label.as_tensor()[0], fixed[0], spacing, labels)
+        distance[moment] = surface_distance_per_label(label.as_tensor()[0], fixed[0], spacing, labels)
     return {"dice": _table(dice), "hd95_mm": _table(distance)}
 
 
