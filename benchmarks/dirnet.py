@@ -38,7 +38,7 @@ from common.metrics import (
 )
 from common.networks.nets import DIRNet
 from common.spatial import folding_percent, jacobian_determinant, warp
-from common.transforms import normalize_percentiles
+from common.transforms import NormalizePercentiles
 
 BUNDLE = Path(__file__).parents[1] / "bundles" / "cardiac_mr_dirnet"
 VARIANTS = ("b", "a1", "a2", "b1", "b2", "c1", "c2")
@@ -110,7 +110,7 @@ def read_pairs(dataset_dir: str) -> dict[str, list[Pair]]:
 
 
 def _pair(fixed: Mapping[str, Any], moving: Mapping[str, Any]) -> Pair:
-    first, second = (normalize_percentiles(case["image"].as_tensor(), (1, 99))[None] for case in (fixed, moving))
+    first, second = (NormalizePercentiles((1, 99))(case["image"].as_tensor())[None] for case in (fixed, moving))
     labels = fixed["label"].as_tensor()[0], moving["label"].as_tensor()[0]
     height, width = fixed["image"].affine[:3, :2].norm(dim=0).tolist()
     return Pair(f"{fixed['name']}_{moving['name']}", first, second, *labels, (height, width))

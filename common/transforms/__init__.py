@@ -19,9 +19,7 @@ from .measure import MeasureRegistrationd as MeasureRegistrationd
 from .native_field import NativeFieldd as NativeFieldd
 from .native_field import native_displacement as native_displacement
 from .normalize_foreground import NormalizeForeground as NormalizeForeground
-from .normalize_foreground import normalize_foreground as normalize_foreground
 from .normalize_percentiles import NormalizePercentiles as NormalizePercentiles
-from .normalize_percentiles import normalize_percentiles as normalize_percentiles
 from .organ_labels import OrganLabelsd as OrganLabelsd
 from .organ_labels import map_labels as map_labels
 from .pair_grid import PairGridd as PairGridd
@@ -38,6 +36,5 @@ from .warp import pull_points as pull_points
 from .warp import warp_scan as warp_scan
 from .warp_to_fixed import WarpToFixedd as WarpToFixedd
 from .windows import WindowsToChannels as WindowsToChannels
-from .windows import windows_to_channels as windows_to_channels
 from .without_partner import points_without_partner as points_without_partner
 from .without_partner import voxels_without_partner as voxels_without_partner
