@@ -7,8 +7,6 @@ from .padding import even_padding as even_padding
 from .running_norm import RunningBatchNorm2d as RunningBatchNorm2d
 from .running_norm import RunningBatchNorm3d as RunningBatchNorm3d
 from .same_padding import HalvingConvolution as HalvingConvolution
-from .spline_transformers import BSplineTransformer as BSplineTransformer
-from .spline_transformers import ThinPlateSplineTransformer as ThinPlateSplineTransformer
 from .traced import Traced as Traced
 from .tweening_encoder import TweeningEncoder as TweeningEncoder
 from .uniform_scaling import start_uniform_scaling as start_uniform_scaling
