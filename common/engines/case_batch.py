@@ -13,7 +13,7 @@ from torch import Tensor
 
 from common.metrics import LabelDice
 
-from .batch import Batch, _move
+from .batch import Batch, move_batch
 
 
 def prepare_case_batch(
@@ -29,7 +29,7 @@ def prepare_case_batch(
     Returns:
         The image and the batch on the device as plain tensors.
     """
-    moved = {key: _move(value, device, non_blocking) for key, value in batch.items()}
+    moved = move_batch(batch, device, non_blocking)
     return moved["image"], moved
 
 

@@ -11,7 +11,4 @@ from .record import differences as differences
 from .record import read_record as read_record
 from .report import write_report as write_report
 from .save import SaveRegistrationd as SaveRegistrationd
-from .save import points_suffix as points_suffix
-from .save import save_scan as save_scan
-from .save import save_text as save_text
 from .validation_report import ValidationReport as ValidationReport

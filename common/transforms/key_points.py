@@ -16,6 +16,7 @@ from monai.transforms import MapTransform, Transform
 
 from common.features import foerstner_keypoints, lung_mask
 from common.io import InputError, grid_of, read_points
+from common.networks.nets import join_clouds
 from common.spatial import Grid, ras_to_lps, sample, scattered_spline_displacement, voxel_to_world, world_to_voxel
 
 from .case_grid import CaseGrid, CaseGridd
@@ -108,9 +109,8 @@ class PairCloudsd(Transform):
         fixed, moving = data["fixed_cloud"], data["moving_cloud"]
         center = fixed.mean(dim=0)
         shift = moving.mean(dim=0) - center if self.initial_transform == "centers" else torch.zeros_like(center)
-        clouds = [(fixed - center) / self.scale_mm, (moving - center - shift) / self.scale_mm]
-        sides = [torch.cat([cloud, torch.full_like(cloud[:, :1], side)], 1) for side, cloud in enumerate(clouds)]
-        return {**data, "image": torch.cat(sides).float(), "cloud_shift": shift}
+        clouds = (fixed - center) / self.scale_mm, (moving - center - shift) / self.scale_mm
+        return {**data, "image": join_clouds(*clouds).float(), "cloud_shift": shift}
 
 
 class CloudFieldd(Transform):
