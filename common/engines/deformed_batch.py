@@ -24,12 +24,9 @@ class DeformedPairBatch:
     uninterrupted one does.
 
     Args:
-        augmentation: see `common.transforms.RandDeformedPaird`.
-        motion: see there.
-        spatial_size: see there.
+        augmentation, motion, spatial_size, fill: see `common.transforms.RandDeformedPaird`.
         features: what the network sees of an image, `(B, C, *spatial)` to the same, such as
             `common.transforms.GradientMagnitude`; computed after the deformation.
-        fill: see there.
     """
 
     def __init__(

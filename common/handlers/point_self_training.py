@@ -23,8 +23,7 @@ class PointSelfTrainingCycle(SelfTrainingCycle):
         learning_rate: in the first epoch of each stage.
         milestones: epochs of a stage, from 0, at which it falls.
         factor: by which.
-        fresh: see `SelfTrainingCycle`.
-        seed: see there.
+        fresh, seed: see `SelfTrainingCycle`.
 
     Reference:
         Bigalke et al., MICCAI 2023, https://doi.org/10.1007/978-3-031-43999-5_64 -- section 3.1.

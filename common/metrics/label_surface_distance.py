@@ -21,17 +21,10 @@ class LabelSurfaceDistance(MeanMetric):
         labels: which labels.
         spacing: voxel size along each axis, mm.
         measure: see `surface_distance_per_label`.
-        reduction: see `MeanMetric`.
     """
 
-    def __init__(
-        self,
-        labels: Sequence[int],
-        spacing: Sequence[float],
-        measure: str = "hausdorff_95",
-        reduction: str = "mean",
-    ) -> None:
-        super().__init__(reduction)
+    def __init__(self, labels: Sequence[int], spacing: Sequence[float], measure: str = "hausdorff_95") -> None:
+        super().__init__()
         self.labels = list(labels)
         self.spacing = tuple(spacing)
         self.measure = measure

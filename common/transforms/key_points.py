@@ -123,8 +123,7 @@ class CloudFieldd(Transform):
         scale_mm: see `PairCloudsd`.
         spacing: of the grid around a cloud, mm, along x, y and z.
         margin_mm: of that grid, beyond the outermost points.
-        smoothing: see `common.spatial.scattered_spline_displacement`.
-        step: see there.
+        smoothing, step: see `common.spatial.scattered_spline_displacement`.
     """
 
     def __init__(

@@ -39,10 +39,10 @@ def test_distances_differ_as_their_definitions() -> None:
 def test_distance_takes_planar_meta_tensors_one_by_one() -> None:
     label = torch.zeros(1, 6, 7)
     label[0, 2:4, 2:5] = 1
-    metric = LabelSurfaceDistance([1], (1.25, 1.0), "percentile_95", reduction="none")
+    metric = LabelSurfaceDistance([1], (1.25, 1.0), "percentile_95")
     for shift in (0, 1, 2):
         metric(y_pred=[MetaTensor(label.roll(shift, 1))], y=[MetaTensor(label)])
-    assert metric.aggregate().flatten().tolist() == [0.0, 1.25, 2.5]
+    assert metric.aggregate("none").flatten().tolist() == [0.0, 1.25, 2.5]
 
 
 def test_distance_names_the_metric_that_cannot_compare() -> None:

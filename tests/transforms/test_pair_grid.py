@@ -12,7 +12,9 @@ from scipy.ndimage import gaussian_filter
 from scipy.spatial.transform import Rotation
 
 from common.io import Field, grid_of, memory
+from common.spatial import Grid
 from common.transforms import CaseGrid, PairGridd
+from common.transforms.pair_grid import check_pair_memory
 
 SHAPE, SPACING = (5, 6, 7), (2.0, 3.0, 4.0)
 KEYS = ("fixed_image", "moving_image")
@@ -174,3 +176,17 @@ def test_pair_gridd_refuses_what_does_not_fit_into_memory(monkeypatch: pytest.Mo
         ValueError, match=r"This pair needs about .* GB of memory, 1 GB are free: choose a coarser spacing"
     ):
         PairGridd(KEYS, CaseGrid(0.01), bytes_per_voxel=100)(data)
+
+
+def test_check_pair_memory_says_which_grid_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "available_memory", lambda: 10**9)
+    small, large, huge = (Grid((size,) * 3, torch.eye(4).double()) for size in (10, 200, 300))
+    check_pair_memory(small, small, 1000)
+    with pytest.raises(
+        ValueError, match=r"needs about 8\.48 GB of memory, 1 GB are free: choose a coarser spacing than th"
+    ):
+        check_pair_memory(small, large, 1000)
+    with pytest.raises(
+        ValueError, match=r"2\.3 GB of memory.*: resample or crop the fixed scan of 300 x 300 x 300 voxels"
+    ):
+        check_pair_memory(huge, small, 1000)

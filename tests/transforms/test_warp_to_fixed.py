@@ -40,8 +40,8 @@ def test_warp_to_fixedd_warps_all_that_is_there() -> None:
 
 
 def test_warp_to_fixedd_leaves_out_what_is_absent() -> None:
-    done = WarpToFixedd(KEYS, field_key="field")({"moving_image": IMAGE, "field": constant((0, 0, 0))})
-    assert set(done) == {"moving_image", "field", "warped_image"}
+    done = WarpToFixedd(KEYS)({"moving_image": IMAGE, "displacement_field": constant((0, 0, 0))})
+    assert set(done) == {"moving_image", "displacement_field", "warped_image"}
 
 
 def test_warp_to_fixedd_keeps_the_place_of_a_slice() -> None:

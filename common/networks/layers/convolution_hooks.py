@@ -31,8 +31,7 @@ class ConvolutionHooks(CurriculumHooks):
     """Changes maps between a convolution, or a transposed one, and what comes next.
 
     Args:
-        network: see `CurriculumHooks`.
-        value: see there.
+        network, value: see `CurriculumHooks`.
         layers: names of the modules whose outputs are changed, as `named_modules` has them: for networks whose
             activations are functions and not modules. By default they are found.
 

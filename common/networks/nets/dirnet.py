@@ -17,7 +17,7 @@ from common.networks.blocks.folding_convolution import FoldingConvolution
 from common.networks.blocks.padding import even_padding
 from common.networks.blocks.traced import Traced
 from common.spatial import bspline_displacement, thin_plate_spline_displacement
-from common.spatial.checks import check_choice
+from common.spatial.checks import check_channels, check_choice
 
 POOLINGS = ("average", "max", "convolution")
 TRANSFORMERS = ("bspline", "thin_plate_spline")
@@ -139,10 +139,7 @@ class DIRNet(nn.Module):
     def _check(self, image: Tensor) -> None:
         if torch.jit.is_tracing():
             return
-        if image.shape[1] != self.in_channels:
-            raise ValueError(
-                f"DIRNet() expects 'image' of {self.in_channels} channels, fixed then moving, got {tuple(image.shape)}."
-            )
+        check_channels("DIRNet", image, self.in_channels, "fixed then moving")
         if self.dense_shape not in (None, tuple(image.shape[2:])):
             raise InputError(
                 f"DIRNet(dense_shape={self.dense_shape}) expects 'image' of this size, got {tuple(image.shape)}: "
