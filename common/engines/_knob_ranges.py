@@ -79,7 +79,7 @@ RANGES: Mapping[str, Range] = {
     "momentum": Range(0.0, 0.999),
     "num_workers": Range(0, 256),
     "order": Range(2, 3),
-    "organs": Range(1, 1000),
+    "organ_count": Range(1, 1000),
     "pairs_per_epoch": Range(1, 10**9),
     "quarter_turn_probability": SHARE,
     "regularization": WEIGHT,  # where it is no component

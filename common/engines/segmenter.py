@@ -79,7 +79,7 @@ class Segmenter:
         self.net = load_segmentation_unet(read_weights(path)).to(device).eval()
         self.device = device
         self.provenance = {"weights": fingerprint(path), "settings": chosen}
-        self.organs = self.net.head.out_channels - 1
+        self.organ_count = self.net.head.out_channels - 1
         _check(chosen)
         if len(chosen["windows"]) != self.net.in_channels:
             raise InputError(
@@ -105,7 +105,7 @@ class Segmenter:
         coordinates = grid_of(scan).map_to(grid_of(image).affine)
         label = _decide(logits.float().softmax(dim=1).cpu(), coordinates)
         whole = torch.from_numpy(keep_largest_component(label.numpy()))[None]
-        return MetaTensor(whole, affine=scan.affine, meta={"stored_dtype": str(np.min_scalar_type(self.organs))})
+        return MetaTensor(whole, affine=scan.affine, meta={"stored_dtype": str(np.min_scalar_type(self.organ_count))})
 
 
 def _decide(probability: Tensor, coordinates: Tensor) -> Tensor:
