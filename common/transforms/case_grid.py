@@ -26,7 +26,7 @@ ORGANS = ("lungs", "liver")
 REGIONS = ("whole", "foreground", "mask", *ORGANS)
 AROUND = 0.25  # of the size of a mask, on each side of it
 MAXIMUM_VOXELS = 2**22
-Normalization = Callable[..., Tensor]
+Normalization = Callable[..., Any]  # a tensor, of transforms of MONAI perhaps an array
 
 
 class CaseGrid:

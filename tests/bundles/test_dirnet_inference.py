@@ -151,7 +151,7 @@ def test_one_of_several_networks_is_loaded(tmp_path: Path) -> None:
     torch.save({"digit_0": still, "digit_1": moving}, tmp_path / "digits.pt")
     image = np.zeros((28, 28), np.uint8)
     image[8:20, 12:16] = 255
-    options = {}
+    options: dict[str, Any] = {}
     for key in ("fixed_image", "moving_image"):
         Image.fromarray(image).save(tmp_path / f"{key}.png")
         options[key] = str(tmp_path / f"{key}.png")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bundle_runs import QUIET
 from monai.bundle import ConfigParser, ConfigWorkflow, run
 
 from common.engines.check_config import ENTRIES, check_config, check_settings, read_files
@@ -110,7 +111,7 @@ def test_what_passes_builds_a_pipeline_or_is_refused_there(bundle: str, tmp_path
                 check_settings({**config, name: value}, files)
             except ValueError:
                 continue
-            options = {"output_dir": str(tmp_path), name: value}
+            options: dict[str, Any] = {"output_dir": str(tmp_path), name: value}
             workflow = ConfigWorkflow(str(folder / "inference.json"), logging_file=False, **options)
             try:
                 workflow.initialize()
@@ -154,7 +155,7 @@ def test_mistakes_are_told_in_python_before_anything_is_evaluated(
     monkeypatch.chdir(tmp_path)
     config = str(BUNDLES / bundle / "configs" / "inference.json")
     with pytest.raises(ValueError, match=message):
-        run(config_file=config, logging_file=False, **{"output_dir": "out", **options})
+        run(config_file=config, logging_file=QUIET, **{"output_dir": "out", **options})
     assert not list(tmp_path.iterdir())
 
 
@@ -163,13 +164,13 @@ def test_names_in_a_list_are_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     Path("pairs.json").write_text(json.dumps([{"fixed_image": "$open('evil', 'w')", "moving_image": "b.nii"}]))
     config = str(BUNDLES / "hippocampus_mr_symmetric" / "configs" / "inference.json")
     with pytest.raises(InputError, match="1 of 1 pairs failed"):
-        run(config_file=config, logging_file=False, output_dir="out", datalist="pairs.json")
+        run(config_file=config, logging_file=QUIET, output_dir="out", datalist="pairs.json")
     assert not Path("evil").exists()
 
 
 def test_words_reach_the_pipeline_as_what_they_mean(tmp_path: Path) -> None:
     config = BUNDLES / "cardiac_mr_dirnet" / "configs" / "inference.json"
-    options = {"extra_convolutions": "FALSE", "spacing": "null", "output_dir": tmp_path}
+    options: dict[str, Any] = {"extra_convolutions": "FALSE", "spacing": "null", "output_dir": tmp_path}
     workflow = ConfigWorkflow(str(config), logging_file=False, **options)
     workflow.initialize()
     assert workflow.parser.get_parsed_content("extra_convolutions") is False
@@ -200,7 +201,7 @@ def test_what_a_file_says_may_be_left_unread_and_an_option_may_not() -> None:
 
 
 def test_kind_is_that_of_a_literal_in_any_file() -> None:
-    files = [{"key": "$str(@epochs)", "epochs": 3, "run": "@key"}, {"key": "model"}]
+    files: list[dict[str, Any]] = [{"key": "$str(@epochs)", "epochs": 3, "run": "@key"}, {"key": "model"}]
     assert check_settings({**files[0], "key": "other"}, files)["key"] == "other"
     with pytest.raises(ValueError, match=r"^--key is expected to be a word, got 3\.$"):
         check_settings({**files[0], "key": 3}, files)

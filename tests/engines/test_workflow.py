@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import torch
+from bundle_runs import QUIET
 from monai.bundle import ConfigParser, ConfigWorkflow, ckpt_export, create_workflow, load, run
 
 from common.engines import bundle_root, one_sentence, raise_mistakes, sentence
@@ -121,7 +122,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def by_run(bundle: Path) -> Any:
-    return run(config_file=str(bundle / "configs" / "train.json"), logging_file=False)
+    return run(config_file=str(bundle / "configs" / "train.json"), logging_file=QUIET)
 
 
 def by_args_file(bundle: Path) -> Any:
@@ -130,7 +131,7 @@ def by_args_file(bundle: Path) -> Any:
 
 
 def by_create_workflow(bundle: Path) -> Any:
-    return create_workflow(config_file=["../some/tiny/configs/train.json"], logging_file=False).run()
+    return create_workflow(config_file=["../some/tiny/configs/train.json"], logging_file=QUIET).run()
 
 
 def by_config_workflow(bundle: Path) -> Any:
@@ -147,7 +148,7 @@ def test_bundle_is_found_from_another_folder(way: Callable, bundle: Path, elsewh
 
 
 def test_loaded_network_finds_its_bundle(bundle: Path, elsewhere: Path) -> None:
-    network = load(bundle.name, bundle_dir=str(bundle.parent), source="github")
+    network: Any = load(bundle.name, bundle_dir=str(bundle.parent), source="github")
     assert torch.equal(network.weight, torch.load(bundle / "models" / "model.pt", weights_only=True)["weight"])
 
 

@@ -1,5 +1,7 @@
 """Distances between the surfaces of labels over many cases."""
 
+from typing import Any
+
 import pytest
 import torch
 from monai.data import MetaTensor
@@ -21,7 +23,7 @@ def point() -> Tensor:
 def test_distance_collects_cases(measure: str) -> None:
     fixed = point()
     metric = LabelSurfaceDistance(labels=[1, 2], spacing=SPACING, measure=measure)
-    scores = metric(y_pred=torch.stack([fixed.roll(2, 3), fixed.roll(1, 1)]), y=torch.stack([fixed, fixed]))
+    scores: Any = metric(y_pred=torch.stack([fixed.roll(2, 3), fixed.roll(1, 1)]), y=torch.stack([fixed, fixed]))
     assert scores[:, 0].tolist() == [4.0, 1.0]
     assert scores[:, 1].isnan().all()
     assert metric.aggregate().item() == pytest.approx(2.5)
@@ -32,8 +34,8 @@ def test_distances_differ_as_their_definitions() -> None:
     fixed, warped = torch.zeros(2, 1, 1, 3, 5)
     fixed[..., 1, 0], warped[..., 1, :3] = 1, 1
     metrics = [LabelSurfaceDistance([1], (1.0, 2.0), measure) for measure in MEASURES]
-    found = [metric(y_pred=warped, y=fixed).item() for metric in metrics]
-    assert found == pytest.approx([3.8, 3.7, 1.5])
+    found: list[Any] = [metric(y_pred=warped, y=fixed) for metric in metrics]
+    assert [score.item() for score in found] == pytest.approx([3.8, 3.7, 1.5])
 
 
 def test_distance_takes_planar_meta_tensors_one_by_one() -> None:

@@ -1,6 +1,7 @@
 """Every message names the function, the argument, the rule and what came."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -15,6 +16,8 @@ from common.spatial.checks import (
     check_same_space,
     check_spatial_shape,
 )
+
+NUMBERS: Any = [1, 2]
 
 
 @pytest.mark.parametrize(
@@ -53,7 +56,7 @@ def test_checks_name_the_rule_and_what_came(check: Callable[[], None], message: 
 @pytest.mark.parametrize(
     ("check", "message"),
     [
-        (lambda: check_image("f", "image", [1, 2]), r"f\(\) expects 'image' to be a tensor, got list"),
+        (lambda: check_image("f", "image", NUMBERS), r"f\(\) expects 'image' to be a tensor, got list"),
         (lambda: check_ddf("f", torch.zeros(1, 2, 4, 5).int()), "'ddf' of floating point numbers, got torch.int32"),
     ],
 )

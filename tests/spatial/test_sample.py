@@ -148,10 +148,12 @@ def test_sample_nearest_passes_gradients_to_the_image_only(shape: tuple[int, ...
 
 def test_sample_rejects_wrong_input() -> None:
     image, coordinates = torch.zeros(2, 1, 5, 6, 7), torch.zeros(2, 3, 4)
+    numbers: Any = [1.0]
+    pair: Any = (1.0, 2.0)
     with pytest.raises(TypeError, match=r"^sample\(\) expects 'image' to be a tensor, got list\.$"):
-        sample([1.0], coordinates)
+        sample(numbers, coordinates)
     with pytest.raises(TypeError, match=r"^sample\(\) expects 'coordinates' to be a tensor, got tuple\.$"):
-        sample(image, (1.0, 2.0))
+        sample(image, pair)
     with pytest.raises(ValueError, match=r"'image' of shape \(B, C, H, W\) or .*got \(5, 6, 7\)\. Add the batch"):
         sample(image[0, 0], coordinates)
     with pytest.raises(ValueError, match=r"'coordinates' of shape \(2, 3, \*out\), got \(2, 2, 4\)\."):

@@ -3,6 +3,7 @@
 import json
 import logging
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -105,16 +106,13 @@ def test_initial_transformd_reads_a_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("masked", [False, True])
 def test_initial_transformd_hands_over_the_masks(masked: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    given = []
-    monkeypatch.setattr(
-        "common.transforms.initial_transform.initial_transform",
-        lambda *arguments: given.append(arguments) or Start(torch.eye(4).double(), {}),
-    )
+    find = Mock(return_value=Start(torch.eye(4).double(), {}))
+    monkeypatch.setattr("common.transforms.initial_transform.initial_transform", find)
     data = {"fixed_image": scan(RANDOM, OBLIQUE), "moving_image": scan(RANDOM, OBLIQUE)}
     if masked:
         data["moving_mask"] = scan(RANDOM > 0, OBLIQUE)
     InitialTransformd(KEYS, "rigid")(data)
-    kind, fixed_mask, moving_mask = given[0][4:]
+    kind, fixed_mask, moving_mask = find.call_args.args[4:]
     assert kind == "rigid"
     assert fixed_mask is None
     assert (moving_mask is not None) == masked

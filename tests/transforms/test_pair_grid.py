@@ -1,6 +1,7 @@
 """Both scans on the grid of the fixed one, each interpolated once."""
 
 import itertools
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -99,7 +100,7 @@ def test_pair_gridd_with_one_mask_goes_on_as_the_other_scan(side: str) -> None:
     mask = np.zeros_like(RANDOM)
     mask[4:9] = 2
     values = {"fixed": RANDOM, "moving": RANDOM} | {side: np.where(mask > 0, 2 * RANDOM + 100, noise)}
-    data = {f"{name}_image": scan(array, OBLIQUE) for name, array in values.items()}
+    data: dict[str, Any] = {f"{name}_image": scan(array, OBLIQUE) for name, array in values.items()}
     data |= {f"{side}_mask": scan(mask, OBLIQUE), "initial_transform": torch.eye(4).double()}
     done = PairGridd(KEYS, CaseGrid(SPACING))(data)
     assert torch.equal(done["counts"], torch.from_numpy(mask > 0)[None])
