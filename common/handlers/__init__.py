@@ -2,6 +2,7 @@
 
 from ._checkpoint_files import newest_checkpoint as newest_checkpoint
 from .checkpoint import TrainingCheckpoint as TrainingCheckpoint
+from .checkpoint import check_no_checkpoints as check_no_checkpoints
 from .curriculum import Curriculum as Curriculum
 from .epoch_seed import EpochSeed as EpochSeed
 from .metrics_csv import MetricsCsv as MetricsCsv

@@ -37,6 +37,7 @@ from .spatial_dims import find_spatial_dims as find_spatial_dims
 from .spatial_dims import has_one_slice as has_one_slice
 from .table import read_table as read_table
 from .table import write_table as write_table
+from .weights import check_weights as check_weights
 from .weights import load_weights as load_weights
 from .weights import read_checkpoint as read_checkpoint
 from .weights import read_weights as read_weights
