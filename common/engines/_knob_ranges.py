@@ -12,6 +12,8 @@ from common.data.pseudo_labelled_pairs import SAMPLINGS
 from common.networks.nets.dirnet import POOLINGS, TRANSFORMERS
 from common.networks.nets.progressive_unet import COMBINATIONS
 
+from .registration_metrics import NAMES as METRICS
+
 
 class Range(NamedTuple):
     """Bounds of a number, both allowed; a whole number where they are whole.
@@ -105,6 +107,7 @@ CHOICES: Mapping[str, Callable[[], Sequence[str]]] = {
     "backend": lambda: ("nccl", "gloo"),
     "combination": lambda: COMBINATIONS,
     "compile": lambda: torch.compiler.list_backends(exclude_tags=()),
+    "metrics": lambda: METRICS,
     "pooling": lambda: POOLINGS,
     "rotation_axes": lambda: ("all", "one"),
     "regularized": lambda: ("ddf", "gradients"),

@@ -4,7 +4,7 @@ Its network is built and run without numbers, on PyTorch's device "meta": shapes
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,20 +52,8 @@ def rehearse(
     network = _without_numbers(parser)
     if checkpoint is not None and network is not None:
         check_weights(network, checkpoint, checkpoint_key)
-    if "train" not in references(parser.get(workflow.run_id)):
-        return
-    handlers = next((at for at in _places(parser) if parser.get(f"{at}::_target_") == HANDLERS), "")
-    ckpt_dir, resume, initial_weights = (
-        parser.get_parsed_content(f"{handlers}::{name}", default=None) for name in KNOBS
-    )
-    if not resume:
-        if ckpt_dir is not None:
-            check_no_checkpoints(ckpt_dir)
-        if initial_weights is not None and network is not None:
-            check_weights(network, initial_weights)
-    if network is not None and image_shape is not None:
-        amp = parser.get_parsed_content("train::trainer::amp", default=False)
-        _check_training_memory(network, image_shape, device, amp)
+    if "train" in references(parser.get(workflow.run_id)):
+        _rehearse_training(parser, network, device, image_shape)
 
 
 def kept_in_training(network: nn.Module, image_shape: Sequence[int]) -> tuple[int, int]:
@@ -99,6 +87,23 @@ def kept_in_training(network: nn.Module, image_shape: Sequence[int]) -> tuple[in
     return sum(p.nbytes for p in network.parameters()), sum(t.untyped_storage().nbytes() for t in kept.values())
 
 
+def _rehearse_training(
+    parser: ConfigParser, network: nn.Module | None, device: torch.device, image_shape: Sequence[int] | None
+) -> None:
+    handlers = [f"train::handlers::{number}" for number in range(len(parser.get("train::handlers", [])))]
+    for place in (each for each in handlers if parser.get(f"{each}::_target_") == HANDLERS):
+        ckpt_dir, resume, weights = (parser.get_parsed_content(f"{place}::{name}", default=None) for name in KNOBS)
+        if ckpt_dir is not None and not resume:
+            check_no_checkpoints(ckpt_dir)
+        if weights is not None and not resume and network is not None:
+            check_weights(network, weights)
+    if network is not None and image_shape is not None:
+        amp = parser.get_parsed_content("train::trainer::amp", default=False)
+        _check_training_memory(network, image_shape, device, amp)
+    for name in _without_data(parser):
+        parser.get_parsed_content(name)
+
+
 def _without_numbers(parser: ConfigParser) -> nn.Module | None:
     """The network of a config; None where it cannot be built so, which says nothing."""
     try:
@@ -111,9 +116,23 @@ def _without_numbers(parser: ConfigParser) -> nn.Module | None:
     return network if isinstance(network, nn.Module) else None
 
 
-def _places(parser: ConfigParser) -> list[str]:
-    """The handlers of the trainer."""
-    return [f"train::handlers::{number}" for number in range(len(parser.get("train::handlers", [])))]
+def _without_data(parser: ConfigParser) -> list[str]:
+    """The components that a training builds of neither its data nor its network: words in them are told at once."""
+    config: dict[str, Any] = parser.get()
+    needs = {name: references(value) & config.keys() for name, value in config.items()}
+    components = {name for name, value in config.items() if isinstance(value, dict) and "_target_" in value}
+    later = components & (_reach({"network_def"}, needs) | {"cases"})
+    wanted = components & _reach({"train", "validate"}, needs)
+    return sorted(name for name in wanted if not _reach({name}, needs) & later)
+
+
+def _reach(names: set[str], needs: Mapping[str, set[str]]) -> set[str]:
+    """Names, what these refer to, and so on."""
+    reached: set[str] = set()
+    while new := names - reached:
+        reached |= new
+        names = {other for name in new for other in needs[name]}
+    return reached
 
 
 def _check_training_memory(network: nn.Module, image_shape: Sequence[int], device: torch.device, amp: bool) -> None:

@@ -32,6 +32,7 @@ from .random_spline import approximating_spline as approximating_spline
 from .resample import average_voxels as average_voxels
 from .resample import resample as resample
 from .resize import resize_ddf as resize_ddf
+from .sample import PADDINGS as PADDINGS
 from .sample import sample as sample
 from .scattered_spline import scattered_spline as scattered_spline
 from .scattered_spline import scattered_spline_displacement as scattered_spline_displacement

@@ -19,6 +19,7 @@ from common.engines.workflow import calling
 from common.io.integrity import InputError
 
 REPOSITORY = Path(__file__).parents[2]
+IN_TRAINING = "or in training a smaller batch or spatial size"
 
 
 def chained(*errors: Exception) -> Exception:
@@ -44,7 +45,7 @@ def applying() -> Exception:
         (chained(OSError("a.nii cannot be written: full."), applying()), "a.nii cannot be written: full."),
         (RuntimeError("no cause"), "RuntimeError: no cause"),
         (FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), "a.nii"), "a.nii: No such file or directory."),
-        (MemoryError(), "There is not enough memory for this pair: choose a coarser spacing."),
+        (MemoryError(), f"There is not enough memory: choose a coarser spacing, {IN_TRAINING}."),
         (chained(MemoryError(), RuntimeError("outer")), "There is not enough memory"),
         (torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 3 GiB."), "There is not enough memory"),
         (InputError(), "InputError"),
