@@ -31,8 +31,7 @@ def blame(error: BaseException, parser: ConfigParser, workflow: ConfigWorkflow |
         return None
     place = items[-1].get_id()
     config: dict[str, Any] = parser.get()
-    work = {workflow.init_id, workflow.run_id, workflow.final_id}
-    work |= {name for entry in work for name in references(config.get(entry))}
+    work = {workflow.init_id, workflow.run_id, workflow.final_id, *references(config.get(workflow.init_id))}
     files = read_files(Path(workflow.config_root_path), config)
     if place.split("::")[0] in work or _text(parser.get(place)) in {_text(part) for part in _parts(files)}:
         return None

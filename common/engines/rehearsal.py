@@ -17,6 +17,7 @@ from common.handlers import check_no_checkpoints
 from common.io import InputError, check_memory, check_weights, find_mistake
 
 from ._references import references
+from .command_line import check_folder
 from .workflow import calling
 
 HANDLERS = "common.engines.TrainingHandlers"
@@ -93,6 +94,8 @@ def _rehearse_training(
     handlers = [f"train::handlers::{number}" for number in range(len(parser.get("train::handlers", [])))]
     for place in (each for each in handlers if parser.get(f"{each}::_target_") == HANDLERS):
         ckpt_dir, resume, weights = (parser.get_parsed_content(f"{place}::{name}", default=None) for name in KNOBS)
+        if ckpt_dir is not None:
+            check_folder("ckpt_dir", ckpt_dir)
         if ckpt_dir is not None and not resume:
             check_no_checkpoints(ckpt_dir)
         if weights is not None and not resume and network is not None:

@@ -34,6 +34,8 @@ from common.engines.knobs import check_knob
         ("compile", "eager", None),
         ("remainder", -0.0, 0.5),
         ("anything", [1], []),
+        ("augmentation", [], [{"_target_": "other"}]),
+        ("metrics", ["tre_mm", "dice"], ["dice"]),
         ("settings", {}, {"features": "@features"}),
     ],
 )
@@ -92,6 +94,14 @@ def test_words_of_the_command_line_are_what_they_mean(word: str, default: Any, m
         ("rotation_axes", "abc", "all", "one of all, one, got abc"),
         ("compile", "abc", None, "one of .*eager.*, got abc"),
         ("epochs", 10**400, 600, "a whole number from 1 to 1000000, got 1000"),
+        (
+            "metrics",
+            ["dice", "dise"],
+            ["dice"],
+            r"^--metrics is expected to be a list out of dice, .*, got \['dice",
+        ),
+        ("metrics", [], ["dice"], r"a list out of dice, .*, got \[\]"),
+        ("metrics", "dice", ["dice"], r"a list out of dice, .*, got dice\.$"),
         ("other", 1.5, 2, "a whole number, got 1.5"),
         ("other", "x", 2.0, "a number, got x"),
         ("other", ["x"] * 99, 2.0, r"a number, got .*\.\.\.\.$"),

@@ -119,5 +119,18 @@ def test_checkpoints_of_an_earlier_run_are_told_before_anything_is_read(tmp_path
             run_training(bundle, tmp_path, *names, **options)
 
 
+def test_folder_of_the_checkpoints_has_to_be_one(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(OSError, match=r"^--ckpt_dir .*file cannot be written: File exists\.$"):
+        run_training(
+            BUNDLES / "liver_ct_curriculum",
+            tmp_path / "out",
+            "train",
+            device="cpu",
+            dataset_dir="nowhere",
+            ckpt_dir=str(tmp_path / "file"),
+        )
+
+
 def test_rehearsal_without_a_config_does_nothing() -> None:
     rehearse(torch.device("cpu"), image_shape=(math.inf,))  # type: ignore[arg-type]
