@@ -114,3 +114,18 @@ CHOICES: Mapping[str, Callable[[], Sequence[str]]] = {
     "sampling": lambda: SAMPLINGS,
     "transformer": lambda: TRANSFORMERS,
 }
+
+
+def _all(values: object, low: float) -> bool:
+    """Whether all numbers in a list, or in lists in it, are of so much or more."""
+    if isinstance(values, list | tuple):
+        return all(_all(value, low) for value in values)
+    return not isinstance(values, int | float) or values >= low
+
+
+ASCENDING = (lambda value: value[0] < value[1], "the lower number before the higher one")
+RULES: Mapping[str, tuple[Callable[[Sequence], bool], str]] = {  # of lists that are of the right kind
+    **dict.fromkeys(("independent_gamma", "window"), ASCENDING),
+    **dict.fromkeys(("warps", "label_warps", "points"), (lambda value: _all(value, 1), "numbers of 1 or more")),
+    "windows": (lambda value: all(_all(width, 1e-6) for width, _ in value), "widths above 0, each before its level"),
+}

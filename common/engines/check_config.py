@@ -83,7 +83,7 @@ def check_settings(
     for name, value in config.items():
         if absent := sorted(references(value) - set(config)):
             raise InputError(f"--{name} refers to @{absent[0]}, which is nowhere in the config.")
-        arguments = check_arguments(checked.get(name, value), name)
+        arguments = check_arguments(checked.get(name, value), name, config)
         if name in checked or arguments is not value:
             checked[name] = arguments
     read = entries | references(config)

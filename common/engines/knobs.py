@@ -9,7 +9,7 @@ from typing import Any
 from common.data.pairs import PAIR_KEYS
 from common.io import InputError
 
-from ._knob_ranges import CHOICES, RANGES, Range
+from ._knob_ranges import CHOICES, RANGES, RULES, Range
 
 PATHS = {*PAIR_KEYS, "bundle_root", "checkpoint", "cine", "ckpt_dir", "datalist", "dataset_dir", "initial_transform"}
 PATHS |= {"initial_weights", "label", "output_dir", "pretraining_dir", "validation_datalist"}
@@ -43,21 +43,26 @@ def check_knob(name: str, value: Any, default: Any) -> Any:
         value = WORDS.get(value.lower(), value)
     if (value is None and default is None) or is_built(value) or not is_literal(value):
         return value
-    if name in CHOICES:
-        words, several = CHOICES[name](), isinstance(default, list)
-        fits = (
-            value in words
-            if not several
-            else isinstance(value, list | tuple) and 0 < len(value) == sum(each in words for each in value)
-        )
-        kind = f"{'a list out of' if several else 'one of'} {', '.join(words)}"
-    elif (rule := _range(name, default)) is not None:
-        fits, kind = _in_range(value, rule), _describe_range(name, rule)
-    else:
-        fits, kind = _is_like(value, default), _describe(default)
+    fits, kind = _judge(name, value, default)
+    if fits and name in RULES and isinstance(value, list | tuple) and not any(map(is_built, value)):
+        keeps, also = RULES[name]
+        fits, kind = keeps(value), f"{kind}, {also}"
     if not fits:
         raise InputError(f"--{name} is expected to be {kind}, got {short(value)}.")
     return value
+
+
+def _judge(name: str, value: Any, default: Any) -> tuple[bool, str]:
+    """Whether a value is of the kind of a knob, and that in words."""
+    if name in CHOICES and isinstance(default, list):
+        words = CHOICES[name]()
+        fits = isinstance(value, list | tuple) and bool(value) and all(each in words for each in value)
+        return fits, f"a list out of {', '.join(words)}"
+    if name in CHOICES:
+        return value in CHOICES[name](), f"one of {', '.join(CHOICES[name]())}"
+    if (rule := _range(name, default)) is not None:
+        return _in_range(value, rule), _describe_range(name, rule)
+    return _is_like(value, default), _describe(default)
 
 
 def _range(name: str, default: Any) -> Range | None:

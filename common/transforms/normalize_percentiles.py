@@ -11,6 +11,8 @@ from monai.transforms import Transform
 from numpy.typing import NDArray
 from torch import Tensor
 
+from common.io import InputError
+
 PARTS = ("image", "slice")
 
 
@@ -30,8 +32,8 @@ def normalize_percentiles(
         The same shape and type; 0 where all that counts is constant.
 
     Raises:
-        ValueError: if the image has other axes, there are no such parts, or the percentiles are not two ascending
-            numbers from 0 to 100.
+        ValueError: if the image has other axes.
+        InputError: if there are no such parts, or the percentiles are not two ascending numbers from 0 to 100.
 
     Example:
         >>> normalize_percentiles(torch.arange(5.0).reshape(1, 1, 5), (0, 50))
@@ -40,11 +42,7 @@ def normalize_percentiles(
     if image.ndim not in (3, 4):
         shape = tuple(image.shape)
         raise ValueError(f"normalize_percentiles() expects 'image' of shape (C, H, W) or (C, H, W, D), got {shape}.")
-    if len(percentiles) != 2 or not 0 <= percentiles[0] < percentiles[1] <= 100:
-        rule = "two ascending 'percentiles' from 0 to 100"
-        raise ValueError(f"normalize_percentiles() expects {rule}, got {percentiles}.")
-    if per not in PARTS:
-        raise ValueError(f"normalize_percentiles() expects 'per' to be one of {', '.join(PARTS)}, got {per}.")
+    _check(percentiles, per)
     parts = image[..., None] if image.ndim == 3 or per == "image" else image  # (C, *, parts)
     counts = torch.ones_like(image, dtype=torch.bool) if inside is None else inside
     ends = [_ends(*each, percentiles) for each in _parts(parts, counts.reshape(parts.shape))]
@@ -52,6 +50,14 @@ def normalize_percentiles(
     low, high = torch.tensor(ends, dtype=image.dtype, device=image.device).T.reshape(2, *shape)
     scaled = (parts - low) / torch.where(high > low, high - low, 1)
     return scaled.clamp_(0, 1).reshape(image.shape)
+
+
+def _check(percentiles: Sequence[float], per: str) -> None:
+    if len(percentiles) != 2 or not 0 <= percentiles[0] < percentiles[1] <= 100:
+        rule = "two ascending 'percentiles' from 0 to 100"
+        raise InputError(f"normalize_percentiles() expects {rule}, got {percentiles}.")
+    if per not in PARTS:
+        raise InputError(f"normalize_percentiles() expects 'per' to be one of {', '.join(PARTS)}, got {per}.")
 
 
 def _parts(parts: Tensor, counts: Tensor) -> Iterator[tuple[NDArray, NDArray]]:
@@ -76,9 +82,13 @@ class NormalizePercentiles(Transform):
     Args:
         percentiles: what becomes 0 and 1.
         per: "image" or "slice".
+
+    Raises:
+        InputError: see there.
     """
 
     def __init__(self, percentiles: Sequence[float] = (0.5, 99.5), per: str = "image") -> None:
+        _check(percentiles, per)
         self.percentiles = tuple(percentiles)
         self.per = per
 

@@ -87,6 +87,8 @@ def test_arguments_that_a_component_does_not_have_are_refused() -> None:
         ("case_grid#stretch", "x", r"^--case_grid#stretch is expected to be true or false, got x\.$"),
         ("case_grid#fill", "x", r"^--case_grid#fill is expected to be a number or null, got x\.$"),
         ("train#handlers#0#val_interval", 1.5, r"^--train#handlers#0#val_interval is .* a whole number, got 1\.5\.$"),
+        ("train#handlers", "x", r"^--train#handlers is expected to be a list, got x\.$"),
+        ("train#inferer", None, r"^--train#inferer is expected to be a component, got None\.$"),
         ("validate#handlers#0#output_dir", 5, r"^--.*output_dir is expected to be a word or a name, got 5\.$"),
     ],
 )
@@ -105,11 +107,13 @@ def test_words_inside_components_are_what_they_mean() -> None:
     parser["overlap::jaccard"] = "True"
     parser["train::dataset::preload"] = "false"
     parser["case_grid::fill"] = "null"
+    parser["train::dataloader::shuffle"] = "false"
     parser["loss::terms::similarity::1::mask"] = "none"
     checked = check_settings(parser.get(), read_files(folder, config))
     assert checked["overlap"]["jaccard"] is True
     assert checked["train"]["dataset"]["preload"] is False
     assert checked["case_grid"]["fill"] is None
+    assert checked["train"]["dataloader"]["shuffle"] is False
     assert checked["loss"]["terms"]["similarity"][1]["mask"] is None
 
 

@@ -92,3 +92,9 @@ def test_other_percentiles_are_told(percentiles: tuple[float, ...]) -> None:
 def test_other_parts_are_told() -> None:
     with pytest.raises(ValueError, match="expects 'per' to be one of image, slice, got row"):
         normalize_percentiles(torch.rand(1, 5, 5), per="row")
+
+
+@pytest.mark.parametrize(("settings", "told"), [({"per": "x"}, "of image, slice"), ({"percentiles": (9, 1)}, "two as")])
+def test_settings_are_checked_before_there_is_an_image(settings: dict[str, Any], told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        NormalizePercentiles(**settings)
