@@ -1,7 +1,7 @@
 """What a training run needs around MONAI's trainer: to be resumed exactly, stopped in time, watched and measured."""
 
 from ._checkpoint_files import newest_checkpoint
-from .checkpoint import TrainingCheckpoint
+from .checkpoint import TrainingCheckpoint, check_no_checkpoints
 from .curriculum import Curriculum
 from .epoch_seed import EpochSeed
 from .metrics_csv import MetricsCsv

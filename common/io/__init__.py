@@ -16,4 +16,4 @@ from .points import POINT_ENDINGS, Points, format_points, points_suffix, read_po
 from .scan import read_scan
 from .spatial_dims import find_spatial_dims, has_one_slice
 from .table import read_table, write_table
-from .weights import load_weights, read_checkpoint, read_weights, unwrap
+from .weights import check_weights, load_weights, read_checkpoint, read_weights, unwrap

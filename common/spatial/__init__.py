@@ -13,7 +13,7 @@ from .jacobian import folding_percent, jacobian_determinant, sdlogj
 from .neighbors import nearest_points
 from .random_spline import RandomSpline, approximating_spline
 from .resample import average_voxels, resample
-from .sample import sample
+from .sample import PADDINGS, sample
 from .scattered_spline import scattered_spline, scattered_spline_displacement
 from .smooth import mean_filter, window_sum
 from .spline_field import SplineField, compose_splines, interpolating_spline

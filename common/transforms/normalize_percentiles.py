@@ -11,7 +11,7 @@ from monai.transforms import Transform
 from numpy.typing import NDArray
 from torch import Tensor
 
-from common.spatial.checks import check_choice
+from common.io import InputError
 
 PARTS = ("image", "slice")
 
@@ -25,7 +25,7 @@ class NormalizePercentiles(Transform):
         per: "image", or "slice" for percentiles of every slice along the last axis of its own; a 2-D image is one.
 
     Raises:
-        ValueError: if there are no such parts, or the percentiles are not two ascending numbers from 0 to 100.
+        InputError: if there are no such parts, or the percentiles are not two ascending numbers from 0 to 100.
 
     Example:
         >>> NormalizePercentiles((0, 50))(torch.arange(5.0).reshape(1, 1, 5))
@@ -35,8 +35,9 @@ class NormalizePercentiles(Transform):
     def __init__(self, percentiles: Sequence[float] = (0.5, 99.5), per: str = "image") -> None:
         if len(percentiles) != 2 or not 0 <= percentiles[0] < percentiles[1] <= 100:
             rule = "two ascending 'percentiles' from 0 to 100"
-            raise ValueError(f"NormalizePercentiles() expects {rule}, got {percentiles}.")
-        check_choice("NormalizePercentiles", "per", per, PARTS)
+            raise InputError(f"NormalizePercentiles() expects {rule}, got {percentiles}.")
+        if per not in PARTS:
+            raise InputError(f"NormalizePercentiles() expects 'per' to be one of {', '.join(PARTS)}, got {per}.")
         self.percentiles = tuple(percentiles)
         self.per = per
 

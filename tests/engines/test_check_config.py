@@ -73,6 +73,57 @@ def test_arguments_that_a_component_does_not_have_are_refused() -> None:
     check_settings(config, files)
 
 
+@pytest.mark.parametrize(
+    ("place", "value", "told"),
+    [
+        ("loss#paddig", "x", r"^--loss#paddig is not .*RegistrationLoss takes padding\.$"),
+        ("loss#padding", 3, r"^--loss#padding is expected to be a word, got 3\.$"),
+        ("loss#terms", "x", r"^--loss#terms is expected to be a dictionary, got x\.$"),
+        ("loss#terms#overlap#1#labels", [1, "a"], r"#labels is expected to be a list of whole numbers, got \[1, 'a'\]"),
+        ("loss#terms#overlap#1#loss", 3, r"#loss is expected to be a component, got 3\.$"),
+        ("overlap#jaccard", "perhaps", r"^--overlap#jaccard is expected to be true or false, got perhaps\.$"),
+        ("overlap#jacard", True, r"^--overlap#jacard is not an option here: DiceLoss takes jaccard\.$"),
+        ("optimizer#lrr", 1, r"^--optimizer#lrr is not an option here: torch\.optim\.Adam takes lr\.$"),
+        ("optimizer#betas", 1, r"^--optimizer#betas is expected to be a list, got 1\.$"),
+        ("case_grid#stretch", "x", r"^--case_grid#stretch is expected to be true or false, got x\.$"),
+        ("case_grid#fill", "x", r"^--case_grid#fill is expected to be a number or null, got x\.$"),
+        ("train#handlers#0#val_interval", 1.5, r"^--train#handlers#0#val_interval is .* a whole number, got 1\.5\.$"),
+        ("train#handlers", "x", r"^--train#handlers is expected to be a list, got x\.$"),
+        ("train#inferer", None, r"^--train#inferer is expected to be a component, got None\.$"),
+        ("validate#handlers#0#output_dir", 5, r"^--.*output_dir is expected to be a word or a name, got 5\.$"),
+    ],
+)
+def test_kinds_of_arguments_are_those_that_components_say(place: str, value: Any, told: str) -> None:
+    config, folder = read("hippocampus_mr_symmetric", "train")
+    files = read_files(folder, config)
+    parser = ConfigParser(config)
+    parser[place.replace("#", "::")] = value
+    with pytest.raises(InputError, match=told):
+        check_settings(parser.get(), files)
+
+
+def test_words_inside_components_are_what_they_mean() -> None:
+    config, folder = read("hippocampus_mr_symmetric", "train")
+    parser = ConfigParser(config)
+    parser["overlap::jaccard"] = "True"
+    parser["train::dataset::preload"] = "false"
+    parser["case_grid::fill"] = "null"
+    parser["train::dataloader::shuffle"] = "false"
+    parser["loss::terms::similarity::1::mask"] = "none"
+    checked = check_settings(parser.get(), read_files(folder, config))
+    assert checked["overlap"]["jaccard"] is True
+    assert checked["train"]["dataset"]["preload"] is False
+    assert checked["case_grid"]["fill"] is None
+    assert checked["train"]["dataloader"]["shuffle"] is False
+    assert checked["loss"]["terms"]["similarity"][1]["mask"] is None
+
+
+def test_similarity_is_measured_where_there_is_one() -> None:
+    config, folder = read("lung_ct_progressive", "train")
+    with pytest.raises(InputError, match=r"^--metrics similarity is that of --similarity, which this config"):
+        check_settings({**config, "metrics": ["similarity"]}, read_files(folder, config))
+
+
 @pytest.mark.parametrize(("bundle", "names"), CONFIGS, ids=str)
 def test_shipped_configs_pass(bundle: str, names: tuple[str, ...]) -> None:
     config, folder = read(bundle, *names)

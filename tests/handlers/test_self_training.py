@@ -188,6 +188,14 @@ def test_lost_labels_of_a_stage_under_way_are_a_mistake(tmp_path: Path) -> None:
         Run(tmp_path).run()
 
 
+@pytest.mark.parametrize("stride", [1, 4])
+def test_labels_of_another_shape_in_a_stage_under_way_are_a_mistake(tmp_path: Path, stride: int) -> None:
+    Run(tmp_path, epochs=1).run()
+    told = r"^The pseudo labels of stage 1, which goes on, are of shape \(3, 8, 12, 8\) and would be of \(3, "
+    with pytest.raises(ValueError, match=told):
+        Run(tmp_path, stride=stride).run()
+
+
 def test_label_equals_released_pseudo_label(oracle: Callable[[str], dict[str, np.ndarray]]) -> None:
     """Two warps and instance optimization, at half resolution, as the released code keeps it."""
     recorded = oracle("003_pipeline_two_warps_adam")

@@ -54,6 +54,12 @@ def test_regions_need_a_grid_with_a_size() -> None:
         InitialTransformd(KEYS, "region", CaseGrid(2.0))
 
 
+@pytest.mark.parametrize(("size", "words"), [(None, "rigid, affine"), ([8, 8, 8], "affine, region")])
+def test_other_words_are_told_before_anything_is_read(size: list[int] | None, words: str) -> None:
+    with pytest.raises(FileNotFoundError, match=f"expects one of none, .*{words} or an ITK file, got regon"):
+        InitialTransformd(("fixed_image", "moving_image"), "regon", CaseGrid(spatial_size=size))
+
+
 def test_scans_without_an_organ_are_aligned_whole(caplog: pytest.LogCaptureFixture) -> None:
     data = {key: scan(RANDOM, OBLIQUE) for key in KEYS}
     with caplog.at_level(logging.WARNING, logger="common"):

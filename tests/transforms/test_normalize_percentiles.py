@@ -90,5 +90,5 @@ def test_other_percentiles_are_told(percentiles: tuple[float, ...]) -> None:
 
 
 def test_other_parts_are_told() -> None:
-    with pytest.raises(ValueError, match="expects 'per' to be one of image, slice, got 'row'"):
+    with pytest.raises(ValueError, match="expects 'per' to be one of image, slice, got row"):
         NormalizePercentiles(per="row")
