@@ -41,6 +41,7 @@ from .registration_preprocessing import registration_preprocessing as registrati
 from .segmenter import Segmenter as Segmenter
 from .segmenter import SegmenterSettings as SegmenterSettings
 from .segmenter import merge_true_labels as merge_true_labels
+from .segmenter import segmenter_normalization as segmenter_normalization
 from .self_training_batch import SelfTrainingBatch as SelfTrainingBatch
 from .slice_inferer import SliceBySliceInferer as SliceBySliceInferer
 from .training_engines import training_engine as training_engine

@@ -5,6 +5,7 @@ comes back, and then the voxel decides.
 """
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,25 @@ from torch import Tensor
 from common.io import InputError, fingerprint, grid_of, read_json, read_weights, save_text
 from common.networks.nets import load_segmentation_unet
 from common.spatial import sample
-from common.transforms import CaseGrid, CaseGridd, WindowsToChannels, keep_largest_component
+from common.transforms import CaseGrid, CaseGridd, NormalizeForeground, WindowsToChannels, keep_largest_component
+from common.transforms.case_grid import Normalization
 
 from .renamed import RENAMED
 
 SETTINGS = "settings.json"
 DEFAULTS: dict[str, Any] = {"windows": [[400, 40]], "spacing": [2.0, 2.0, 2.0], "spatial_size": [144, 144, 144]}
+DEFAULTS |= {"region": "whole"}
 SLAB = 16  # voxels along the first axis that are decided at once
+
+
+def segmenter_normalization(windows: Sequence[Sequence[float]] | None) -> Normalization:
+    """Build what makes the intensities of a scan those a segmenter sees.
+
+    Args:
+        windows: of CT, each a channel, see `WindowsToChannels`; None for scans whose gray values have no unit, see
+            `NormalizeForeground`.
+    """
+    return NormalizeForeground() if windows is None else WindowsToChannels(windows)
 
 
 class SegmenterSettings:
@@ -61,8 +74,9 @@ class Segmenter:
     Args:
         checkpoint: weights of a `SegmentationUNet`, or a checkpoint of its training.
         device: where to compute.
-        settings: `windows` (width and level of each), `spacing` (mm) and `spatial_size` (of a patch); None or absent
-            ones are read from the settings beside the checkpoint, else they are the paper's.
+        settings: `windows` (see `segmenter_normalization`), `spacing` (mm), `spatial_size` (of a patch) and `region`
+            (see `CaseGrid`); None or absent ones are read from the settings beside the checkpoint, else they are the
+            paper's.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -81,12 +95,11 @@ class Segmenter:
         self.provenance = {"weights": fingerprint(path), "settings": chosen}
         self.organs = self.net.head.out_channels - 1
         _check(chosen)
-        if len(chosen["windows"]) != self.net.in_channels:
-            raise InputError(
-                f"The network in {path} takes {self.net.in_channels} windows, got {len(chosen['windows'])}: "
-                f"{chosen['windows']}."
-            )
-        grid = CaseGrid(chosen["spacing"], region="whole", fill=0.0, normalization=WindowsToChannels(chosen["windows"]))
+        windows = chosen["windows"]
+        if len(windows or [0]) != self.net.in_channels:
+            raise InputError(f"The network in {path} takes {self.net.in_channels} windows, got {windows}.")
+        normalization = segmenter_normalization(windows)
+        grid = CaseGrid(chosen["spacing"], region=chosen["region"], fill=0.0, normalization=normalization)
         self.prepare = CaseGridd("image", grid)
         self.inferer = SlidingWindowInferer(chosen["spatial_size"], mode="gaussian")
 
@@ -124,6 +137,8 @@ def _check(settings: dict[str, Any]) -> None:
     shapes = {"windows": (-1, 2), "spacing": (3,), "spatial_size": (3,)}
     rules = {"windows": "[[width, level], ...]", "spacing": "three lengths in mm", "spatial_size": "three numbers"}
     for name, shape in shapes.items():
+        if name == "windows" and settings[name] is None:
+            continue
         try:
             values = np.asarray(settings[name], dtype=np.float64)
             sizes = values[:, 0] if name == "windows" else values

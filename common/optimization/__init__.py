@@ -8,6 +8,10 @@ from .correlation import correlation_volume as correlation_volume
 from .correlation import displacement_candidates as displacement_candidates
 from .coupled_convex import coupled_convex as coupled_convex
 from .feature_distance import FeatureDistance as FeatureDistance
+from .guidance import UNGUIDED as UNGUIDED
+from .guidance import Guidance as Guidance
+from .guidance import beside_described as beside_described
+from .guiding_points import GuidingPoints as GuidingPoints
 from .instance_optimization import adam_instance_optimization as adam_instance_optimization
 from .progress import advance as advance
 from .progress import listening as listening

@@ -7,6 +7,7 @@ from .case_grid import CaseGridd as CaseGridd
 from .clocked_compose import ClockedCompose as ClockedCompose
 from .extent import CheckExtentd as CheckExtentd
 from .gradient_magnitude import GradientMagnitude as GradientMagnitude
+from .guide_pair import GuidePaird as GuidePaird
 from .initial_transform import InitialTransformd as InitialTransformd
 from .keep_start import KeepStartd as KeepStartd
 from .key_points import CloudFieldd as CloudFieldd
