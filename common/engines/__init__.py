@@ -8,6 +8,7 @@ from .batch import predicted_ddf as predicted_ddf
 from .batch import prepare_pair_batch as prepare_pair_batch
 from .batch import warped_and_fixed_image as warped_and_fixed_image
 from .batch import warped_and_fixed_label as warped_and_fixed_label
+from .bundle_segmenter import load_segmenter as load_segmenter
 from .case_batch import predicted_and_true_label as predicted_and_true_label
 from .case_batch import prepare_case_batch as prepare_case_batch
 from .case_batch import segmentation_metrics as segmentation_metrics

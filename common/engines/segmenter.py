@@ -113,12 +113,22 @@ class Segmenter:
         Returns:
             Label map of the same shape and grid, int32, each organ in one piece.
         """
-        image = self.prepare({"image": scan})["image"]
-        logits = torch.as_tensor(self.inferer(image.as_tensor()[None].to(self.device), self.net))
-        coordinates = grid_of(scan).map_to(grid_of(image).affine)
-        label = _decide(logits.float().softmax(dim=1).cpu(), coordinates)
+        probability = self._classes(scan)
+        coordinates = grid_of(scan).map_to(grid_of(probability).affine)
+        label = _decide(probability.as_tensor()[None], coordinates)
         whole = torch.from_numpy(keep_largest_component(label.numpy()))[None]
         return MetaTensor(whole, affine=scan.affine, meta={"stored_dtype": str(np.min_scalar_type(self.organs))})
+
+    @torch.no_grad()
+    def probabilities(self, scan: MetaTensor) -> MetaTensor:
+        """Give the probabilities of the organs, `(organs, *grid)`, on the network's own grid."""
+        classes = self._classes(scan)
+        return MetaTensor(classes.as_tensor()[1:], affine=classes.affine)
+
+    def _classes(self, scan: MetaTensor) -> MetaTensor:
+        image = self.prepare({"image": scan})["image"]
+        logits = torch.as_tensor(self.inferer(image.as_tensor()[None].to(self.device), self.net))
+        return MetaTensor(logits.float().softmax(dim=1)[0].cpu(), affine=image.affine)
 
 
 def _decide(probability: Tensor, coordinates: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from common.spatial import invert_points, mean_filter, sample
 
 from .correlation import displacement_candidates
 
-STEP = 4  # voxels from one evaluation of the first field to the next
+STEP = 2  # voxels from one evaluation of the first field to the next
 REACH = 0.5  # of the longest side of the grid: how far a point is felt at least
 SLOPE = 4.0  # so many times its displacement, so that nothing folds
 SMOOTHING = 1e-3
@@ -72,7 +72,7 @@ class GuidingPoints:
         reach = max(REACH * max(spatial_shape), SLOPE * float(ways.norm(dim=1).max()))
         system = _wendland(points, points, reach) + SMOOTHING * torch.eye(len(points)).to(points)
         weights = torch.linalg.solve(system, ways).float()
-        knots = [max(n // STEP, 2) for n in spatial_shape]
+        knots = [max((n - 2) // STEP, 0) + 2 for n in spatial_shape]
         axes = [torch.linspace(0, n - 1, k, device=points.device) for n, k in zip(spatial_shape, knots, strict=True)]
         rows = torch.cartesian_prod(*axes).split(2**14)
         coarse = torch.cat([_wendland(part, self.fixed.float(), reach) @ weights for part in rows])

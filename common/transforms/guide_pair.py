@@ -16,7 +16,7 @@ from common.spatial import Grid, ras_to_lps, resample, world_to_voxel
 
 GUIDES = ("labels", "keypoints")
 SIDES = ("fixed", "moving")
-WEIGHT = 10.0  # of a label in the distance of features, where MIND-SSC has 5
+WEIGHT = 30.0  # of a label in the distance of features, where MIND-SSC has 5
 RARITY = 0.3  # power of the size of a label by which it counts less
 Segment = Callable[[MetaTensor], MetaTensor]
 
@@ -24,7 +24,7 @@ Segment = Callable[[MetaTensor], MetaTensor]
 class GuidePaird(Transform):
     r"""Bring what steers a registration onto the working grid.
 
-    Labels and organs become maps of their shares of each voxel. Their weights are :math:`10 n_l^{-0.3}`, with n the
+    Labels and organs become maps of their shares of each voxel. Their weights are :math:`30 n_l^{-0.3}`, with n the
     voxels of both scans, scaled so that the mean of the powers is 1: small ones would not be felt beside large ones.
 
     Args:

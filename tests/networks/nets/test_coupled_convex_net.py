@@ -14,7 +14,7 @@ from torch import Tensor
 from common.features import MINDSSC
 from common.networks.nets import CoupledConvexNet, SelfTrainingFeatureNet
 from common.networks.nets.coupled_convex_net import choose_warps
-from common.optimization import REFERENCE
+from common.optimization import REFERENCE, UNGUIDED, Guidance, GuidingPoints
 from common.spatial import compose, folding_percent, jacobian_determinant, warp
 
 Recorded = dict[str, np.ndarray]
@@ -303,3 +303,45 @@ def test_export_is_refused_in_a_sentence() -> None:
         torch.jit.script(net)
     with pytest.raises(TypeError, match="fits each pair by gradient descent, which TorchScript cannot hold"):
         torch.jit.trace(net, torch.rand(1, 2, 16, 16, 16))
+
+
+def flat_pair() -> tuple[Tensor, Tensor, Tensor]:
+    """Two images without texture; and a ball in them, moved by three voxels along the first axis: its two maps."""
+    places = torch.stack(torch.meshgrid(*[torch.arange(32.0)] * 3, indexing="ij"))
+    balls = [((places - torch.tensor(c).view(3, 1, 1, 1)).norm(dim=0) < 7).float() for c in ([14.0] * 3, [17, 14, 14])]
+    return torch.full((1, 2, 32, 32, 32), 0.5), balls[0][None, None], balls[1][None, None]
+
+
+def test_labels_alone_show_the_way() -> None:
+    image, fixed, moving = flat_pair()
+    with torch.no_grad():
+        ddf = CoupledConvexNet().eval()(image, Guidance(30 * fixed, 30 * moving))
+        overlap = (warp(moving, ddf, "nearest") * fixed).sum() / fixed.sum()
+    assert float((moving * fixed).sum() / fixed.sum()) < 0.75
+    assert overlap > 0.97
+    assert float(folding_percent(jacobian_determinant(ddf))) == 0
+
+
+def test_points_alone_show_the_way() -> None:
+    image, *_ = flat_pair()
+    fixed = torch.tensor([[8.0, 8, 8], [22, 10, 12], [12, 20, 22], [16, 16, 16]])
+    moving = fixed + torch.tensor([[2.0, 0, 0], [0, -2.5, 0], [0, 1, 2], [1, 1, 1]])
+    with torch.no_grad():
+        ddf = CoupledConvexNet().eval()(image, Guidance(points=GuidingPoints(fixed, moving)))
+    reached = fixed + torch.stack([ddf[0, :, i, j, k] for i, j, k in fixed.long().tolist()])
+    assert (reached - moving).norm(dim=1).max() < 0.5
+
+
+def test_points_hold_against_the_images() -> None:
+    """The texture says that nothing moved."""
+    image = texture(32, 32, 32).repeat(1, 2, 1, 1, 1)
+    points = GuidingPoints(torch.tensor([[16.0, 16, 16]]), torch.tensor([[18.0, 16, 16]]))
+    with torch.no_grad():
+        ddf = CoupledConvexNet().eval()(image, Guidance(points=points))
+    assert float(ddf[0, 0, 16, 16, 16]) == pytest.approx(2, abs=0.7)
+
+
+def test_without_guidance_nothing_changes() -> None:
+    image = torch.cat([texture(24, 24, 24), texture(24, 24, 24, seed=1)], dim=1)
+    with torch.no_grad():
+        assert torch.equal(small_net()(image), small_net()(image, UNGUIDED))
