@@ -57,9 +57,7 @@ def segmenter_weights(folder: str | Path) -> Path:
     for place in places:
         if place.is_file():
             return place
-    raise FileNotFoundError(
-        f"--segmenter {folder} holds no weights: there is neither {' nor '.join(map(str, places))}."
-    )
+    raise FileNotFoundError(f"--segmenter {folder} holds no weights, neither {places[0]} nor {places[1]}.")
 
 
 class BundleSegmenter:

@@ -140,8 +140,10 @@ def _report(metrics: Mapping[str, Any]) -> None:
     for name, text in TEXTS.items():
         if name in metrics:
             before, after = (_figure(metrics[name][moment]) for moment in ("before", "after"))
-            guided = "  (of what guided it)" * metrics[name].get("guided", False)
-            logger.info("  %-12s %8s -> %s%s", text, before, after, guided)
+            alone = metrics.get("network_alone", {}).get(name)
+            told = "  (of what guided it)" * metrics[name].get("guided", False)
+            told += "" if alone is None else f"  (network alone: {_figure(alone)})"
+            logger.info("  %-12s %8s -> %s%s", text, before, after, told)
     logger.info("  %-12s %8s", "folding (%)", _figure(metrics["folding_percent"]))
     labels = metrics.get("hd95_mm", {}).get("per_label")
     if labels == {}:

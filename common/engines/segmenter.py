@@ -27,7 +27,6 @@ from .renamed import RENAMED
 
 SETTINGS = "settings.json"
 DEFAULTS: dict[str, Any] = {"windows": [[400, 40]], "spacing": [2.0, 2.0, 2.0], "spatial_size": [144, 144, 144]}
-DEFAULTS |= {"region": "whole"}
 SLAB = 16  # voxels along the first axis that are decided at once
 
 
@@ -96,10 +95,11 @@ class Segmenter:
         self.organs = self.net.head.out_channels - 1
         _check(chosen)
         windows = chosen["windows"]
-        if len(windows or [0]) != self.net.in_channels:
-            raise InputError(f"The network in {path} takes {self.net.in_channels} windows, got {windows}.")
+        if (channels := 1 if windows is None else len(windows)) != self.net.in_channels:
+            raise InputError(f"The network in {path} takes {self.net.in_channels} windows, got {channels}: {windows}.")
         normalization = segmenter_normalization(windows)
-        grid = CaseGrid(chosen["spacing"], region=chosen["region"], fill=0.0, normalization=normalization)
+        region = chosen.get("region", "whole")
+        grid = CaseGrid(chosen["spacing"], region=region, fill=0.0, normalization=normalization)
         self.prepare = CaseGridd("image", grid)
         self.inferer = SlidingWindowInferer(chosen["spatial_size"], mode="gaussian")
 

@@ -17,6 +17,7 @@ from .largest_component import keep_largest_component as keep_largest_component
 from .load_points import LoadPointsd as LoadPointsd
 from .load_scans import LoadScansd as LoadScansd
 from .measure import MeasureRegistrationd as MeasureRegistrationd
+from .measure_network import MeasureNetworkd as MeasureNetworkd
 from .native_field import NativeFieldd as NativeFieldd
 from .native_field import native_displacement as native_displacement
 from .normalize_foreground import NormalizeForeground as NormalizeForeground
