@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from common.io import load_weights
 from common.optimization import Guidance, GuidingPoints
 
-GUIDANCE = ("fixed_features", "moving_features", "fixed_points", "moving_points")
+GUIDANCE = ("fixed_features", "moving_features", "fixed_points", "moving_points", "seen")
 
 
 def registration_evaluator(
@@ -73,5 +73,5 @@ def prepare_guided_batch(batch: dict[str, Any], *to: Any, **how: Any) -> Any:
     points = None
     if "fixed_points" in placed:
         points = GuidingPoints(placed["fixed_points"][0], placed["moving_points"][0])
-    guidance = Guidance(placed.get("fixed_features"), placed.get("moving_features"), points)
+    guidance = Guidance(placed.get("fixed_features"), placed.get("moving_features"), points, placed.get("seen"))
     return *prepared, (), {"guidance": guidance}

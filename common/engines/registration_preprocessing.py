@@ -28,6 +28,7 @@ def registration_preprocessing(
     initial_transform: str = "affine",
     largest_extent_mm: float | None = None,
     bytes_per_voxel: float = 0.0,
+    bounded: bool = False,
     image_keys: KeysCollection = IMAGE_KEYS,
     label_keys: KeysCollection = LABEL_KEYS,
     keypoint_keys: KeysCollection = KEYPOINT_KEYS,
@@ -42,6 +43,7 @@ def registration_preprocessing(
         initial_transform: see `common.transforms.InitialTransformd`.
         largest_extent_mm: see `common.transforms.CheckExtentd`.
         bytes_per_voxel: see `common.transforms.PairGridd`.
+        bounded: see there.
         image_keys: the fixed and the moving scan, in this order.
         label_keys: label maps and masks of the two, left out where absent.
         keypoint_keys: points of the two, left out where absent.
@@ -61,7 +63,7 @@ def registration_preprocessing(
                 CheckExtentd(image_keys, largest_extent_mm),
             ],
             "pre-alignment": [InitialTransformd(image_keys, initial_transform, case_grid)],
-            "working grid": [PairGridd(image_keys, case_grid, bytes_per_voxel)],
+            "working grid": [PairGridd(image_keys, case_grid, bytes_per_voxel, bounded)],
             **steering,
         }
     )

@@ -8,9 +8,12 @@ from .correlation import correlation_volume as correlation_volume
 from .correlation import displacement_candidates as displacement_candidates
 from .coupled_convex import coupled_convex as coupled_convex
 from .feature_distance import FeatureDistance as FeatureDistance
+from .field_of_view import KNOWN as KNOWN
+from .field_of_view import forget_unseen as forget_unseen
+from .field_of_view import shrink_seen as shrink_seen
 from .guidance import UNGUIDED as UNGUIDED
 from .guidance import Guidance as Guidance
-from .guidance import beside_described as beside_described
+from .guidance import coarsen_features as coarsen_features
 from .guiding_points import GuidingPoints as GuidingPoints
 from .instance_optimization import adam_instance_optimization as adam_instance_optimization
 from .progress import advance as advance

@@ -9,7 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .field_of_view import shrink_seen
 from .guiding_points import GuidingPoints
+
+REACH = 2  # voxels that MIND-SSC looks around
 
 
 class Guidance(NamedTuple):
@@ -19,39 +22,42 @@ class Guidance(NamedTuple):
         fixed_features: `(B, L, *spatial)`, in the unit of the features of the images; the guidance has none with None.
         moving_features: same shape.
         points: of a batch of one pair.
+        seen: `(B, 2, *spatial)`, 1 where the fixed and where the moving scan was taken, 0 outside; None takes it for 1
+            everywhere.
     """
 
     fixed_features: Tensor | None = None
     moving_features: Tensor | None = None
     points: GuidingPoints | None = None
+    seen: Tensor | None = None
 
     def beside(self, fixed: Tensor, moving: Tensor) -> tuple[Tensor, Tensor]:
-        """Put the features behind the channels of the two images, `(B, C, *spatial)`."""
-        if self.fixed_features is None or self.moving_features is None:
-            return fixed, moving
-        return torch.cat([fixed, self.fixed_features], 1), torch.cat([moving, self.moving_features], 1)
+        """Put where it was seen, and its features, behind each image: `(B, 1 + 1 + L, *spatial)`."""
+        if self.seen is None:
+            seen = [torch.ones_like(fixed), torch.ones_like(moving)]
+        else:
+            seen = [shrink_seen(each, REACH) for each in self.seen.to(fixed.dtype).chunk(2, dim=1)]
+        features = [fixed[:, :0] if each is None else each for each in (self.fixed_features, self.moving_features)]
+        return torch.cat([fixed, seen[0], features[0]], 1), torch.cat([moving, seen[1], features[1]], 1)
 
 
 UNGUIDED = Guidance()
 
 
-def beside_described(described: Tensor, features: Tensor, stride: int, centered: bool) -> Tensor:
-    """Put features of the grid of an image behind the description of this image.
+def coarsen_features(features: Tensor, stride: int, centered: bool) -> Tensor:
+    """Bring features of the grid of an image to that of its description.
 
     Args:
-        described: `(B, C, *spatial / stride)`.
         features: `(B, L, *spatial)`, sides that the stride divides; L may be 0.
         stride: side of a voxel of the description, voxels of the image.
         centered: where its voxels lie, see `resample_lattice`.
 
     Returns:
-        `(B, C + L, *spatial / stride)`.
+        `(B, L, *spatial / stride)`.
     """
-    if not features.shape[1]:
-        return described
-    if centered:
+    if centered and features.shape[1]:
         pool = F.avg_pool3d if features.ndim == 5 else F.avg_pool2d
-        return torch.cat([described, pool(features, stride)], 1)
+        return pool(features, stride)
     for axis in range(2, features.ndim):
         features = features.unfold(axis, 1, stride).squeeze(-1)
-    return torch.cat([described, features], 1)
+    return features

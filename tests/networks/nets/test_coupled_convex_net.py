@@ -29,7 +29,7 @@ def texture(*shape: int, seed: int = 0) -> Tensor:
 
 
 def small_net(**arguments: Any) -> CoupledConvexNet:
-    defaults = {"warps": [(4, 2)], "instance_iterations": 5, "instance_stride": 2, "learning_rate": 0.3}
+    defaults = {"warps": [(4, 2)], "refinements": [(2, 5)]}
     return CoupledConvexNet(**{**defaults, **arguments}).eval()
 
 
@@ -98,12 +98,12 @@ def released(oracle: Callable[[str], Recorded]) -> Released:
 
 
 def test_one_warp_equals_released_pipeline(released: Released) -> None:
-    ddf = released.register(warps=[(8, 2)], consistency_iterations=0, instance_iterations=0)
+    ddf = released.register(warps=[(8, 2)], consistency_iterations=0, refinements=[])
     assert released.errors(ddf, "field_half_1warp_noice").max() < 2e-3
 
 
 def test_two_warps_equal_released_pipeline(released: Released) -> None:
-    ddf = released.register(instance_iterations=0)
+    ddf = released.register(refinements=[])
     errors = released.errors(ddf, "field_half_noadam")
     # The warp between the two is nearest: a place in the middle of two voxels may go to either.
     assert (errors < 2e-3).mean() > 0.995
@@ -125,7 +125,7 @@ def test_dice_of_two_warps_equals_released_pipeline(released: Released) -> None:
     np.testing.assert_allclose(released.dice(released.labels[1:]), released.recorded["dice_before"].ravel(), atol=1e-4)
     image, labels = released.image, released.labels[1:]
     for _ in range(2):
-        ddf = released.register(image, warps=[(8, 2)], instance_iterations=0)
+        ddf = released.register(image, warps=[(8, 2)], refinements=[])
         moving = REFERENCE.pull_back(image[:, 1:], ddf, "nearest")
         image = torch.cat([image[:, :1], moving], dim=1)
         labels = REFERENCE.pull_back(labels, ddf, "nearest")
@@ -146,7 +146,7 @@ def test_net_explains_as_much_as_convexadam(oracle: Callable[[str], Recorded]) -
             return left(CoupledConvexNet(**arguments).eval()(torch.cat([fixed, moving], dim=1)))
 
     theirs = {key: left(torch.tensor(recorded[key]).movedim(-1, 0)[None]) for key in recorded if "disp" in key}
-    assert register(warps=[(3, 3)], instance_iterations=0) < 1.05 * theirs["disp_vox_noadam"]
+    assert register(warps=[(3, 3)], refinements=[]) < 1.05 * theirs["disp_vox_noadam"]
     assert register() < 0.5 * theirs["disp_vox_adam20"]
 
 
@@ -155,7 +155,7 @@ def test_net_explains_as_much_as_convexadam(oracle: Callable[[str], Recorded]) -
 def test_net_returns_field_of_any_size(shape: tuple[int, ...], learned: bool) -> None:
     dims = len(shape)
     features = SelfTrainingFeatureNet((2, 3, 4, 4, 4), 5, 6, spatial_dims=dims) if learned else MINDSSC()
-    net = small_net(features=features, warps=[(8, 1)] if learned else [(4, 1), (3, 1)], instance_iterations=2)
+    net = small_net(features=features, warps=[(8, 1)] if learned else [(4, 1), (3, 1)], refinements=[(2, 2)])
     with torch.no_grad():
         ddf = net(torch.rand(2, 2, *shape))
     assert ddf.shape == (2, dims, *shape)
@@ -167,7 +167,7 @@ def test_net_returns_field_of_any_size(shape: tuple[int, ...], learned: bool) ->
 def test_net_recovers_shift(shape: tuple[int, ...], shift: tuple[int, ...], warps: list[tuple[int, int]]) -> None:
     moving = texture(*shape)
     fixed = moving.roll([-s for s in shift], tuple(range(2, len(shape) + 2)))
-    net = small_net(warps=warps, instance_iterations=30, regularization=1.0)
+    net = small_net(warps=warps, refinements=[(2, 30)], regularization=1.0)
     with torch.no_grad():
         ddf = net(torch.cat([fixed, 3 - 2 * moving], dim=1))  # another contrast
     interior = ddf[(..., *[slice(8, -8)] * len(shape))]
@@ -178,7 +178,7 @@ def test_net_recovers_shift(shape: tuple[int, ...], shift: tuple[int, ...], warp
 def test_second_warp_composes_in_the_right_order() -> None:
     """The field of two warps is that of the first, reached by way of the second."""
     image = torch.cat([texture(24, 20, 28), texture(24, 20, 28, seed=1)], dim=1)
-    arguments = {"instance_iterations": 0, "feature_scale": 1.0}
+    arguments = {"refinements": [], "feature_scale": 1.0}
     with torch.no_grad():
         total = small_net(warps=[(4, 2), (2, 2)], **arguments)(image)
         first = small_net(warps=[(4, 2)], **arguments)(image)
@@ -203,7 +203,7 @@ def test_net_of_flat_images_is_zero() -> None:
 def test_net_without_instance_optimization_does_not_fold() -> None:
     image = torch.cat([texture(24, 20, 28), texture(24, 20, 28, seed=1)], dim=1)
     with torch.no_grad():
-        ddf = small_net(instance_iterations=0)(image)
+        ddf = small_net(refinements=[])(image)
     assert folding_percent(jacobian_determinant(ddf)) == 0
 
 
@@ -237,7 +237,7 @@ def test_net_in_training_mode_predicts_on_a_coarser_grid(shape: tuple[int, ...],
 
 def test_register_tells_what_the_instance_optimization_began_with() -> None:
     image = torch.cat([texture(16, 12, 20), texture(16, 12, 20, seed=1)], dim=1)
-    net, plain = small_net(reference=True), small_net(reference=True, instance_iterations=0)
+    net, plain = small_net(reference=True), small_net(reference=True, refinements=[])
     with torch.no_grad():
         refined, before = net.register(image)
         torch.testing.assert_close(refined, net(image))
@@ -260,7 +260,7 @@ def test_net_in_inference_mode_equals_no_grad() -> None:
 def test_net_traces_without_instance_optimization() -> None:
     """A trace holds for the size of its example."""
     image = torch.cat([texture(16, 12, 20), texture(16, 12, 20, seed=1)], dim=1)
-    net = small_net(instance_iterations=0, warps=[(4, 1), (2, 1)])
+    net = small_net(refinements=[], warps=[(4, 1), (2, 1)])
     with torch.no_grad():
         traced = torch.jit.trace(net, torch.rand(1, 2, 16, 12, 20))
         torch.testing.assert_close(traced(image), net(image))
@@ -268,7 +268,7 @@ def test_net_traces_without_instance_optimization() -> None:
 
 def test_net_under_autocast_returns_float32() -> None:
     image = torch.cat([texture(16, 12, 20), texture(16, 12, 20, seed=1)], dim=1)
-    net = small_net(features=SelfTrainingFeatureNet((2, 3, 4, 4, 4), 5, 6), warps=[(8, 1)], instance_iterations=2)
+    net = small_net(features=SelfTrainingFeatureNet((2, 3, 4, 4, 4), 5, 6), warps=[(8, 1)], refinements=[(2, 2)])
     with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
         assert net(image).dtype == torch.float32
 
