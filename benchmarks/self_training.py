@@ -154,7 +154,7 @@ class Step:
 
 def compare_labels(features: SelfTrainingFeatureNet, image: Tensor, repeats: int) -> None:
     """Print the medians for the label of one pair, and by what the labels differ."""
-    settings = {"instance_iterations": ITERATIONS, "instance_stride": 2, "learning_rate": 1.0, "damping": 0.0}
+    settings = {"refinements": [(2, ITERATIONS)], "learning_rate": 1.0, "damping": 0.0}
     labeler = CoupledConvexNet(features, [(8, 2), (8, 2)], regularization=1.0, reference=True, **settings)  # type: ignore[arg-type]
     cycle = SelfTrainingCycle(labeler.eval(), None, 1, 0.1, 0.1)  # type: ignore[arg-type]
     results: dict[str, Tensor] = {}

@@ -10,6 +10,7 @@ from .batch import (
     warped_and_fixed_image,
     warped_and_fixed_label,
 )
+from .bundle_segmenter import load_segmenter
 from .case_batch import predicted_and_true_label, prepare_case_batch, segmentation_metrics
 from .check_config import check_config
 from .command_line import check_device, check_options, command_line_pairs
@@ -30,7 +31,7 @@ from .registration_evaluator import registration_evaluator
 from .registration_metrics import registration_metrics
 from .registration_postprocessing import registration_postprocessing
 from .registration_preprocessing import registration_preprocessing
-from .segmenter import Segmenter, SegmenterSettings, merge_true_labels
+from .segmenter import Segmenter, SegmenterSettings, merge_true_labels, segmenter_normalization
 from .self_training_batch import SelfTrainingBatch
 from .slice_inferer import SliceBySliceInferer
 from .training_engines import training_engine, validation_engine

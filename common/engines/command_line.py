@@ -11,6 +11,7 @@ from common.data import OnDemand, both_directions, cine_pairs, pairs_or_built_in
 from common.io import InputError, fresh_folder, read_weights
 from common.networks.nets import FEATURES
 
+from .bundle_segmenter import segmenter_weights
 from .path_option import check_folder_name, restore_name
 
 DIRECTIONS = ("forward", "both")
@@ -22,6 +23,7 @@ def check_options(
     features: str | None = None,
     checkpoint: str | Path | None = None,
     checkpoint_key: str | None = None,
+    segmenter: str | Path | None = None,
 ) -> None:
     """Check what was given for a run, before anything is read or computed.
 
@@ -31,14 +33,21 @@ def check_options(
         features: see `common.networks.nets.select_features`; None where a bundle has no choice of them.
         checkpoint: weights; needed unless the features do without.
         checkpoint_key: name of the network in a file of several.
+        segmenter: see `load_segmenter`; needed for the features "segmentation" alone.
 
     Raises:
         InputError: if a feature or a network in the file is unknown, or the device is not there.
-        FileNotFoundError: if the weights are not there.
+        FileNotFoundError: if weights are not there.
         OSError: if the folder cannot be written.
     """
     if features not in (None, *FEATURES):
         raise InputError(f"--features is expected to be one of {', '.join(FEATURES)}, got {features}.")
+    if features in ("random", "trained") and checkpoint is None:
+        raise InputError(f"--features {features} is of the network in the overlay configs/variants/paper.json: add it.")
+    if (features == "segmentation") != (segmenter is not None):
+        raise InputError("--features segmentation and --segmenter, the folder of a bundle, need one another.")
+    if segmenter is not None:
+        segmenter_weights(segmenter)
     check_device(device)
     if features in (None, "trained") and checkpoint is not None:
         if not Path(checkpoint).is_file():

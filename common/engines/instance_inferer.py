@@ -7,11 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from monai.inferers import Inferer
+from monai.inferers import Inferer, SimpleInferer
 from torch import Tensor
 
 from common.features import MINDSSC
-from common.optimization import adam_instance_optimization
+from common.io import InputError
+from common.optimization import UNGUIDED, Guidance, adam_instance_optimization, coarsen_features
 from common.spatial import compose, unfold, warp
 
 FEATURE_SCALE, LEARNING_RATE, DAMPING = 5.0, 0.3, 300.0  # as in `common.networks.nets.CoupledConvexNet`
@@ -27,49 +28,72 @@ class InstanceOptimizationInferer(Inferer):
         iterations: steps; 0 gives the answer as it is.
         stride: of the features, voxels.
         regularization: weight of the roughness.
+        inferer: asks the network; by default once.
 
     Raises:
         ValueError: if the number of iterations is negative.
     """
 
-    def __init__(self, iterations: int = 0, stride: int = 1, regularization: float = 30.0) -> None:
+    def __init__(
+        self, iterations: int = 0, stride: int = 1, regularization: float = 30.0, inferer: Inferer | None = None
+    ) -> None:
         super().__init__()
         if iterations < 0:
             raise ValueError(f"InstanceOptimizationInferer() expects 'iterations' of 0 or more, got {iterations}.")
         self.iterations = iterations
         self.stride = stride
         self.regularization = regularization
+        self.inferer = SimpleInferer() if inferer is None else inferer
         self.features = MINDSSC()
 
-    def __call__(self, inputs: Tensor, network: Callable[..., Tensor], *args: Any, **kwargs: Any) -> Tensor:
+    def __call__(
+        self,
+        inputs: Tensor,
+        network: Callable[..., Tensor],
+        *args: Any,
+        guidance: Guidance = UNGUIDED,
+        **kwargs: Any,
+    ) -> Tensor:
         """Register.
 
         Args:
             inputs: fixed and moving image, `(B, 2 C, *spatial)`, C channels each; sides that the stride divides.
             network: answers with the displacement, `(B, d, *spatial)`, voxels.
             args: handed to the network.
+            guidance: what steers the optimization besides the images.
             kwargs: handed to the network.
 
         Returns:
-            Displacement, `(B, d, *spatial)`, voxels.
+            Displacement, `(B, d, *spatial)`, voxels; after an optimization `(B, 2 d, *spatial)`, behind it the answer.
+
+        Raises:
+            InputError: if something steers and nothing is optimized.
         """
         image = torch.as_tensor(inputs).as_subclass(Tensor)
-        ddf = network(image, *args, **kwargs)
+        ddf = torch.as_tensor(self.inferer(image, network, *args, **kwargs))
         if not self.iterations:
+            if guidance is not UNGUIDED:
+                raise InputError("What guides a network's answer guides its optimization: set --instance_iterations.")
             return ddf
         fixed, moving = image.chunk(2, dim=1)
+        channels = fixed.shape[1]
+        fixed, moving = guidance.beside(fixed, moving)
+        left = None if guidance.points is None else guidance.points.left_by(ddf)
         rest = adam_instance_optimization(
-            self._describe(fixed),
-            self._describe(warp(moving, ddf)),
-            torch.zeros_like(ddf),
+            self._describe(fixed, channels),
+            self._describe(warp(moving, ddf), channels),
+            torch.zeros_like(ddf) if left is None else left.first_field(ddf.shape[2:]).to(ddf),
             iterations=self.iterations,
             learning_rate=LEARNING_RATE,
             regularization=self.regularization,
             damping=DAMPING,
             stride=self.stride,
+            term=None if left is None else left.on_lattice(self.stride, True).missed,
         )
-        return unfold(compose(rest, ddf))
+        return torch.cat([unfold(compose(rest, ddf)), ddf], dim=1)
 
-    def _describe(self, image: Tensor) -> Tensor:
-        described = [self.features(channel, self.stride) for channel in image.split(1, dim=1)]
-        return torch.cat(described, dim=1) * FEATURE_SCALE
+    def _describe(self, image: Tensor, channels: int) -> Tensor:
+        """Describe the channels of a scan, one by one, and put those behind them beside that."""
+        described = [self.features(channel, self.stride) for channel in image[:, :channels].split(1, dim=1)]
+        beside = coarsen_features(image[:, channels + 1 :], self.stride, True)  # behind where the image was seen
+        return torch.cat([torch.cat(described, dim=1) * FEATURE_SCALE, beside], dim=1)

@@ -12,7 +12,7 @@ from common.io import InputError
 from ._knob_ranges import CHOICES, RANGES, RULES, Range
 
 PATHS = {*PAIR_KEYS, "bundle_root", "checkpoint", "cine", "ckpt_dir", "datalist", "dataset_dir", "initial_transform"}
-PATHS |= {"initial_weights", "label", "output_dir", "pretraining_dir", "validation_datalist"}
+PATHS |= {"initial_weights", "label", "output_dir", "pretraining_dir", "segmenter", "validation_datalist"}
 NULL = ("null", "none")  # as the command line hands them over
 WORDS = {"true": True, "false": False}
 ANY = range(1, 1000)

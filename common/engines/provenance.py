@@ -11,6 +11,7 @@ from common.io import fingerprint
 
 from ._configuration import PASSING
 from ._references import references
+from .bundle_segmenter import segmenter_weights
 from .check_config import ENTRIES
 from .knobs import PATHS, is_built
 from .workflow import calling
@@ -19,20 +20,24 @@ from .workflow import calling
 NO_SETTINGS = ENTRIES | PATHS - {"initial_transform"} | {"_meta_", *PHASE_KEYS, *PASSING}
 
 
-def provenance(bundle: str, checkpoint: str | Path | None = None) -> dict[str, Any]:
+def provenance(
+    bundle: str, checkpoint: str | Path | None = None, segmenter: str | Path | None = None
+) -> dict[str, Any]:
     """Describe what the config that is being resolved makes its results of.
 
     Args:
         bundle: its name.
         checkpoint: weights, described by their content.
+        segmenter: folder of a segmentation bundle, see `load_segmenter`; its weights are described likewise.
 
     Returns:
-        ``bundle``, ``version``, ``device``, ``weights`` where a checkpoint is given, and ``settings``: every knob of
-        the config by its name, see `knobs_of`.
+        ``bundle``, ``version``, ``device``, ``weights`` and ``segmenter`` where they are given, and ``settings``: every
+        knob of the config by its name, see `knobs_of`.
     """
     parser = calling(ConfigParser) or ConfigParser({})
     config: dict[str, Any] = parser.get()
     described = {} if checkpoint is None else {"weights": fingerprint(checkpoint)}
+    described |= {} if segmenter is None else {"segmenter": fingerprint(segmenter_weights(segmenter))}
     return {
         "bundle": bundle,
         "version": config.get("_meta_", {}).get("version"),

@@ -140,7 +140,10 @@ def _report(metrics: Mapping[str, Any]) -> None:
     for name, text in TEXTS.items():
         if name in metrics:
             before, after = (_figure(metrics[name][moment]) for moment in ("before", "after"))
-            logger.info("  %-12s %8s -> %s", text, before, after)
+            alone = metrics.get("network_alone", {}).get(name)
+            told = "  (of what guided it)" * metrics[name].get("guided", False)
+            told += "" if alone is None else f"  (network alone: {_figure(alone)})"
+            logger.info("  %-12s %8s -> %s%s", text, before, after, told)
     logger.info("  %-12s %8s", "folding (%)", _figure(metrics["folding_percent"]))
     labels = metrics.get("hd95_mm", {}).get("per_label")
     if labels == {}:
@@ -175,6 +178,8 @@ def _summarize(metrics: dict[str, Any]) -> dict[str, Any]:
     for name in ("dice", "hd95_mm", "tre_mm", "similarity"):
         for moment in ("before", "after"):
             row[f"{name}_{moment}"] = metrics.get(name, {}).get(moment)
+    if guided := [name for name in TEXTS if metrics.get(name, {}).get("guided")]:
+        row["guided"] = " ".join(guided)
     row |= {"folding_percent": metrics["folding_percent"]}
     row |= {"folding_inside_percent": metrics.get("folding_inside_percent"), "sdlogj": metrics["sdlogj"]}
     return row | {"seconds": metrics["seconds"]["total"]}

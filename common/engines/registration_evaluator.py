@@ -1,15 +1,19 @@
 """The evaluator of MONAI that registers pairs, with the weights of its network."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from monai.data import DataLoader, Dataset
-from monai.engines import SupervisedEvaluator
+from monai.engines import SupervisedEvaluator, default_prepare_batch
 from monai.inferers import Inferer
 from monai.transforms import Transform
-from torch import nn
+from torch import Tensor, nn
 
 from common.io import load_weights
+from common.optimization import Guidance, GuidingPoints
+
+GUIDANCE = ("fixed_features", "moving_features", "fixed_points", "moving_points", "seen")
 
 
 def registration_evaluator(
@@ -46,4 +50,28 @@ def registration_evaluator(
         network=network,
         inferer=inferer,
         postprocessing=postprocessing,
+        prepare_batch=prepare_guided_batch,
     )
+
+
+def prepare_guided_batch(batch: dict[str, Any], *to: Any, **how: Any) -> Any:
+    """Give the network's ``image`` and, where something steers the registration, ``guidance`` for the inferer.
+
+    Args:
+        batch: of one pair, see `common.transforms.GuidePaird`.
+        to: as MONAI's `default_prepare_batch` takes it.
+        how: likewise.
+
+    Returns:
+        As MONAI's engines take it: input and target alone, or these and arguments of the inferer.
+    """
+    prepared = default_prepare_batch(batch, *to, **how)
+    given = {key: torch.as_tensor(batch[key]).as_subclass(Tensor) for key in GUIDANCE if key in batch}
+    if not given:
+        return prepared
+    placed = {key: value.to(prepared[0].device) for key, value in given.items()}
+    points = None
+    if "fixed_points" in placed:
+        points = GuidingPoints(placed["fixed_points"][0], placed["moving_points"][0])
+    guidance = Guidance(placed.get("fixed_features"), placed.get("moving_features"), points, placed.get("seen"))
+    return *prepared, (), {"guidance": guidance}

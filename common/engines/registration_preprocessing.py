@@ -1,11 +1,16 @@
 """From the files of a pair to the input of a network, the same for every bundle."""
 
+from collections.abc import Callable, Sequence
+
 from monai.config import KeysCollection
+from monai.data import MetaTensor
+from monai.utils import ensure_tuple
 
 from common.transforms import (
     CaseGrid,
     CheckExtentd,
     ClockedCompose,
+    GuidePaird,
     InitialTransformd,
     LoadPointsd,
     LoadScansd,
@@ -23,9 +28,12 @@ def registration_preprocessing(
     initial_transform: str = "affine",
     largest_extent_mm: float | None = None,
     bytes_per_voxel: float = 0.0,
+    bounded: bool = False,
     image_keys: KeysCollection = IMAGE_KEYS,
     label_keys: KeysCollection = LABEL_KEYS,
     keypoint_keys: KeysCollection = KEYPOINT_KEYS,
+    guide: str | Sequence[str] | None = None,
+    segment: Callable[[MetaTensor], MetaTensor] | None = None,
 ) -> ClockedCompose:
     """Build the way of a pair from its files to the network's ``image``.
 
@@ -35,13 +43,18 @@ def registration_preprocessing(
         initial_transform: see `common.transforms.InitialTransformd`.
         largest_extent_mm: see `common.transforms.CheckExtentd`.
         bytes_per_voxel: see `common.transforms.PairGridd`.
+        bounded: see there.
         image_keys: the fixed and the moving scan, in this order.
         label_keys: label maps and masks of the two, left out where absent.
         keypoint_keys: points of the two, left out where absent.
+        guide: see `common.transforms.GuidePaird`; a name or several.
+        segment: see there.
 
     Returns:
         Transform of a dictionary of paths, see `common.data.read_pairs`.
     """
+    guides = [] if guide is None else ensure_tuple(guide)
+    steering = {"guidance": [GuidePaird(guides, segment)]} if guides or segment is not None else {}
     return ClockedCompose(
         {
             "load": [
@@ -50,6 +63,7 @@ def registration_preprocessing(
                 CheckExtentd(image_keys, largest_extent_mm),
             ],
             "pre-alignment": [InitialTransformd(image_keys, initial_transform, case_grid)],
-            "working grid": [PairGridd(image_keys, case_grid, bytes_per_voxel)],
+            "working grid": [PairGridd(image_keys, case_grid, bytes_per_voxel, bounded)],
+            **steering,
         }
     )

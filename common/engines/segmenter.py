@@ -5,6 +5,7 @@ comes back, and then the voxel decides.
 """
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,24 @@ from torch import Tensor
 from common.io import InputError, fingerprint, grid_of, read_json, read_weights, save_text
 from common.networks.nets import load_segmentation_unet
 from common.spatial import sample
-from common.transforms import CaseGrid, CaseGridd, WindowsToChannels, keep_largest_component
+from common.transforms import CaseGrid, CaseGridd, NormalizeForeground, WindowsToChannels, keep_largest_component
+from common.transforms.case_grid import Normalization
 
 from .renamed import RENAMED
 
 SETTINGS = "settings.json"
 DEFAULTS: dict[str, Any] = {"windows": [[400, 40]], "spacing": [2.0, 2.0, 2.0], "spatial_size": [144, 144, 144]}
 SLAB = 16  # voxels along the first axis that are decided at once
+
+
+def segmenter_normalization(windows: Sequence[Sequence[float]] | None) -> Normalization:
+    """Build what makes the intensities of a scan those a segmenter sees.
+
+    Args:
+        windows: of CT, each a channel, see `WindowsToChannels`; None for scans whose gray values have no unit, see
+            `NormalizeForeground`.
+    """
+    return NormalizeForeground() if windows is None else WindowsToChannels(windows)
 
 
 class SegmenterSettings:
@@ -61,8 +73,9 @@ class Segmenter:
     Args:
         checkpoint: weights of a `SegmentationUNet`, or a checkpoint of its training.
         device: where to compute.
-        settings: `windows` (width and level of each), `spacing` (mm) and `spatial_size` (of a patch); None or absent
-            ones are read from the settings beside the checkpoint, else they are the paper's.
+        settings: `windows` (see `segmenter_normalization`), `spacing` (mm), `spatial_size` (of a patch) and `region`
+            (see `CaseGrid`); None or absent ones are read from the settings beside the checkpoint, else they are the
+            paper's.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -81,12 +94,12 @@ class Segmenter:
         self.provenance = {"weights": fingerprint(path), "settings": chosen}
         self.organ_count = self.net.head.out_channels - 1
         _check(chosen)
-        if len(chosen["windows"]) != self.net.in_channels:
-            raise InputError(
-                f"The network in {path} takes {self.net.in_channels} windows, got {len(chosen['windows'])}: "
-                f"{chosen['windows']}."
-            )
-        grid = CaseGrid(chosen["spacing"], region="whole", fill=0.0, normalization=WindowsToChannels(chosen["windows"]))
+        windows = chosen["windows"]
+        if (channels := 1 if windows is None else len(windows)) != self.net.in_channels:
+            raise InputError(f"The network in {path} takes {self.net.in_channels} windows, got {channels}: {windows}.")
+        normalization = segmenter_normalization(windows)
+        region = chosen.get("region", "whole")
+        grid = CaseGrid(chosen["spacing"], region=region, fill=0.0, normalization=normalization)
         self.prepare = CaseGridd("image", grid)
         self.inferer = SlidingWindowInferer(chosen["spatial_size"], mode="gaussian")
 
@@ -100,12 +113,22 @@ class Segmenter:
         Returns:
             Label map of the same shape and grid, int32, each organ in one piece.
         """
-        image = self.prepare({"image": scan})["image"]
-        logits = torch.as_tensor(self.inferer(image.as_tensor()[None].to(self.device), self.net))
-        coordinates = grid_of(scan).map_to(grid_of(image).affine)
-        label = _decide(logits.float().softmax(dim=1).cpu(), coordinates)
+        probability = self._classes(scan)
+        coordinates = grid_of(scan).map_to(grid_of(probability).affine)
+        label = _decide(probability.as_tensor()[None], coordinates)
         whole = torch.from_numpy(keep_largest_component(label.numpy()))[None]
         return MetaTensor(whole, affine=scan.affine, meta={"stored_dtype": str(np.min_scalar_type(self.organ_count))})
+
+    @torch.no_grad()
+    def probabilities(self, scan: MetaTensor) -> MetaTensor:
+        """Give the probabilities of the organs, `(organs, *grid)`, on the network's own grid."""
+        classes = self._classes(scan)
+        return MetaTensor(classes.as_tensor()[1:], affine=classes.affine)
+
+    def _classes(self, scan: MetaTensor) -> MetaTensor:
+        image = self.prepare({"image": scan})["image"]
+        logits = torch.as_tensor(self.inferer(image.as_tensor()[None].to(self.device), self.net))
+        return MetaTensor(logits.float().softmax(dim=1)[0].cpu(), affine=image.affine)
 
 
 def _decide(probability: Tensor, coordinates: Tensor) -> Tensor:
@@ -124,6 +147,8 @@ def _check(settings: dict[str, Any]) -> None:
     shapes = {"windows": (-1, 2), "spacing": (3,), "spatial_size": (3,)}
     rules = {"windows": "[[width, level], ...]", "spacing": "three lengths in mm", "spatial_size": "three numbers"}
     for name, shape in shapes.items():
+        if name == "windows" and settings[name] is None:
+            continue
         try:
             values = np.asarray(settings[name], dtype=np.float64)
             sizes = values[:, 0] if name == "windows" else values

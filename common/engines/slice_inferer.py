@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from monai.inferers import Inferer
+from monai.inferers import Inferer, SimpleInferer
 from torch import Tensor
 
 from common.optimization import advance
@@ -19,15 +19,17 @@ class SliceBySliceInferer(Inferer):
 
     Args:
         slices_at_once: how many slices are one batch; fewer need less memory.
+        inferer: asks the network for slices; by default once.
 
     Raises:
         ValueError: if that is less than one.
     """
 
-    def __init__(self, slices_at_once: int = 16) -> None:
+    def __init__(self, slices_at_once: int = 16, inferer: Inferer | None = None) -> None:
         if slices_at_once < 1:
             raise ValueError(f"SliceBySliceInferer() expects 'slices_at_once' of 1 or more, got {slices_at_once}.")
         self.slices_at_once = slices_at_once
+        self.inferer = SimpleInferer() if inferer is None else inferer
 
     def __call__(self, inputs: Tensor, network: Callable[..., Tensor], *args: Any, **kwargs: Any) -> Tensor:
         """Register slices.
@@ -39,13 +41,14 @@ class SliceBySliceInferer(Inferer):
             kwargs: given on to the network.
 
         Returns:
-            The network's answer, for stacks with a third component, 0: ``(B, 3, H, W, D)``, voxels.
+            The network's answer, for stacks with a third component, 0: ``(B, 3, H, W, D)``, voxels; behind it that from
+            which an instance optimization began.
 
         Raises:
             ValueError: if the input is neither slices nor stacks.
         """
         if inputs.ndim == 4:
-            return network(inputs, *args, **kwargs)
+            return torch.as_tensor(self.inferer(inputs, network, *args, **kwargs))
         if inputs.ndim != 5:
             shape = tuple(inputs.shape)
             raise ValueError(f"SliceBySliceInferer() expects 'inputs' of 4 or 5 axes, got the shape {shape}.")
@@ -53,7 +56,9 @@ class SliceBySliceInferer(Inferer):
         slices = inputs.movedim(-1, 1).flatten(0, 1)  # (B D, 2, H, W)
         answers: list[Tensor] = []
         for chunk in slices.split(self.slices_at_once):
-            answers.append(network(chunk.contiguous(), *args, **kwargs))
+            answers.append(torch.as_tensor(self.inferer(chunk.contiguous(), network, *args, **kwargs)))
             advance("slice", sum(map(len, answers)), len(slices))
         ddf = torch.cat(answers).unflatten(0, (stacks, depth)).movedim(1, -1)
-        return torch.cat([ddf, torch.zeros_like(ddf[:, :1])], dim=1)
+        return torch.cat(
+            [part for each in ddf.split(2, dim=1) for part in (each, torch.zeros_like(each[:, :1]))], dim=1
+        )

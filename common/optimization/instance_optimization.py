@@ -37,6 +37,7 @@ def adam_instance_optimization(
     tolerance: float | None = None,
     callback: Callable[[int, float], None] | None = None,
     scheme: Scheme = EXACT,
+    term: Callable[[Tensor], Tensor] | None = None,
 ) -> Tensor:
     """Fit a displacement field to a pair of feature maps with Adam.
 
@@ -60,6 +61,7 @@ def adam_instance_optimization(
         tolerance: stop when the loss changes by less than this share of it; None never stops early.
         callback: called with the number of the iteration, from 1, and its loss.
         scheme: how to sample and smooth, and which field to return.
+        term: added to the loss; of the field `(B, d, *features)`, voxels of the feature maps.
 
     Returns:
         Displacement, `(B, d, *spatial)`, voxels of the image, float32 or float64.
@@ -79,7 +81,7 @@ def adam_instance_optimization(
     with torch.inference_mode(False), torch.enable_grad(), full_precision(initial_ddf):
         distance = FeatureDistance(fixed_features, moving_features, scheme)
         start = resample_lattice(lift(initial_ddf.detach()) / stride, shapes[1], 1 / stride, centered)
-        field = _Objective(distance, regularization).minimize(
+        field = _Objective(distance, regularization, term).minimize(
             start.clone().requires_grad_(), iterations, learning_rate, damping, tolerance, callback
         )
         field = resample_lattice(field * stride, shapes[0], stride, centered)
@@ -87,9 +89,12 @@ def adam_instance_optimization(
 
 
 class _Objective:
-    def __init__(self, distance: FeatureDistance, regularization: float) -> None:
+    def __init__(
+        self, distance: FeatureDistance, regularization: float, term: Callable[[Tensor], Tensor] | None
+    ) -> None:
         self.distance = distance
         self.regularization = regularization
+        self.term = term
 
     def minimize(
         self,
@@ -123,7 +128,8 @@ class _Objective:
 
     def loss(self, field: Tensor) -> Tensor:
         roughness: Tensor = _Roughness.apply(field)
-        return DISTANCE_WEIGHT * self.distance(field) + self.regularization * ROUGHNESS_WEIGHT * roughness
+        loss = DISTANCE_WEIGHT * self.distance(field) + self.regularization * ROUGHNESS_WEIGHT * roughness
+        return loss if self.term is None else loss + self.term(field)
 
 
 class _Roughness(torch.autograd.Function):

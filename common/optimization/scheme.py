@@ -33,6 +33,7 @@ class Scheme:
         whole: instance optimization smooths the whole field, not what it adds.
         last: instance optimization returns the field of the last loss, before the last step, not that of the lowest.
         folds: what folds in the end stays.
+        unbounded: what lies beyond the field of view of a scan counts.
         commuting: a field follows two affine maps as if these commuted, see `transport_displacement`.
     """
 
@@ -44,6 +45,7 @@ class Scheme:
     whole: bool = False
     last: bool = False
     folds: bool = False
+    unbounded: bool = False
     commuting: bool = False
 
     def pull_back(self, image: Tensor, ddf: Tensor, mode: str = "bilinear") -> Tensor:
@@ -165,5 +167,6 @@ REFERENCE = Scheme(
     whole=True,
     last=True,
     folds=True,
+    unbounded=True,
     commuting=True,
 )

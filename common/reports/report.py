@@ -86,7 +86,9 @@ def _title(data: Mapping[Any, Any]) -> list[str]:
 def _figures(metrics: Mapping[str, Any]) -> dict[str, Any]:
     names = {"dice": "Dice", "hd95_mm": "HD95 (mm)", "tre_mm": "TRE (mm)"}
     figures: dict[str, Any] = {
-        text: (metrics[name]["before"], metrics[name]["after"]) for name, text in names.items() if name in metrics
+        f"{text}{' (guided)' * metrics[name].get('guided', False)}": (metrics[name]["before"], metrics[name]["after"])
+        for name, text in names.items()
+        if name in metrics
     }
     similarity = metrics["similarity"]
     figures["NMI"] = (similarity["before"], similarity["after"])

@@ -5,6 +5,7 @@ from .case_grid import CaseGrid, CaseGridd
 from .clocked_compose import ClockedCompose
 from .extent import CheckExtentd
 from .gradient_magnitude import GradientMagnitude
+from .guide_pair import GuidePaird
 from .initial_transform import InitialTransformd
 from .keep_start import KeepStartd
 from .key_points import CloudFieldd, KeyPointsd, PairCloudsd
@@ -12,6 +13,7 @@ from .largest_component import keep_largest_component
 from .load_points import LoadPointsd
 from .load_scans import LoadScansd
 from .measure import MeasureRegistrationd
+from .measure_network import MeasureNetworkd
 from .native_field import NativeFieldd, native_displacement
 from .normalize_foreground import NormalizeForeground
 from .normalize_percentiles import NormalizePercentiles

@@ -20,6 +20,7 @@ from common.metrics import (
 from common.spatial import displacement_from_world
 from common.transforms.warp import field_of, move_points
 
+OF_GUIDE = {"labels": ("dice", "hd95_mm"), "keypoints": ("tre_mm",)}
 FOLDING = ("folding_percent", "folding_inside_percent", "sdlogj")
 
 
@@ -30,7 +31,8 @@ class MeasureRegistrationd(Transform):
     ``similarity``; with a label map of the fixed scan, or a mask of it, ``folding_inside_percent``, within them; with
     both label maps ``dice`` and ``hd95_mm`` over the labels that both scans have, with both sets of key points
     ``tre_mm``, with those of the moving scan ``warped_keypoints``: how many, and the names of those that are undefined.
-    What cannot be computed is None.
+    What cannot be computed is None. What is measured of labels or points that guided the registration has ``guided``:
+    it tells how well that followed them, not how well it finds its way.
     """
 
     def __call__(self, data: Mapping[Any, Any]) -> dict[Hashable, Any]:
@@ -50,7 +52,14 @@ class MeasureRegistrationd(Transform):
         mask = None if inside is None else inside.as_tensor()[None] > 0
         summary = jacobian_summary(displacement_from_world(field.displacement, field.grid.affine), mask)
         metrics |= {name: _number(summary[name]) for name in FOLDING if name in summary}
-        return {**data, "metrics": metrics}
+        return {**data, "metrics": _mark(metrics, data.get("guided_by", ""))}
+
+
+def _mark(metrics: dict[str, Any], guided_by: str) -> dict[str, Any]:
+    """Say of what has guided that it did."""
+    for guide in filter(None, guided_by.split(",")):
+        metrics |= {name: {**metrics[name], "guided": True} for name in OF_GUIDE[guide] if name in metrics}
+    return metrics
 
 
 def _measure_images(data: Mapping[Any, Any]) -> dict[str, Any]:

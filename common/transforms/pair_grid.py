@@ -29,6 +29,7 @@ class PairGridd(MapTransform):
     Args:
         keys: the fixed and the moving scan, in this order.
         grid: how a single scan is brought onto its grid.
+        bounded: add where each scan was taken: ``seen``, ``(2, *working)``, 1 or 0, unless both fill the working grid.
         bytes_per_voxel: what the network will need of the computer's memory for a voxel of the working grid; a pair
             that needs much more than there is is refused.
 
@@ -38,10 +39,13 @@ class PairGridd(MapTransform):
     that surrounds the mask. Then ``counts``, ``(1, *working)``, says where the scans are both their own.
     """
 
-    def __init__(self, keys: KeysCollection, grid: CaseGrid, bytes_per_voxel: float = 0.0) -> None:
+    def __init__(
+        self, keys: KeysCollection, grid: CaseGrid, bytes_per_voxel: float = 0.0, bounded: bool = False
+    ) -> None:
         super().__init__(keys)
         self.grid = grid
         self.bytes_per_voxel = bytes_per_voxel
+        self.bounded = bounded
 
     def __call__(self, data: Mapping[Any, Any]) -> dict[Hashable, Any]:
         """Resample, normalize and stack."""
@@ -61,9 +65,10 @@ class PairGridd(MapTransform):
                     inside = resample((side.mask > 0).float(), place, grid, 0.0)[0] > 0.5
                     scans[index] = _fill_from(scans[1 - index], scans[index], inside)
                     data = {**data, "counts": inside}
-        done = [
-            self.grid.finish(scan, scanned(side, place, grid)) for scan, (side, place) in zip(scans, sides, strict=True)
-        ]
+        seen = [scanned(side, place, grid) for side, place in sides]
+        done = [self.grid.finish(scan, inside) for scan, inside in zip(scans, seen, strict=True)]
+        if self.bounded and not all(bool(inside.all()) for inside in seen):
+            data = {**data, "seen": torch.cat(seen).float()}
         return {**data, "image": MetaTensor(torch.cat(done), affine=grid.affine_3d())}
 
 

@@ -3,7 +3,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from common.engines import InstanceOptimizationInferer
+from common.engines import InstanceOptimizationInferer, TestTimeAugmentationInferer
+from common.optimization import Guidance, GuidingPoints
 from common.spatial import warp
 
 
@@ -24,7 +25,8 @@ def test_no_iterations_are_the_network() -> None:
 def test_a_rough_answer_is_made_better(stride: int) -> None:
     image, ddf = pair()
     answer = 0.6 * ddf
-    better = InstanceOptimizationInferer(60, stride)(image, lambda image: answer)
+    better, alone = InstanceOptimizationInferer(60, stride)(image, lambda image: answer).chunk(2, dim=1)
+    assert torch.equal(alone, answer)
     inner = (slice(None), slice(None), *[slice(4, -4)] * 3)
     before, after = ((field - ddf)[inner].norm(dim=1).mean() for field in (answer, better))
     assert after < 0.7 * before
@@ -43,3 +45,28 @@ def test_channels_are_described_one_by_one() -> None:
 def test_negative_iterations_raise() -> None:
     with pytest.raises(ValueError, match=r"expects 'iterations' of 0 or more, got -1"):
         InstanceOptimizationInferer(-1)
+
+
+def test_another_inferer_asks_the_network() -> None:
+    image, ddf = pair()
+    inner = TestTimeAugmentationInferer(samples=2, residual_weight=0.0)
+    both = InstanceOptimizationInferer(1, inferer=inner)(image, lambda image: ddf)
+    torch.testing.assert_close(both[:, 3:], inner(image, lambda image: ddf))
+
+
+def test_points_and_labels_steer_the_optimization() -> None:
+    """Both images are flat, and the network sees nothing."""
+    image, answer = torch.full((1, 2, 24, 24, 24), 0.5), torch.zeros(1, 3, 24, 24, 24)
+    block = torch.zeros(1, 1, 24, 24, 24)
+    block[..., 8:16, 8:16, 8:16] = 30
+    labels = Guidance(block, block.roll(1, dims=2))
+    points = Guidance(points=GuidingPoints(torch.full((1, 3), 12.0), torch.tensor([[13.0, 12, 12]])))
+    for guidance, way in ((labels, 0.5), (points, 0.7)):
+        ddf = InstanceOptimizationInferer(60)(image, lambda image: answer, guidance=guidance)
+        assert way < float(ddf[0, 0, 12, 12, 12]) < 1.3
+
+
+def test_nothing_is_steered_without_an_optimization() -> None:
+    image, ddf = pair()
+    with pytest.raises(ValueError, match=r"guides its optimization: set --instance_iterations"):
+        InstanceOptimizationInferer()(image, lambda image: ddf, guidance=Guidance())

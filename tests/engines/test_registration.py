@@ -181,7 +181,7 @@ def test_register_pairs_does_again_what_another_network_made(
 
 
 def test_configuration_digest_sees_settings_and_no_state() -> None:
-    nets = [CoupledConvexNet(), CoupledConvexNet().eval(), CoupledConvexNet(instance_iterations=5)]
+    nets = [CoupledConvexNet(), CoupledConvexNet().eval(), CoupledConvexNet(refinements=[(2, 5)])]
     digests = [configuration_digest(net, TestTimeAugmentationInferer()) for net in nets]
     assert digests[0] == digests[1] != digests[2]
     assert configuration_digest(nets[0], TestTimeAugmentationInferer(samples=2)) != digests[0]

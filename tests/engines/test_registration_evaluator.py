@@ -9,6 +9,7 @@ from monai.transforms import Compose
 from torch import nn
 
 from common.engines import registration_evaluator
+from common.engines.registration_evaluator import prepare_guided_batch
 
 
 def build(network: nn.Module, **weights: Any) -> Any:
@@ -48,3 +49,21 @@ def test_registration_evaluator_refuses_weights_that_do_not_fit(state: dict, mes
     torch.save(state, tmp_path / "model.pt")
     with pytest.raises(ValueError, match=message):
         build(network(), checkpoint=tmp_path / "model.pt")
+
+
+def test_what_steers_a_pair_reaches_the_inferer() -> None:
+    image, maps, points = torch.zeros(1, 2, 4, 4, 4), torch.ones(1, 3, 4, 4, 4), torch.ones(1, 5, 3)
+    assert prepare_guided_batch({"image": image}) == (image, None)
+    given = {"fixed_features": maps, "moving_features": 2 * maps, "fixed_points": points, "moving_points": 2 * points}
+    prepared, target, args, kwargs = prepare_guided_batch({"image": image, **given})
+    assert prepared is image
+    assert (target, args) == (None, ())
+    guidance = kwargs["guidance"]
+    assert torch.equal(guidance.moving_features, 2 * maps)
+    assert torch.equal(guidance.points.moving, torch.full((5, 3), 2.0))
+    assert (
+        prepare_guided_batch({"image": image, "fixed_points": points, "moving_points": points})[3][
+            "guidance"
+        ].fixed_features
+        is None
+    )

@@ -39,8 +39,8 @@ class Run:
         generator = torch.Generator().manual_seed(1)
         cases = [{"image": torch.rand(1, *SHAPE, generator=generator), "name": f"case{n}"} for n in range(3)]
         self.features = SelfTrainingFeatureNet(WIDTHS)
-        network = CoupledConvexNet(self.features, [(8, 1)], instance_iterations=0, training_stride=2)
-        self.labeler = CoupledConvexNet(self.features, [(8, 1)], instance_iterations=2, instance_stride=2)
+        network = CoupledConvexNet(self.features, [(8, 1)], refinements=[], training_stride=2)
+        self.labeler = CoupledConvexNet(self.features, [(8, 1)], refinements=[(2, 2)])
         self.labels = PseudoLabels(folder / "labels")
         pairs = PairDataset(cases, pairing="unordered", shuffle=False)
         self.data = PseudoLabelledPairs(pairs, self.labels if labelled else None, length=4)
@@ -203,7 +203,7 @@ def test_label_equals_released_pseudo_label(oracle: Callable[[str], dict[str, np
     features = SelfTrainingFeatureNet([len(weights[f"{n}.bias"]) for n in (0, 3, 6, 9, 12)], len(weights["15.bias"]))
     features.load_state_dict(weights, strict=False)
     features.projection = torch.tensor(recorded["proj_weight"]).flatten(1)
-    settings: dict[str, Any] = {"instance_iterations": 50, "instance_stride": 2, "learning_rate": 1.0, "damping": 0.0}
+    settings: dict[str, Any] = {"refinements": [(2, 50)], "learning_rate": 1.0, "damping": 0.0}
     labeler = CoupledConvexNet(features, [(8, 2), (8, 2)], regularization=10.0, reference=True, **settings).eval()
     image = (torch.tensor(recorded["images"]).float()[:, 0] / 1000).clamp(-0.4, 0.6)[None]
     field, difficulty = SelfTrainingCycle(labeler, NO_DATA, 1, 0.1, 0.1).label(image)
@@ -219,7 +219,7 @@ def test_label_equals_released_pseudo_label(oracle: Callable[[str], dict[str, np
 
 @pytest.mark.parametrize(("shape", "margin"), [((16, 15, 16), 1), ((16, 24, 16), 4)])
 def test_sizes_without_labels_raise(shape: tuple[int, ...], margin: int) -> None:
-    labeler = CoupledConvexNet(SelfTrainingFeatureNet(WIDTHS), [(8, 1)], instance_iterations=0).eval()
+    labeler = CoupledConvexNet(SelfTrainingFeatureNet(WIDTHS), [(8, 1)], refinements=[]).eval()
     cycle = SelfTrainingCycle(labeler, NO_DATA, 1, 0.1, 0.1, margin=margin)
     with pytest.raises(ValueError, match=r"Pseudo labels need a spatial_size that 2 divides and of which a margin of"):
         cycle.label(torch.rand(1, 2, *shape))

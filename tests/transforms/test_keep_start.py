@@ -43,3 +43,13 @@ def test_keep_startd_looks_at_all_channels() -> None:
     both = torch.cat([SCAN, SCAN])
     assert not KeepStartd("pred")(pair(both, both))["pred"].any()
     assert KeepStartd("pred")(pair(both, torch.cat([SCAN, SCAN.flip(1)])))["pred"].any()
+
+
+@pytest.mark.parametrize("kind", ["features", "points"])
+def test_keep_startd_lets_guides_that_differ_register(kind: str) -> None:
+    guide = torch.arange(12.0).view(4, 3)
+    alike, apart = (
+        {**pair(SCAN, SCAN), f"fixed_{kind}": guide, f"moving_{kind}": guide + shift} for shift in (0.0, 1.0)
+    )
+    assert not KeepStartd("pred")(alike)["pred"].any()
+    assert torch.equal(KeepStartd("pred")(apart)["pred"].as_tensor(), DDF)

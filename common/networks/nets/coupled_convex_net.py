@@ -8,18 +8,24 @@ from math import lcm, prod
 from typing import Protocol
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from common.features import MINDSSC
+from common.networks.blocks.padding import cut, pad_to_multiple
 from common.optimization import (
     EXACT,
+    KNOWN,
     REFERENCE,
+    UNGUIDED,
+    Guidance,
+    GuidingPoints,
     adam_instance_optimization,
     advance,
+    coarsen_features,
     correlation_volume,
     coupled_convex,
     enforce_consistency,
+    forget_unseen,
     upsample_displacement,
 )
 from common.spatial import unfold
@@ -29,6 +35,10 @@ from common.spatial.checks import check_image
 FEW_VOXELS = 2**19
 FINE_WARPS = ((2, 3), (2, 2), (2, 1), (1, 1), (1, 1))
 COARSE_WARPS = ((4, 4), (4, 2), (4, 1), (2, 1), (2, 1))
+STEPS = 20  # of the one refinement without any given
+Warps = Sequence[Sequence[int]]
+Points = GuidingPoints | None
+Side = tuple[Tensor, Tensor]  # features, and where they were seen
 NOT_EXPORTED = (
     "CoupledConvexNet fits each pair by gradient descent, which TorchScript cannot hold: export its features alone, "
     "such as the id feature_network."
@@ -47,7 +57,8 @@ class FeatureExtractor(Protocol):
 class CoupledConvexNet(nn.Module):
     """Registers two images: features, correlation, coupled convex optimization, instance optimization.
 
-    Each warp registers the fixed image with the moving image as the warps before have left it; the fields compose to
+    Each warp, and each refinement by instance optimization after them, registers the fixed image with the moving image
+    as those before have left it; the fields compose to
 
     .. math:: u(x) = u_1(x) + u_0(x + u_1(x))
 
@@ -58,18 +69,17 @@ class CoupledConvexNet(nn.Module):
 
     Args:
         features: extractor of the features of one image; MIND-SSC without one.
-        warps: one pair for each warp: stride of the features, and largest displacement on their grid. Without any they
-            follow the size of the images, see `choose_warps`.
+        warps: of each warp the stride of the features and the largest displacement on their grid, else `choose_warps`.
         feature_scale: factor of all features; it sets the sharpness of the optimization.
         consistency_iterations: of forward-backward consistency after each warp; 0 goes without and saves the
             backward direction.
         smoothing: mean filters after each doubling on the way to the grid of the images.
-        instance_iterations: steps of the instance optimization of what the warps have left; 0 goes without.
-        instance_stride: stride of its features; by default that of the last warp.
-        learning_rate: of its Adam, voxels of its features.
-        regularization: its weight of the roughness of the field.
-        damping: of its Adam, see `adam_instance_optimization`.
-        tolerance: it stops when the loss changes by less than this share; None never stops early.
+        refinements: of each refinement the stride of the features, and the steps; None is one of `STEPS` steps at the
+            stride of the last warp, and none at all, or those of 0 steps, leave the field of the warps.
+        learning_rate: of their Adam, voxels of the features.
+        regularization: their weight of the roughness of the field. The larger, the smoother is the field.
+        damping: of their Adam, see `adam_instance_optimization`.
+        tolerance: they stop when the loss changes by less than this share; None never stops early.
         reference: do all as the reference implementation of the paper does, see `common.optimization.REFERENCE`.
         training_stride: side of a voxel of the prediction in training mode, voxels of the image; it divides the first
             stride.
@@ -83,7 +93,7 @@ class CoupledConvexNet(nn.Module):
 
     Example:
         >>> import torch
-        >>> net = CoupledConvexNet(warps=[(4, 2)], instance_iterations=0).eval()
+        >>> net = CoupledConvexNet(warps=[(4, 2)], refinements=[]).eval()
         >>> net(torch.rand(1, 2, 18, 20, 22)).shape
         torch.Size([1, 3, 18, 20, 22])
     """
@@ -91,12 +101,11 @@ class CoupledConvexNet(nn.Module):
     def __init__(
         self,
         features: FeatureExtractor | None = None,
-        warps: Sequence[Sequence[int]] | None = None,
+        warps: Warps | None = None,
         feature_scale: float = 5.0,
         consistency_iterations: int = 15,
         smoothing: int = 2,
-        instance_iterations: int = 20,
-        instance_stride: int | None = None,
+        refinements: Warps | None = None,
         learning_rate: float = 0.3,
         regularization: float = 30.0,
         damping: float = 300.0,
@@ -112,8 +121,7 @@ class CoupledConvexNet(nn.Module):
         self.feature_scale = feature_scale
         self.consistency_iterations = consistency_iterations
         self.smoothing = smoothing
-        self.instance_iterations = instance_iterations
-        self.instance_stride = instance_stride
+        self.refinements = refinements
         self.learning_rate = learning_rate
         self.regularization = regularization
         self.damping = damping
@@ -121,12 +129,13 @@ class CoupledConvexNet(nn.Module):
         self.scheme = REFERENCE if reference else EXACT
         self.training_stride = training_stride
 
-    def forward(self, image: Tensor) -> Tensor:
+    def forward(self, image: Tensor, guidance: Guidance = UNGUIDED) -> Tensor:
         """Register the moving image to the fixed image.
 
         Args:
             image: fixed and moving image, `(B, 2, *spatial)`, 2-D or 3-D, in the unit the features expect. Sizes that
                 the strides do not divide are filled up and cut off again.
+            guidance: what steers it besides.
 
         Returns:
             Displacement on the fixed grid, `(B, d, *spatial)`, voxels, float32; in training mode that of every
@@ -136,13 +145,14 @@ class CoupledConvexNet(nn.Module):
             TypeError: if the image is not a tensor, or the network is traced with instance optimization.
             ValueError: if its shape is wrong.
         """
-        return self.register(image)[0]
+        return self.register(image, guidance)[0]
 
-    def register(self, image: Tensor) -> tuple[Tensor, Tensor]:
+    def register(self, image: Tensor, guidance: Guidance = UNGUIDED) -> tuple[Tensor, Tensor]:
         """Register, and keep what the instance optimization began with.
 
         Args:
             image: see `forward`.
+            guidance: see `forward`.
 
         Returns:
             The displacement, see `forward`, and that of the warps alone, of the same shape and unit.
@@ -152,19 +162,19 @@ class CoupledConvexNet(nn.Module):
             ValueError: see `forward`.
         """
         _check(image)
-        if torch.jit.is_tracing() and self.instance_iterations:
-            raise TypeError(NOT_EXPORTED)
         warps = choose_warps(image.shape[2:]) if self.warps is None else self.warps
-        instance_stride = warps[-1][0] if self.instance_stride is None else self.instance_stride
-        # MONAI's MetaTensor knows fewer operations
-        padded = _pad(image.as_subclass(Tensor), lcm(instance_stride, *(stride for stride, _ in warps)))
-        fixed, moving = padded[:, :1], padded[:, 1:]
-        unrefined = displacement = self._warp_and_solve(fixed, moving, warps)
-        if self.instance_iterations and not self.training:
-            displacement = self._refine(fixed, moving, displacement, instance_stride)
+        refinements = self._refinements(warps[-1][0])
+        if torch.jit.is_tracing() and refinements:
+            raise TypeError(NOT_EXPORTED)
+        multiple = lcm(*(stride for stride, _ in (*warps, *refinements)))
+        both = guidance.beside(*image.as_subclass(Tensor).chunk(2, dim=1))  # a MetaTensor knows fewer operations
+        fixed, moving = (pad_to_multiple(each, multiple) for each in both)
+        unrefined = displacement = self._warp_and_solve(fixed, moving, warps, guidance.points)
+        for stride, iterations in () if self.training else refinements:
+            displacement = self._refine(fixed, moving, displacement, stride, iterations, guidance.points)
         step = self.training_stride if self.training else 1
         shape = [-(-size // step) for size in image.shape[2:]]
-        unrefined, displacement = _cut(unrefined, shape), _cut(displacement, shape)
+        unrefined, displacement = cut(unrefined, shape), cut(displacement, shape)
         if not self.scheme.folds and not self.training:
             displacement = unfold(displacement)
         return displacement, unrefined
@@ -178,37 +188,51 @@ class CoupledConvexNet(nn.Module):
         """Tell `torch.jit.script` why it cannot have this network."""
         raise TypeError(NOT_EXPORTED)
 
-    def _warp_and_solve(self, fixed: Tensor, moving: Tensor, warps: Sequence[Sequence[int]]) -> Tensor:
-        displacement = self._solve(fixed, moving, *warps[0])
-        for done, (stride, radius) in enumerate([] if self.training else warps[1:], start=1):
+    def _refinements(self, last_stride: int) -> list[tuple[int, int]]:
+        chosen = [(last_stride, STEPS)] if self.refinements is None else self.refinements
+        return [(stride, iterations) for stride, iterations in chosen if iterations]
+
+    def _warp_and_solve(self, fixed: Tensor, moving: Tensor, warps: Warps, points: Points) -> Tensor:
+        first = points.first_field(fixed.shape[2:]) if points else None  # or that of the first warp
+        displacement = self._solve(fixed, moving, warps[0], None) if first is None else first
+        for done in range(1 if first is None else 0, 1 if self.training else len(warps)):
             advance("warp", done, len(warps))
             warped = self.scheme.pull_back(moving, displacement, self.scheme.interpolation)
-            displacement = self.scheme.compose(displacement, self._solve(fixed, warped, stride, radius))
+            left = points and points.left_by(displacement)
+            displacement = self.scheme.compose(displacement, self._solve(fixed, warped, warps[done], left))
         return displacement
 
-    def _solve(self, fixed: Tensor, moving: Tensor, stride: int, radius: int) -> Tensor:
+    def _solve(self, fixed: Tensor, moving: Tensor, warp: Sequence[int], points: Points) -> Tensor:
         """Displacement of one warp, `(B, d, *spatial)`, voxels of the image."""
-        fixed_features, moving_features = self._describe(fixed, stride), self._describe(moving, stride)
-        displacement = self._match(fixed_features, moving_features, radius)
+        stride, radius = warp
+        sides = [(self._describe(image, stride), self._seen(image, stride)) for image in (fixed, moving)]
+        points = points and points.on_lattice(stride, self.centered)
+        displacement = self._match(sides[0], sides[1], radius, points)
         if self.consistency_iterations and not self.training:
-            backward = self._match(moving_features, fixed_features, radius)
+            backward = self._match(sides[1], sides[0], radius, points and points.reversed())
             displacement, _ = enforce_consistency(displacement, backward, self.consistency_iterations, self.scheme)
         step = self.training_stride if self.training else 1
         shape = [size // step for size in fixed.shape[2:]]
         return upsample_displacement(displacement, shape, stride / step, self.centered, self.smoothing, self.scheme)
 
-    def _match(self, fixed_features: Tensor, moving_features: Tensor, radius: int) -> Tensor:
-        cost = correlation_volume(fixed_features, moving_features, radius)
-        return coupled_convex(cost, radius, scheme=self.scheme)
+    def _match(self, fixed: Side, moving: Side, radius: int, points: Points) -> Tensor:
+        cost = correlation_volume(fixed[0], moving[0], radius)
+        cost = forget_unseen(cost, fixed[1], moving[1], radius)
+        return coupled_convex(points.add_to(cost, radius) if points else cost, radius, scheme=self.scheme)
 
-    def _refine(self, fixed: Tensor, moving: Tensor, displacement: Tensor, stride: int) -> Tensor:
+    def _refine(
+        self, fixed: Tensor, moving: Tensor, displacement: Tensor, stride: int, iterations: int, points: Points
+    ) -> Tensor:
         whole = self.scheme.whole
         warped = moving if whole else self.scheme.pull_back(moving, displacement)
+        if points is not None:
+            points = (points if whole else points.left_by(displacement)).on_lattice(stride, self.centered)
+        seen = self._seen(fixed, stride) * self._seen(warped, stride)  # elsewhere both descriptions are 0
         step = adam_instance_optimization(
-            self._describe(fixed, stride),
-            self._describe(warped, stride),
+            self._describe(fixed, stride) * seen,
+            self._describe(warped, stride) * seen,
             displacement if whole else torch.zeros_like(displacement),
-            iterations=self.instance_iterations,
+            iterations=iterations,
             learning_rate=self.learning_rate,
             regularization=self.regularization,
             damping=self.damping,
@@ -216,34 +240,27 @@ class CoupledConvexNet(nn.Module):
             centered=self.centered,
             tolerance=self.tolerance,
             scheme=self.scheme,
+            term=points.missed if points else None,
         )
         return step if whole else self.scheme.compose(displacement, step)
 
     def _describe(self, image: Tensor, stride: int) -> Tensor:
-        return self.features(image, stride) * self.feature_scale
+        described = self.features(image[:, :1], stride) * self.feature_scale
+        return torch.cat([described, coarsen_features(image[:, 2:], stride, self.features.centered)], 1)
+
+    def _seen(self, image: Tensor, stride: int) -> Tensor:
+        """Which voxels of the features lie in the field of view, `(B, 1, *spatial / stride)`, 1 or 0."""
+        share = coarsen_features(image[:, 1:2], stride, self.features.centered)
+        return torch.ones_like(share) if self.scheme.unbounded else (share >= KNOWN).to(image.dtype)
 
 
-def choose_warps(spatial_shape: Sequence[int]) -> tuple[tuple[int, int], ...]:
+def choose_warps(spatial_shape: Sequence[int]) -> Warps:
     """Strides and radii for images of a size, from coarse to fine; found by measuring, see ``benchmarks/README.md``."""
     return FINE_WARPS if prod(spatial_shape) < FEW_VOXELS else COARSE_WARPS
-
-
-def _pad(image: Tensor, multiple: int) -> Tensor:
-    """Repeat the last voxels until a stride divides every size."""
-    missing = [-size % multiple for size in image.shape[2:]]
-    return F.pad(image, [m for size in reversed(missing) for m in (0, size)], mode="replicate")
-
-
-def _cut(field: Tensor, shape: Sequence[int]) -> Tensor:
-    """Drop what lies beyond a size."""
-    for axis, size in enumerate(shape, start=2):
-        field = field.narrow(axis, 0, size)
-    return field.contiguous()
 
 
 def _check(image: Tensor) -> None:
     check_image("CoupledConvexNet", "image", image)
     if image.shape[1] != 2:
-        expected = (image.shape[0], 2, *image.shape[2:])
-        hint = "Concatenate the fixed and the moving image."
-        raise ValueError(f"CoupledConvexNet() expects 'image' of shape {expected}, got {tuple(image.shape)}. {hint}")
+        expected, got = (len(image), 2, *image.shape[2:]), f"{tuple(image.shape)}. Concatenate fixed and moving image."
+        raise ValueError(f"CoupledConvexNet() expects 'image' of shape {expected}, got {got}")

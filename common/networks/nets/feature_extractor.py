@@ -7,7 +7,7 @@ from torch import nn
 from common.features import MINDSSC
 from common.io import InputError, load_weights, read_weights
 
-FEATURES = ("mind", "random", "trained")
+FEATURES = ("mind", "random", "segmentation", "trained")
 PART = "features"  # of a `CoupledConvexNet`, whose training writes it so
 
 
@@ -15,7 +15,8 @@ def select_features(kind: str, network: nn.Module, checkpoint: str | Path) -> nn
     """Choose the feature extractor.
 
     Args:
-        kind: "mind" for MIND-SSC, "random" for the network as it is, "trained" for the network with loaded weights.
+        kind: "mind" for MIND-SSC, "segmentation" likewise, which gets the features of a segmentation beside it;
+            "random" for the network as it is, "trained" for the network with loaded weights.
         network: feature network.
         checkpoint: its weights, or those of a `CoupledConvexNet` with it, see `common.io.load_weights`; read with
             "trained" alone.
@@ -29,7 +30,7 @@ def select_features(kind: str, network: nn.Module, checkpoint: str | Path) -> nn
     """
     if kind not in FEATURES:
         raise InputError(f"--features is expected to be one of {', '.join(FEATURES)}, got {kind}.")
-    if kind == "mind":
+    if kind in ("mind", "segmentation"):
         return MINDSSC().eval()
     if kind == "trained":
         names = read_weights(checkpoint, "model")

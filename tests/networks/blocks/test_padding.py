@@ -3,6 +3,7 @@ import torch
 import torch.nn.functional as F
 
 from common.networks.blocks import even_padding
+from common.networks.blocks.padding import cut, pad_to_multiple
 
 
 @pytest.mark.parametrize(
@@ -24,3 +25,10 @@ def test_even_padding_pads_to_the_multiple_and_crops_back() -> None:
 def test_a_single_block_gets_a_second_one() -> None:
     assert even_padding((16, 12, 9), 16) == [11, 12, 2, 2, 0, 0]
     assert even_padding((16, 12, 17), 16) == [7, 8, 2, 2, 0, 0]
+
+
+def test_pad_to_multiple_repeats_the_last_voxels_and_cut_takes_them_away() -> None:
+    image = torch.arange(6.0).view(1, 1, 2, 3)
+    padded = pad_to_multiple(image, 4)
+    assert padded[0, 0].tolist() == [[0, 1, 2, 2], [3, 4, 5, 5], [3, 4, 5, 5], [3, 4, 5, 5]]
+    assert torch.equal(cut(padded, (2, 3)), image)

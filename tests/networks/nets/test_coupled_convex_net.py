@@ -14,7 +14,7 @@ from torch import Tensor
 from common.features import MINDSSC
 from common.networks.nets import CoupledConvexNet, SelfTrainingFeatureNet
 from common.networks.nets.coupled_convex_net import choose_warps
-from common.optimization import REFERENCE
+from common.optimization import REFERENCE, UNGUIDED, Guidance, GuidingPoints
 from common.spatial import compose, folding_percent, jacobian_determinant, warp
 
 Recorded = dict[str, np.ndarray]
@@ -30,7 +30,7 @@ def texture(*shape: int, seed: int = 0) -> Tensor:
 
 
 def small_net(**arguments: Any) -> CoupledConvexNet:
-    defaults = {"warps": [(4, 2)], "instance_iterations": 5, "instance_stride": 2, "learning_rate": 0.3}
+    defaults = {"warps": [(4, 2)], "refinements": [(2, 5)]}
     return CoupledConvexNet(**{**defaults, **arguments}).eval()
 
 
@@ -99,12 +99,12 @@ def released(oracle: Callable[[str], Recorded]) -> Released:
 
 
 def test_one_warp_equals_released_pipeline(released: Released) -> None:
-    ddf = released.register(warps=[(8, 2)], consistency_iterations=0, instance_iterations=0)
+    ddf = released.register(warps=[(8, 2)], consistency_iterations=0, refinements=[])
     assert released.errors(ddf, "field_half_1warp_noice").max() < 2e-3
 
 
 def test_two_warps_equal_released_pipeline(released: Released) -> None:
-    ddf = released.register(instance_iterations=0)
+    ddf = released.register(refinements=[])
     errors = released.errors(ddf, "field_half_noadam")
     # The warp between the two is nearest: a place in the middle of two voxels may go to either.
     assert (errors < 2e-3).mean() > 0.995
@@ -126,7 +126,7 @@ def test_dice_of_two_warps_equals_released_pipeline(released: Released) -> None:
     np.testing.assert_allclose(released.dice(released.labels[1:]), released.recorded["dice_before"].ravel(), atol=1e-4)
     image, labels = released.image, released.labels[1:]
     for _ in range(2):
-        ddf = released.register(image, warps=[(8, 2)], instance_iterations=0)
+        ddf = released.register(image, warps=[(8, 2)], refinements=[])
         moving = REFERENCE.pull_back(image[:, 1:], ddf, "nearest")
         image = torch.cat([image[:, :1], moving], dim=1)
         labels = REFERENCE.pull_back(labels, ddf, "nearest")
@@ -147,7 +147,7 @@ def test_net_explains_as_much_as_convexadam(oracle: Callable[[str], Recorded]) -
             return left(CoupledConvexNet(**arguments).eval()(torch.cat([fixed, moving], dim=1)))
 
     theirs = {key: left(torch.tensor(recorded[key]).movedim(-1, 0)[None]) for key in recorded if "disp" in key}
-    assert register(warps=[(3, 3)], instance_iterations=0) < 1.05 * theirs["disp_vox_noadam"]
+    assert register(warps=[(3, 3)], refinements=[]) < 1.05 * theirs["disp_vox_noadam"]
     assert register() < 0.5 * theirs["disp_vox_adam20"]
 
 
@@ -156,7 +156,7 @@ def test_net_explains_as_much_as_convexadam(oracle: Callable[[str], Recorded]) -
 def test_net_returns_field_of_any_size(shape: tuple[int, ...], learned: bool) -> None:
     dims = len(shape)
     features = SelfTrainingFeatureNet((2, 3, 4, 4, 4), 5, 6, spatial_dims=dims) if learned else MINDSSC()
-    net = small_net(features=features, warps=[(8, 1)] if learned else [(4, 1), (3, 1)], instance_iterations=2)
+    net = small_net(features=features, warps=[(8, 1)] if learned else [(4, 1), (3, 1)], refinements=[(2, 2)])
     with torch.no_grad():
         ddf = net(torch.rand(2, 2, *shape))
     assert ddf.shape == (2, dims, *shape)
@@ -168,7 +168,7 @@ def test_net_returns_field_of_any_size(shape: tuple[int, ...], learned: bool) ->
 def test_net_recovers_shift(shape: tuple[int, ...], shift: tuple[int, ...], warps: list[tuple[int, int]]) -> None:
     moving = texture(*shape)
     fixed = moving.roll([-s for s in shift], tuple(range(2, len(shape) + 2)))
-    net = small_net(warps=warps, instance_iterations=30, regularization=1.0)
+    net = small_net(warps=warps, refinements=[(2, 30)], regularization=1.0)
     with torch.no_grad():
         ddf = net(torch.cat([fixed, 3 - 2 * moving], dim=1))  # another contrast
     interior = ddf[(..., *[slice(8, -8)] * len(shape))]
@@ -179,7 +179,7 @@ def test_net_recovers_shift(shape: tuple[int, ...], shift: tuple[int, ...], warp
 def test_second_warp_composes_in_the_right_order() -> None:
     """The field of two warps is that of the first, reached by way of the second."""
     image = torch.cat([texture(24, 20, 28), texture(24, 20, 28, seed=1)], dim=1)
-    arguments = {"instance_iterations": 0, "feature_scale": 1.0}
+    arguments = {"refinements": [], "feature_scale": 1.0}
     with torch.no_grad():
         total = small_net(warps=[(4, 2), (2, 2)], **arguments)(image)
         first = small_net(warps=[(4, 2)], **arguments)(image)
@@ -204,7 +204,7 @@ def test_net_of_flat_images_is_zero() -> None:
 def test_net_without_instance_optimization_does_not_fold() -> None:
     image = torch.cat([texture(24, 20, 28), texture(24, 20, 28, seed=1)], dim=1)
     with torch.no_grad():
-        ddf = small_net(instance_iterations=0)(image)
+        ddf = small_net(refinements=[])(image)
     assert folding_percent(jacobian_determinant(ddf)) == 0
 
 
@@ -238,7 +238,7 @@ def test_net_in_training_mode_predicts_on_a_coarser_grid(shape: tuple[int, ...],
 
 def test_register_tells_what_the_instance_optimization_began_with() -> None:
     image = torch.cat([texture(16, 12, 20), texture(16, 12, 20, seed=1)], dim=1)
-    net, plain = small_net(reference=True), small_net(reference=True, instance_iterations=0)
+    net, plain = small_net(reference=True), small_net(reference=True, refinements=[])
     with torch.no_grad():
         refined, before = net.register(image)
         torch.testing.assert_close(refined, net(image))
@@ -261,7 +261,7 @@ def test_net_in_inference_mode_equals_no_grad() -> None:
 def test_net_traces_without_instance_optimization() -> None:
     """A trace holds for the size of its example."""
     image = torch.cat([texture(16, 12, 20), texture(16, 12, 20, seed=1)], dim=1)
-    net = small_net(instance_iterations=0, warps=[(4, 1), (2, 1)])
+    net = small_net(refinements=[], warps=[(4, 1), (2, 1)])
     with torch.no_grad():
         traced = torch.jit.trace(net, torch.rand(1, 2, 16, 12, 20))
         torch.testing.assert_close(traced(image), net(image))
@@ -269,7 +269,7 @@ def test_net_traces_without_instance_optimization() -> None:
 
 def test_net_under_autocast_returns_float32() -> None:
     image = torch.cat([texture(16, 12, 20), texture(16, 12, 20, seed=1)], dim=1)
-    net = small_net(features=SelfTrainingFeatureNet((2, 3, 4, 4, 4), 5, 6), warps=[(8, 1)], instance_iterations=2)
+    net = small_net(features=SelfTrainingFeatureNet((2, 3, 4, 4, 4), 5, 6), warps=[(8, 1)], refinements=[(2, 2)])
     with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
         assert net(image).dtype == torch.float32
 
@@ -304,3 +304,45 @@ def test_export_is_refused_in_a_sentence() -> None:
         torch.jit.script(net)
     with pytest.raises(TypeError, match="fits each pair by gradient descent, which TorchScript cannot hold"):
         torch.jit.trace(net, torch.rand(1, 2, 16, 16, 16))
+
+
+def flat_pair() -> tuple[Tensor, Tensor, Tensor]:
+    """Two images without texture; and a ball in them, moved by three voxels along the first axis: its two maps."""
+    places = torch.stack(torch.meshgrid(*[torch.arange(32.0)] * 3, indexing="ij"))
+    balls = [((places - torch.tensor(c).view(3, 1, 1, 1)).norm(dim=0) < 7).float() for c in ([14.0] * 3, [17, 14, 14])]
+    return torch.full((1, 2, 32, 32, 32), 0.5), balls[0][None, None], balls[1][None, None]
+
+
+def test_labels_alone_show_the_way() -> None:
+    image, fixed, moving = flat_pair()
+    with torch.no_grad():
+        ddf = CoupledConvexNet().eval()(image, Guidance(30 * fixed, 30 * moving))
+        overlap = (warp(moving, ddf, "nearest") * fixed).sum() / fixed.sum()
+    assert float((moving * fixed).sum() / fixed.sum()) < 0.75
+    assert overlap > 0.97
+    assert float(folding_percent(jacobian_determinant(ddf))) == 0
+
+
+def test_points_alone_show_the_way() -> None:
+    image, *_ = flat_pair()
+    fixed = torch.tensor([[8.0, 8, 8], [22, 10, 12], [12, 20, 22], [16, 16, 16]])
+    moving = fixed + torch.tensor([[2.0, 0, 0], [0, -2.5, 0], [0, 1, 2], [1, 1, 1]])
+    with torch.no_grad():
+        ddf = CoupledConvexNet().eval()(image, Guidance(points=GuidingPoints(fixed, moving)))
+    reached = fixed + torch.stack([ddf[0, :, i, j, k] for i, j, k in fixed.long().tolist()])
+    assert (reached - moving).norm(dim=1).max() < 0.5
+
+
+def test_points_hold_against_the_images() -> None:
+    """The texture says that nothing moved."""
+    image = texture(32, 32, 32).repeat(1, 2, 1, 1, 1)
+    points = GuidingPoints(torch.tensor([[16.0, 16, 16]]), torch.tensor([[18.0, 16, 16]]))
+    with torch.no_grad():
+        ddf = CoupledConvexNet().eval()(image, Guidance(points=points))
+    assert float(ddf[0, 0, 16, 16, 16]) == pytest.approx(2, abs=0.7)
+
+
+def test_without_guidance_nothing_changes() -> None:
+    image = torch.cat([texture(24, 24, 24), texture(24, 24, 24, seed=1)], dim=1)
+    with torch.no_grad():
+        assert torch.equal(small_net()(image), small_net()(image, UNGUIDED))

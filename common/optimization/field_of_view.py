@@ -1,0 +1,60 @@
+"""What lies beyond the fields of view of two scans does not pull: nothing is known there.
+
+A scan is continued beyond its border as it ends there, which looks like structure. MONAI knows no fields of view.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from common.spatial import mean_filter
+from common.spatial.checks import check_image, check_same_space
+
+from .correlation import correlation_volume
+
+KNOWN = 0.9  # share of the box around a voxel or its candidate that must have been scanned
+
+
+def shrink_seen(seen: Tensor, reach: int) -> Tensor:
+    """Leave out the voxels whose description looks beyond the border of what was scanned.
+
+    Args:
+        seen: `(B, 1, *spatial)`, 1 where a scan was taken, 0 outside. The border of the grid is none of the scan.
+        reach: how far a description looks, voxels.
+
+    Returns:
+        The same shape.
+    """
+    pool = F.max_pool3d if seen.ndim == 5 else F.max_pool2d
+    return 1 - pool(1 - seen, 2 * reach + 1, stride=1, padding=reach)
+
+
+def forget_unseen(cost: Tensor, fixed_seen: Tensor, moving_seen: Tensor, radius: int) -> Tensor:
+    r"""Make a candidate that leads out of the moving scan as good as the mean of the others of its voxel.
+
+    So it neither attracts nor repels, and smoothness decides. A voxel that the fixed scan does not know, or that has no
+    candidate in the moving one, gets costs of 0.
+
+    Args:
+        cost: of `correlation_volume`, `(B, (2 * radius + 1) ** d, *spatial)`, any unit.
+        fixed_seen: share of each voxel that was scanned, `(B, 1, *spatial)`.
+        moving_seen: the same of the moving scan.
+        radius: of the candidates, voxels.
+
+    Returns:
+        Cost, as given where both scans know all.
+
+    Raises:
+        TypeError: if an argument is not a tensor.
+        ValueError: if the shapes do not fit.
+    """
+    check_image("forget_unseen", "cost", cost)
+    for name, seen in (("fixed_seen", fixed_seen), ("moving_seen", moving_seen)):
+        check_same_space("forget_unseen", name, seen, cost, 1)
+    if bool((fixed_seen == 1).all() and (moving_seen == 1).all()):
+        return cost
+    nothing, everything = torch.zeros_like(moving_seen), torch.ones_like(moving_seen)
+    reached = correlation_volume(nothing, moving_seen, radius)  # |0 - seen| over the box
+    known = (reached >= KNOWN * mean_filter(everything)).to(cost.dtype)  # at the border of the grid a box is smaller
+    mean = (cost * known).sum(1, keepdim=True) / known.sum(1, keepdim=True).clamp_min(1)
+    return torch.where(known > 0, cost, mean) * (fixed_seen >= KNOWN)

@@ -1,0 +1,63 @@
+"""What steers a registration besides its images: features of labels on both grids, and points that correspond.
+
+MONAI's networks register images alone.
+"""
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .field_of_view import shrink_seen
+from .guiding_points import GuidingPoints
+
+REACH = 2  # voxels that MIND-SSC looks around
+
+
+class Guidance(NamedTuple):
+    """Features beside those of the images, and points.
+
+    Attributes:
+        fixed_features: `(B, L, *spatial)`, in the unit of the features of the images; the guidance has none with None.
+        moving_features: same shape.
+        points: of a batch of one pair.
+        seen: `(B, 2, *spatial)`, 1 where the fixed and where the moving scan was taken, 0 outside; None takes it for 1
+            everywhere.
+    """
+
+    fixed_features: Tensor | None = None
+    moving_features: Tensor | None = None
+    points: GuidingPoints | None = None
+    seen: Tensor | None = None
+
+    def beside(self, fixed: Tensor, moving: Tensor) -> tuple[Tensor, Tensor]:
+        """Put where it was seen and its features behind the C channels of each image: `(B, C + 1 + L, *spatial)`."""
+        if self.seen is None:
+            seen = [torch.ones_like(image[:, :1]) for image in (fixed, moving)]
+        else:
+            seen = [shrink_seen(each, REACH) for each in self.seen.to(fixed.dtype).chunk(2, dim=1)]
+        features = [fixed[:, :0] if each is None else each for each in (self.fixed_features, self.moving_features)]
+        return torch.cat([fixed, seen[0], features[0]], 1), torch.cat([moving, seen[1], features[1]], 1)
+
+
+UNGUIDED = Guidance()
+
+
+def coarsen_features(features: Tensor, stride: int, centered: bool) -> Tensor:
+    """Bring features of the grid of an image to that of its description.
+
+    Args:
+        features: `(B, L, *spatial)`, sides that the stride divides; L may be 0.
+        stride: side of a voxel of the description, voxels of the image.
+        centered: where its voxels lie, see `resample_lattice`.
+
+    Returns:
+        `(B, L, *spatial / stride)`.
+    """
+    if centered and features.shape[1]:
+        pool = F.avg_pool3d if features.ndim == 5 else F.avg_pool2d
+        return pool(features, stride)
+    for axis in range(2, features.ndim):
+        features = features.unfold(axis, 1, stride).squeeze(-1)
+    return features
