@@ -22,7 +22,7 @@ from common.engines import one_sentence
 from common.io import write_table
 from common.reports._canvas import MUTED, Canvas
 from common.spatial import folding_percent, jacobian_determinant, warp
-from common.transforms import normalize_percentiles
+from common.transforms import NormalizePercentiles
 
 BUNDLE = Path(__file__).parents[1] / "bundles" / "cardiac_mr_dirnet"
 ROWS = ("mean of the moving digits", "fixed digit", "mean of the warped digits")
@@ -47,7 +47,7 @@ def main() -> None:
         rows, pictures = [], []
         for digit in range(10):
             cases = find_digits(arguments.dataset_dir, digit)["validation"]
-            images = torch.stack([normalize_percentiles(case["image"].as_tensor(), (1, 99)) for case in cases])
+            images = torch.stack([NormalizePercentiles((1, 99))(case["image"].as_tensor()) for case in cases])
             chosen = int(torch.randint(len(images), (1,), generator=random))
             network = load_network(arguments.bundle, weights, digit)
             row, picture = register_class(network, images, chosen)

@@ -32,14 +32,13 @@ from common.engines import one_sentence, sentence
 from common.handlers import newest_checkpoint
 from common.io import write_table
 from common.metrics import (
-    average_surface_distance_per_label,
     dice_per_label,
-    surface_distance_95_per_label,
+    surface_distance_per_label,
     wilcoxon_p,
 )
 from common.networks.nets import DIRNet
 from common.spatial import folding_percent, jacobian_determinant, warp
-from common.transforms import normalize_percentiles
+from common.transforms import NormalizePercentiles
 
 BUNDLE = Path(__file__).parents[1] / "bundles" / "cardiac_mr_dirnet"
 VARIANTS = ("b", "a1", "a2", "b1", "b2", "c1", "c2")
@@ -111,7 +110,7 @@ def read_pairs(dataset_dir: str) -> dict[str, list[Pair]]:
 
 
 def _pair(fixed: Mapping[str, Any], moving: Mapping[str, Any]) -> Pair:
-    first, second = (normalize_percentiles(case["image"].as_tensor(), (1, 99))[None] for case in (fixed, moving))
+    first, second = (NormalizePercentiles((1, 99))(case["image"].as_tensor())[None] for case in (fixed, moving))
     labels = fixed["label"].as_tensor()[0], moving["label"].as_tensor()[0]
     height, width = fixed["image"].affine[:3, :2].norm(dim=0).tolist()
     return Pair(f"{fixed['name']}_{moving['name']}", first, second, *labels, (height, width))
@@ -204,8 +203,8 @@ def overlap(pair: Pair, label: Tensor) -> Row:
     """How well a label of the left ventricle fits that of the fixed image."""
     return {
         "dice": dice_per_label(label, pair.fixed_label, [1])[1],
-        "sd95_mm": surface_distance_95_per_label(label, pair.fixed_label, pair.spacing, [1])[1],
-        "mad_mm": average_surface_distance_per_label(label, pair.fixed_label, pair.spacing, [1])[1],
+        "sd95_mm": surface_distance_per_label(label, pair.fixed_label, pair.spacing, [1], "percentile_95")[1],
+        "mad_mm": surface_distance_per_label(label, pair.fixed_label, pair.spacing, [1], "average")[1],
     }
 
 

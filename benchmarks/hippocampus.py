@@ -17,7 +17,7 @@ import numpy as np
 from common.data import read_pairs
 from common.engines import one_sentence
 from common.io import grid_of, read_field, read_scan
-from common.metrics import dice30, dice_per_label, hausdorff_distance_95_per_label, robust_hausdorff_95_per_label
+from common.metrics import dice30, dice_per_label, surface_distance_per_label
 from common.metrics.jacobian import CROP
 from common.spatial import displacement_from_world, folding_percent, jacobian_determinant, sdlogj
 
@@ -32,8 +32,8 @@ def measure(pair: Mapping[str, str], folder: Path) -> list[float]:
     warped = read_scan(folder / "warped_label.nii.gz", label=True)
     spacing = grid_of(fixed).spacing.tolist()
     labels = [dice_per_label(warped[0], fixed[0])]
-    for distance in (hausdorff_distance_95_per_label, robust_hausdorff_95_per_label):
-        labels.append(distance(fixed[0], warped[0], spacing))
+    for distance in ("hausdorff_95", "robust_hausdorff_95"):
+        labels.append(surface_distance_per_label(fixed[0], warped[0], spacing, measure=distance))
     field = read_field(folder / "displacement_field.nii.gz")
     determinant = jacobian_determinant(displacement_from_world(field.displacement, field.grid.affine), crop=CROP)
     fields = [sdlogj(determinant), sdlogj(determinant, RELEASED_SHIFT), folding_percent(determinant)]

@@ -69,7 +69,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
         save_scan(folder / f"{name}.nii.gz", scan)
     save_text(folder / "points.csv", format_points("points.csv", POINTS))
     names = ("field.nii.gz", "image.nii.gz", "label.nii.gz", "points.csv")
-    return Files(*[folder, *(str(folder / name) for name in names), field])
+    paths = {name.split(".")[0]: str(folder / name) for name in names}
+    return Files(folder, paths["field"], paths["image"], paths["label"], paths["points"], field)
 
 
 def test_apply_to_an_image(files: Files) -> None:
@@ -138,7 +139,7 @@ def test_apply_inverse_gives_the_grid_of_the_field_by_default(files: Files) -> N
         ({"points": "absent.csv"}, r"There is no file absent\.csv"),
     ],
 )
-def test_apply_rejects(given: dict[str, str], message: str, files: Files) -> None:
+def test_apply_rejects(given: dict[str, Any], message: str, files: Files) -> None:
     output = files.output("rejected.csv" if "points" in given else "rejected.nii.gz")
     with pytest.raises(SystemExit, match=rf"^Error: {message}"):
         apply(files.field, output, **given)
@@ -325,7 +326,7 @@ def segmenter(tmp_path: Path) -> dict[str, str]:
     return {"checkpoint": str(tmp_path / "model.pt"), **folders}
 
 
-def test_label_writes_label_maps_and_a_report(segmenter: dict[str, str]) -> None:
+def test_label_writes_label_maps_and_a_report(segmenter: dict[str, Any]) -> None:
     """Its labels are true, but called otherwise."""
     truth = MetaTensor(torch.full((1, *SHAPE), 7.0), affine=AFFINE, meta={"stored_dtype": "uint8"})
     save_scan(Path(segmenter["images"]).parent / "truth" / "scan.nii.gz", truth)
@@ -355,7 +356,7 @@ def test_label_writes_label_maps_and_a_report(segmenter: dict[str, str]) -> None
         ({"label_map": "liver", "labels": "images"}, r"--label_map is expected to be such as \{1:6,2:6\}, got liver"),
     ],
 )
-def test_label_rejects(segmenter: dict[str, str], options: dict, message: str) -> None:
+def test_label_rejects(segmenter: dict[str, Any], options: dict, message: str) -> None:
     with pytest.raises(SystemExit, match=rf"^Error: {message}"):
         label(**segmenter | options)
 
@@ -469,7 +470,7 @@ def test_command_line_says_one_sentence(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("given", "expected"), [({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE")])
-def test_threads_sleep_while_they_wait(given: dict[str, str], expected: str) -> None:
+def test_threads_sleep_while_they_wait(given: dict[str, Any], expected: str) -> None:
     """The package is imported before torch on its command line, and torch reads the environment once."""
     code = "import os, sys, common; print(os.environ['OMP_WAIT_POLICY'], 'torch' in sys.modules)"
     environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"} | given

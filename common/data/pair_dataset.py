@@ -47,7 +47,7 @@ class PairDataset(Dataset):
 
     def __init__(
         self,
-        data: Sequence[Mapping[Hashable, Any]],
+        data: Sequence[Mapping[Any, Any]],
         transform: Callable[[Case], Case] | None = None,
         augmentation: Callable[[Case], Case] | None = None,
         pairing: str = "random",
@@ -105,7 +105,7 @@ class PairDataset(Dataset):
         return self.cache[number]
 
 
-def _split(data: Sequence[Mapping[Hashable, Any]]) -> tuple[list[Case], list[tuple[int, int]]]:
+def _split(data: Sequence[Mapping[Any, Any]]) -> tuple[list[Case], list[tuple[int, int]]]:
     """The different cases, and which of them a list of pairs names; cases alone name no pairs."""
     if not data:
         raise InputError("PairDataset() expects 'data' of one case or more, got none.")

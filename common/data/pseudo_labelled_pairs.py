@@ -19,7 +19,7 @@ SAMPLINGS = ("difficulty", "uniform")
 STEEPNESS = 5.0
 
 
-def sampling_weights(difficulties: Sequence[float]) -> np.ndarray:
+def sampling_weights(difficulties: Sequence[float] | np.ndarray) -> np.ndarray:
     r"""Weigh pairs by the ranks of their difficulty: the easiest most.
 
     .. math:: w_r = \sigma(5 - 10 r / (n - 1)), r = 0, ..., n - 1

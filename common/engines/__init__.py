@@ -1,55 +1,39 @@
 """Running bundles: what MONAI's engines do not express, and the checks of the command line."""
 
-from .answering_compose import AnsweringCompose as AnsweringCompose
-from .augmentation_inferer import TestTimeAugmentationInferer as TestTimeAugmentationInferer
-from .augmented_batch import AugmentedPairBatch as AugmentedPairBatch
-from .batch import moving_and_fixed_label as moving_and_fixed_label
-from .batch import predicted_ddf as predicted_ddf
-from .batch import prepare_pair_batch as prepare_pair_batch
-from .batch import warped_and_fixed_image as warped_and_fixed_image
-from .batch import warped_and_fixed_label as warped_and_fixed_label
-from .bundle_segmenter import load_segmenter as load_segmenter
-from .case_batch import predicted_and_true_label as predicted_and_true_label
-from .case_batch import prepare_case_batch as prepare_case_batch
-from .case_batch import segmentation_metrics as segmentation_metrics
-from .check_config import check_config as check_config
-from .command_line import check_device as check_device
-from .command_line import check_options as check_options
-from .command_line import command_line_pairs as command_line_pairs
-from .deformed_batch import DeformedPairBatch as DeformedPairBatch
-from .instance_inferer import InstanceOptimizationInferer as InstanceOptimizationInferer
-from .key_point_registration import key_point_postprocessing as key_point_postprocessing
-from .key_point_registration import key_point_preprocessing as key_point_preprocessing
-from .label_postprocessing import label_postprocessing as label_postprocessing
-from .label_preprocessing import label_preprocessing as label_preprocessing
-from .label_scans import label_scans as label_scans
-from .pair_augmentation import pair_augmentation as pair_augmentation
-from .path_option import as_written as as_written
-from .path_option import check_ending as check_ending
-from .path_option import check_flags as check_flags
-from .point_cloud_batch import PointCloudBatch as PointCloudBatch
-from .point_metrics import point_metrics as point_metrics
-from .processes import leave_processes as leave_processes
-from .processes import place_network as place_network
-from .processes import process_device as process_device
-from .processes import start as start
-from .provenance import provenance as provenance
-from .registration import register_pairs as register_pairs
-from .registration_evaluator import registration_evaluator as registration_evaluator
-from .registration_metrics import registration_metrics as registration_metrics
-from .registration_postprocessing import registration_postprocessing as registration_postprocessing
-from .registration_preprocessing import registration_preprocessing as registration_preprocessing
-from .segmenter import Segmenter as Segmenter
-from .segmenter import SegmenterSettings as SegmenterSettings
-from .segmenter import merge_true_labels as merge_true_labels
-from .segmenter import segmenter_normalization as segmenter_normalization
-from .self_training_batch import SelfTrainingBatch as SelfTrainingBatch
-from .slice_inferer import SliceBySliceInferer as SliceBySliceInferer
-from .training_engines import training_engine as training_engine
-from .training_engines import validation_engine as validation_engine
-from .training_handlers import TrainingHandlers as TrainingHandlers
-from .training_handlers import ValidationHandlers as ValidationHandlers
-from .workflow import bundle_root as bundle_root
-from .workflow import one_sentence as one_sentence
-from .workflow import raise_mistakes as raise_mistakes
-from .workflow import sentence as sentence
+from .answering_compose import AnsweringCompose
+from .augmentation_inferer import TestTimeAugmentationInferer
+from .augmented_batch import AugmentedPairBatch
+from .batch import (
+    moving_and_fixed_label,
+    predicted_ddf,
+    prepare_pair_batch,
+    warped_and_fixed_image,
+    warped_and_fixed_label,
+)
+from .bundle_segmenter import load_segmenter
+from .case_batch import predicted_and_true_label, prepare_case_batch, segmentation_metrics
+from .check_config import check_config
+from .command_line import check_device, check_options, command_line_pairs
+from .deformed_batch import DeformedPairBatch
+from .instance_inferer import InstanceOptimizationInferer
+from .key_point_registration import key_point_postprocessing, key_point_preprocessing
+from .label_postprocessing import label_postprocessing
+from .label_preprocessing import label_preprocessing
+from .label_scans import label_scans
+from .pair_augmentation import pair_augmentation
+from .path_option import as_written, check_ending, check_flags
+from .point_cloud_batch import PointCloudBatch
+from .point_metrics import point_metrics
+from .processes import leave_processes, place_network, process_device, start
+from .provenance import provenance
+from .registration import register_pairs
+from .registration_evaluator import registration_evaluator
+from .registration_metrics import registration_metrics
+from .registration_postprocessing import registration_postprocessing
+from .registration_preprocessing import registration_preprocessing
+from .segmenter import Segmenter, SegmenterSettings, merge_true_labels, segmenter_normalization
+from .self_training_batch import SelfTrainingBatch
+from .slice_inferer import SliceBySliceInferer
+from .training_engines import training_engine, validation_engine
+from .training_handlers import TrainingHandlers, ValidationHandlers
+from .workflow import bundle_root, one_sentence, raise_mistakes, sentence

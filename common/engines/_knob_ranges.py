@@ -12,6 +12,8 @@ from common.data.pseudo_labelled_pairs import SAMPLINGS
 from common.networks.nets.dirnet import POOLINGS, TRANSFORMERS
 from common.networks.nets.progressive_unet import COMBINATIONS
 
+from .registration_metrics import NAMES as METRICS
+
 
 class Range(NamedTuple):
     """Bounds of a number, both allowed; a whole number where they are whole.
@@ -79,7 +81,7 @@ RANGES: Mapping[str, Range] = {
     "momentum": Range(0.0, 0.999),
     "num_workers": Range(0, 256),
     "order": Range(2, 3),
-    "organs": Range(1, 1000),
+    "organ_count": Range(1, 1000),
     "pairs_per_epoch": Range(1, 10**9),
     "quarter_turn_probability": SHARE,
     "regularization": WEIGHT,  # where it is no component
@@ -105,9 +107,25 @@ CHOICES: Mapping[str, Callable[[], Sequence[str]]] = {
     "backend": lambda: ("nccl", "gloo"),
     "combination": lambda: COMBINATIONS,
     "compile": lambda: torch.compiler.list_backends(exclude_tags=()),
+    "metrics": lambda: METRICS,
     "pooling": lambda: POOLINGS,
     "rotation_axes": lambda: ("all", "one"),
     "regularized": lambda: ("ddf", "gradients"),
     "sampling": lambda: SAMPLINGS,
     "transformer": lambda: TRANSFORMERS,
+}
+
+
+def _all(values: object, low: float) -> bool:
+    """Whether all numbers in a list, or in lists in it, are of so much or more."""
+    if isinstance(values, list | tuple):
+        return all(_all(value, low) for value in values)
+    return not isinstance(values, int | float) or values >= low
+
+
+ASCENDING = (lambda value: value[0] < value[1], "the lower number before the higher one")
+RULES: Mapping[str, tuple[Callable[[Sequence], bool], str]] = {  # of lists that are of the right kind
+    **dict.fromkeys(("independent_gamma", "window"), ASCENDING),
+    **dict.fromkeys(("warps", "label_warps", "points"), (lambda value: _all(value, 1), "numbers of 1 or more")),
+    "windows": (lambda value: all(_all(width, 1e-6) for width, _ in value), "widths above 0, each before its level"),
 }

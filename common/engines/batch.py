@@ -15,6 +15,14 @@ from common.spatial import warp
 Batch = dict[str, Any]
 
 
+def move_batch(batch: Mapping[str, Any], device: torch.device | str, non_blocking: bool = False) -> Batch:
+    """Bring a batch to a device, its tensors as plain ones."""
+    return {
+        key: value.as_subclass(Tensor).to(device, non_blocking=non_blocking) if isinstance(value, Tensor) else value
+        for key, value in batch.items()
+    }
+
+
 def prepare_pair_batch(
     batch: Mapping[str, Any], device: torch.device | str, non_blocking: bool = False, **_: Any
 ) -> tuple[Tensor, Batch]:
@@ -28,7 +36,7 @@ def prepare_pair_batch(
     Returns:
         The network's `image`, fixed channels first, and the batch on the device as plain tensors.
     """
-    moved = {key: _move(value, device, non_blocking) for key, value in batch.items()}
+    moved = move_batch(batch, device, non_blocking)
     return torch.cat([moved["fixed_image"], moved["moving_image"]], dim=1), moved
 
 
@@ -83,9 +91,3 @@ def predicted_ddf(output: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
     prediction = output[CommonKeys.PRED]
     ddf: Tensor = getattr(prediction, "ddf", prediction)
     return ddf, ddf
-
-
-def _move(value: Any, device: torch.device | str, non_blocking: bool) -> Any:
-    if not isinstance(value, Tensor):
-        return value
-    return value.as_subclass(Tensor).to(device, non_blocking=non_blocking)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from common.metrics import LabelDice
 
-from .batch import Batch, _move
+from .batch import Batch, move_batch
 
 
 def prepare_case_batch(
@@ -29,7 +29,7 @@ def prepare_case_batch(
     Returns:
         The image and the batch on the device as plain tensors.
     """
-    moved = {key: _move(value, device, non_blocking) for key, value in batch.items()}
+    moved = move_batch(batch, device, non_blocking)
     return moved["image"], moved
 
 
@@ -52,6 +52,7 @@ def predicted_and_true_label(output: Mapping[str, Any]) -> tuple[Tensor, Tensor]
     return kept[0], kept[1]
 
 
-def segmentation_metrics(organs: int) -> dict[str, IgniteMetricHandler]:
+def segmentation_metrics(organ_count: int) -> dict[str, IgniteMetricHandler]:
     """Build the metric of a segmentation: "dice", of the organs from 1 to their number that are annotated."""
-    return {"dice": IgniteMetricHandler(LabelDice(range(1, organs + 1)), output_transform=predicted_and_true_label)}
+    organs = range(1, organ_count + 1)
+    return {"dice": IgniteMetricHandler(LabelDice(organs), output_transform=predicted_and_true_label)}

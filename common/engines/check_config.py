@@ -11,9 +11,10 @@ from monai.bundle import ConfigParser, ConfigWorkflow
 from monai.bundle.properties import InferProperties, TrainProperties
 from monai.utils import BundlePropertyConfig
 
-from common.io import InputError, read_json
+from common.io import InputError
 
 from ._arguments import check_arguments
+from ._config_files import read_files
 from ._references import references, texts
 from .knobs import PATHS, check_knob, is_built
 from .options import list_options
@@ -78,17 +79,14 @@ def check_settings(
         InputError: if nothing reads an id that was set, something refers to an id that is not there, a name of a file
             would be evaluated, a component has no such argument, or a knob is of another kind or outside its range.
     """
-    checked, defaults = {}, _defaults(files)
-    for name, value in config.items():
-        if name in PATHS:
-            checked[name] = _check_path(name, value, defaults.get(name, value))
-        elif name in defaults:
-            checked[name] = check_knob(name, value, defaults[name])
-    read = entries | references(config)
+    checked = _check_knobs(config, files)
     for name, value in config.items():
         if absent := sorted(references(value) - set(config)):
             raise InputError(f"--{name} refers to @{absent[0]}, which is nowhere in the config.")
-        check_arguments(value, name)
+        arguments = check_arguments(checked.get(name, value), name, config)
+        if name in checked or arguments is not value:
+            checked[name] = arguments
+    read = entries | references(config)
     for name in set(config) - read:
         if not name.startswith("_") and all(config[name] != content.get(name, ...) for content in files):
             close = get_close_matches(name, [other for other in config if other in read], n=1)
@@ -97,25 +95,16 @@ def check_settings(
     return checked
 
 
-def read_files(folder: Path, config: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Read the files of a bundle that a config can be made of: those that hold none but its ids.
-
-    Args:
-        folder: with JSON files, and overlays in ``variants``; what is no config there is passed over.
-        config: with all its overlays.
-
-    Returns:
-        What they say, the longest first.
-    """
-    used = []
-    for path in [*sorted(folder.glob("*.json")), *sorted(folder.glob("variants/*.json"))]:
-        try:
-            content = read_json(path)
-        except (OSError, ValueError):
-            continue
-        if isinstance(content, dict) and {re.split("#|::", name)[0].lstrip("+") for name in content} <= set(config):
-            used.append(content)
-    return sorted(used, key=len, reverse=True)
+def _check_knobs(config: Mapping[str, Any], files: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    checked, defaults = {}, _defaults(files)
+    for name, value in config.items():
+        if name in PATHS:
+            checked[name] = _check_path(name, value, defaults.get(name, value))
+        elif name in defaults:
+            checked[name] = check_knob(name, value, defaults[name])
+    if "similarity" in checked.get("metrics", ()) and "similarity" not in config:
+        raise InputError("--metrics similarity is that of --similarity, which this config does not have: use ncc.")
+    return checked
 
 
 def _defaults(files: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -40,7 +40,6 @@ def check_options(
         FileNotFoundError: if weights are not there.
         OSError: if the folder cannot be written.
     """
-    check_folder_name("output_dir", output_dir)
     if features not in (None, *FEATURES):
         raise InputError(f"--features is expected to be one of {', '.join(FEATURES)}, got {features}.")
     if features in ("random", "trained") and checkpoint is None:
@@ -55,7 +54,7 @@ def check_options(
             way = "use --features mind or random" if features else "give --checkpoint, or train them with train.json"
             raise FileNotFoundError(f"There are no trained weights at {checkpoint}: {way}.")
         read_weights(checkpoint, checkpoint_key)
-    _check_folder(Path(output_dir))
+    check_folder("output_dir", output_dir)
 
 
 def check_device(device: str | torch.device) -> torch.device:
@@ -72,15 +71,27 @@ def check_device(device: str | torch.device) -> torch.device:
     return found
 
 
-def _check_folder(folder: Path) -> None:
-    """Find out by writing, and leave nothing: permission bits say nothing to an administrator."""
+def check_folder(name: str, folder: str | Path) -> None:
+    """Make sure that a folder can be written: by writing, which leaves nothing.
+
+    Permission bits say nothing to an administrator.
+
+    Args:
+        name: of the option.
+        folder: need not be there.
+
+    Raises:
+        InputError: if a config cannot hold its name.
+        OSError: if it cannot be written.
+    """
+    check_folder_name(name, folder)
     try:
-        whole = folder.resolve()
+        whole = Path(folder).resolve()
         there = next(each for each in (whole, *whole.parents) if each.exists())
         with fresh_folder(there) as part:
             (part / whole.relative_to(there)).mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OSError(f"--output_dir {folder} cannot be written: {error.strerror}.") from error
+        raise OSError(f"--{name} {folder} cannot be written: {error.strerror}.") from error
 
 
 def command_line_pairs(

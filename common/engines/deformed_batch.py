@@ -12,7 +12,7 @@ from torch import Tensor
 from common.spatial import RandomSpline, deformed_pair
 from common.transforms import PAIR_KEYS
 
-from .batch import Batch, prepare_pair_batch
+from .batch import Batch, move_batch, prepare_pair_batch
 
 KEPT = ("pair",)  # of a batch of scans, in that of the pairs: their names
 
@@ -24,12 +24,9 @@ class DeformedPairBatch:
     uninterrupted one does.
 
     Args:
-        augmentation: see `common.transforms.RandDeformedPaird`.
-        motion: see there.
-        spatial_size: see there.
+        augmentation, motion, spatial_size, fill: see `common.transforms.RandDeformedPaird`.
         features: what the network sees of an image, `(B, C, *spatial)` to the same, such as
             `common.transforms.GradientMagnitude`; computed after the deformation.
-        fill: see there.
     """
 
     def __init__(
@@ -61,8 +58,8 @@ class DeformedPairBatch:
             The network's `image`, fixed channels first, and the batch: `fixed_image`, `moving_image`, `known_ddf`,
             `fixed_mask`, and `pair` where the scans have it.
         """
-        scans = batch["image"].as_subclass(Tensor).to(device, non_blocking=non_blocking)
-        mask = batch["mask"].as_subclass(Tensor).to(device, non_blocking=non_blocking) if "mask" in batch else None
+        moved = move_batch(batch, device, non_blocking)
+        scans = moved["image"]
         shape = scans.shape[2:] if self.spatial_size is None else self.spatial_size
         generator = torch.Generator().manual_seed(int(batch["seed"][0])) if "seed" in batch else None
         with torch.no_grad():
@@ -70,8 +67,8 @@ class DeformedPairBatch:
                 [spline.draw(shape, len(scans), generator, device) for spline in splines]
                 for splines in (self.augmentation, self.motion)
             )
-            pair = deformed_pair(scans, augmentation, motion, shape, mask, self.fill)
-            made: Batch = dict(zip(PAIR_KEYS, pair, strict=True)) | {key: batch[key] for key in KEPT if key in batch}
+            pair = deformed_pair(scans, augmentation, motion, shape, moved.get("mask"), self.fill)
+            made: Batch = dict(zip(PAIR_KEYS, pair, strict=True)) | {key: moved[key] for key in KEPT if key in moved}
             if self.features is not None:
                 made |= {key: self.features(made[key]) for key in PAIR_KEYS[:2]}
         return prepare_pair_batch(made, device, non_blocking)

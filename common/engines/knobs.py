@@ -9,7 +9,7 @@ from typing import Any
 from common.data.pairs import PAIR_KEYS
 from common.io import InputError
 
-from ._knob_ranges import CHOICES, RANGES, Range
+from ._knob_ranges import CHOICES, RANGES, RULES, Range
 
 PATHS = {*PAIR_KEYS, "bundle_root", "checkpoint", "cine", "ckpt_dir", "datalist", "dataset_dir", "initial_transform"}
 PATHS |= {"initial_weights", "label", "output_dir", "pretraining_dir", "segmenter", "validation_datalist"}
@@ -34,24 +34,35 @@ def check_knob(name: str, value: Any, default: Any) -> Any:
         InputError: in one sentence, if the knob is of another kind or outside its range.
     """
     default = "cpu" if name == "device" else default  # an expression in the configs
-    if name == "labels" and _are_numbers(default) and _is_number(value, whole=True) and value in ANY:
+    if name == "labels" and _are_numbers(default) and is_number(value, whole=True) and value in ANY:
         warnings.warn("--labels is a list of the values now; their number goes in the next version.", FutureWarning, 2)
         value = list(range(1, value + 1))
     if isinstance(value, str) and default is None and value.lower() in NULL:
         value = None
     if isinstance(value, str) and isinstance(default, bool):
         value = WORDS.get(value.lower(), value)
-    if (value is None and default is None) or is_built(value) or not _is_literal(value):
+    if (value is None and default is None) or is_built(value) or not is_literal(value):
         return value
-    if name in CHOICES:
-        fits, kind = value in CHOICES[name](), f"one of {', '.join(CHOICES[name]())}"
-    elif (rule := _range(name, default)) is not None:
-        fits, kind = _in_range(value, rule), _describe_range(name, rule)
-    else:
-        fits, kind = _is_like(value, default), _describe(default)
+    fits, kind = _judge(name, value, default)
+    if fits and name in RULES and isinstance(value, list | tuple) and not any(map(is_built, value)):
+        keeps, also = RULES[name]
+        fits, kind = keeps(value), f"{kind}, {also}"
     if not fits:
-        raise InputError(f"--{name} is expected to be {kind}, got {_short(value)}.")
+        raise InputError(f"--{name} is expected to be {kind}, got {short(value)}.")
     return value
+
+
+def _judge(name: str, value: Any, default: Any) -> tuple[bool, str]:
+    """Whether a value is of the kind of a knob, and that in words."""
+    if name in CHOICES and isinstance(default, list):
+        words = CHOICES[name]()
+        fits = isinstance(value, list | tuple) and bool(value) and all(each in words for each in value)
+        return fits, f"a list out of {', '.join(words)}"
+    if name in CHOICES:
+        return value in CHOICES[name](), f"one of {', '.join(CHOICES[name]())}"
+    if (rule := _range(name, default)) is not None:
+        return _in_range(value, rule), _describe_range(name, rule)
+    return _is_like(value, default), _describe(default)
 
 
 def _range(name: str, default: Any) -> Range | None:
@@ -68,11 +79,13 @@ def is_built(value: Any) -> bool:
     return (isinstance(value, str) and value[:1] in ("$", "@")) or (isinstance(value, Mapping) and "_target_" in value)
 
 
-def _is_literal(value: Any) -> bool:
+def is_literal(value: Any) -> bool:
+    """Whether it is something that a config or a command line can hold."""
     return value is None or isinstance(value, bool | str | Real | list | tuple | Mapping)
 
 
-def _is_number(value: Any, whole: bool = False) -> bool:
+def is_number(value: Any, whole: bool = False) -> bool:
+    """Whether it is a finite number, or a whole one."""
     if isinstance(value, bool) or not isinstance(value, Integral if whole else Real):
         return False
     return isinstance(value, Integral) or math.isfinite(value)
@@ -86,7 +99,7 @@ def _in_range(value: Any, rule: Range) -> bool:
             _in_range(each, rule._replace(counts=(), words=())) for each in value
         )
     alone = not rule.counts or 0 in rule.counts
-    return alone and _is_number(value, rule.whole) and rule.low <= value <= rule.high
+    return alone and is_number(value, rule.whole) and rule.low <= value <= rule.high
 
 
 def _is_like(value: Any, default: Any) -> bool:
@@ -96,16 +109,18 @@ def _is_like(value: Any, default: Any) -> bool:
     if default is None:
         return _is_like(value, "a name") or _is_like(value, ["names"])
     if isinstance(default, list | tuple):
+        if value == [] and default and all(map(is_built, default)):  # no component at all
+            return True
         if not isinstance(value, list | tuple) or not value or (_are_numbers(default) and len(value) != len(default)):
             return False
         return all(_is_like(each, default[0]) for each in value) if default else True
     if isinstance(default, bool | str | Mapping):
         return isinstance(value, str if isinstance(default, str) else type(default)) and value != ""
-    return _is_number(value, isinstance(default, Integral))
+    return is_number(value, isinstance(default, Integral))
 
 
 def _are_numbers(values: Any) -> bool:
-    return isinstance(values, list | tuple) and bool(values) and all(_is_number(value) for value in values)
+    return isinstance(values, list | tuple) and bool(values) and all(is_number(value) for value in values)
 
 
 def _describe_range(name: str, rule: Range) -> str:
@@ -135,12 +150,13 @@ def _describe(default: Any) -> str:
     if isinstance(default, Real):
         return "a whole number" if isinstance(default, Integral) else "a number"
     if isinstance(default, list | tuple):
-        return f"a list such as {_short(default)}"
+        return f"a list such as {short(default)}"
     if is_built(default):
-        return f"an expression or a component that replaces {_short(default)}"
+        return f"an expression or a component that replaces {short(default)}"
     return "a word" if isinstance(default, str) else "a dictionary"
 
 
-def _short(value: Any) -> str:
+def short(value: Any) -> str:
+    """A value for a message."""
     text = " ".join(str(value).split())
     return text if len(text) <= 80 else f"{text[:77]}..."

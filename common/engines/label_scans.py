@@ -73,7 +73,7 @@ def label_scans(
                 label = _label(segmenter, path, truths.get(name), label_map)
                 save(target, label)
                 records.add(target, made_of)
-            volumes[name] = volumes_ml(label, segmenter.organs)
+            volumes[name] = volumes_ml(label, segmenter.organ_count)
         except Exception as error:  # the others are labeled all the same
             errors[name] = sentence(error)
             logger.error("  failed: %s", errors[name], exc_info=find_mistake(error) is None)
@@ -96,12 +96,13 @@ def _label(segmenter: Segmenter, path: Path, truth: Path | None, label_map: Mapp
     return merge_true_labels(segmenter(scan), true if label_map is None else map_labels(true, label_map))
 
 
-def volumes_ml(label: MetaTensor, organs: int) -> dict[int, float]:
-    """Volume of each organ of a label map ``(1, H, W, D)``, 1 to `organs`, in ml; 0 where it is missing."""
+def volumes_ml(label: MetaTensor, organ_count: int) -> dict[int, float]:
+    """Volume of each organ of a label map ``(1, H, W, D)``, 1 to `organ_count`, in ml; 0 where it is missing."""
     voxel_ml = abs(float(torch.linalg.det(torch.as_tensor(label.affine)[:3, :3].double()))) / 1000
     numbers = label.as_tensor().flatten().long()
-    counts = torch.bincount(numbers[(numbers > 0) & (numbers <= organs)], minlength=organs + 1)  # others can be huge
-    return {organ: int(counts[organ]) * voxel_ml for organ in range(1, organs + 1)}
+    numbers = numbers[(numbers > 0) & (numbers <= organ_count)]  # others can be huge
+    counts = torch.bincount(numbers, minlength=organ_count + 1)
+    return {organ: int(counts[organ]) * voxel_ml for organ in range(1, organ_count + 1)}
 
 
 def report_rows(volumes: Mapping[str, Mapping[int, float]]) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ MONAI has the transforms; which keys they are for, and that one of several is dr
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 from math import pi
+from numbers import Real
 from typing import Any
 
 from monai.transforms import (
@@ -19,6 +20,7 @@ from monai.transforms import (
     Transform,
 )
 
+from common.io import InputError
 from common.transforms import RandFieldOfViewd
 
 IMAGES = ("fixed_image", "moving_image")
@@ -48,6 +50,9 @@ def pair_augmentation(
 
     Returns:
         The transforms; 2-D or 3-D.
+
+    Raises:
+        InputError: if there is a word where a number belongs.
     """
     dims = len(spatial_size)
     transforms: list[Transform] = []
@@ -96,7 +101,9 @@ def _affine(
     translation_voxels: float,
     zoom: float,
 ) -> RandAffined:
-    dims = len(spatial_size)
+    dims, figures = len(spatial_size), (probability, rotation_degrees, translation_voxels, zoom)
+    if not all(isinstance(figure, Real) for figure in figures):
+        raise InputError(f"A random affine map is expected to be told by numbers, got {', '.join(map(str, figures))}.")
     return RandAffined(
         keys,
         spatial_size,

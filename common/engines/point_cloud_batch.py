@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .batch import Batch
+from .batch import Batch, move_batch
 
 
 class PointCloudBatch:
@@ -43,10 +43,7 @@ class PointCloudBatch:
         Returns:
             The network's `image`, and the batch, with `unit`, the scale of each pair, `(B, 1, 1)`.
         """
-        moved: Batch = {
-            key: value.as_subclass(Tensor).to(device, non_blocking=non_blocking) if isinstance(value, Tensor) else value
-            for key, value in batch.items()
-        }
+        moved = move_batch(batch, device, non_blocking)
         clouds = moved["image"]
         count = len(clouds)
         unit = 1 + self.scale * _between(count, 1, 1).to(clouds)

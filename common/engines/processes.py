@@ -4,6 +4,7 @@ MONAI's bundles write this out in every configuration.
 """
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -14,6 +15,7 @@ from torch.nn.parallel import DistributedDataParallel
 from common.io import InputError
 
 from .command_line import check_options
+from .rehearsal import rehearse
 
 RANK = "LOCAL_RANK"  # of this process on its machine, from torchrun
 
@@ -37,7 +39,11 @@ def start(
     device: str | torch.device,
     seed: int = 0,
     backend: str | None = None,
-    **weights: str | None,
+    checkpoint: str | Path | None = None,
+    checkpoint_key: str | None = None,
+    image_shape: Sequence[int] | None = None,
+    features: str | None = None,
+    segmenter: str | Path | None = None,
 ) -> None:
     """Do what comes before anything is built: meet the other processes, seed, check the options.
 
@@ -46,10 +52,14 @@ def start(
         device: see `check_options`.
         seed: of all that is random, the first weights included.
         backend: see `process_device`; None where there is one process.
-        weights: see `check_options`.
+        checkpoint: see `check_options`.
+        checkpoint_key: see `check_options`.
+        image_shape: see `rehearse`.
+        features: see `check_options`.
+        segmenter: see `check_options`.
 
     Raises:
-        InputError: see `check_options`; or if the machine has no such backend.
+        InputError: see `check_options` and `rehearse`; or if the machine has no such backend.
         OSError: see `check_options`.
     """
     if backend is not None:
@@ -57,7 +67,8 @@ def start(
             raise InputError(f"--backend {backend} is not available on this machine: use --backend gloo, for CPUs.")
         distributed.init_process_group(backend)
     set_determinism(int(seed))
-    check_options(output_dir, device, **weights)
+    check_options(output_dir, device, features, checkpoint, checkpoint_key, segmenter)
+    rehearse(torch.device(device), checkpoint, checkpoint_key, image_shape)
 
 
 def leave_processes(device: torch.device) -> None:

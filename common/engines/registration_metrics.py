@@ -16,11 +16,9 @@ from common.io import InputError
 from common.losses import NormalizedCrossCorrelation
 from common.metrics import (
     FoldingPercent,
-    LabelAverageSurfaceDistance,
     LabelDice,
-    LabelHausdorffDistance95,
     LabelJaccard,
-    LabelSurfaceDistance95,
+    LabelSurfaceDistance,
     SDLogJ,
 )
 
@@ -34,11 +32,7 @@ OVERLAP: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
     "jaccard_before": (LabelJaccard, moving_and_fixed_label),
 }
 KNOWN = ("tre_mm", "tre_before_mm")
-DISTANCES: dict[str, Callable[..., Any]] = {
-    "hd95_mm": LabelHausdorffDistance95,
-    "sd95_mm": LabelSurfaceDistance95,
-    "mad_mm": LabelAverageSurfaceDistance,
-}
+DISTANCES = {"hd95_mm": "hausdorff_95", "sd95_mm": "percentile_95", "mad_mm": "average"}
 IMAGES = ("ncc", "similarity")
 NAMES = (*OVERLAP, *KNOWN, *DISTANCES, *FIELD, *IMAGES)
 
@@ -88,7 +82,8 @@ def _metric(
         overlap, compared = OVERLAP[name]
         return IgniteMetricHandler(overlap(labels), output_transform=compared)
     if name in DISTANCES:
-        return IgniteMetricHandler(DISTANCES[name](labels, spacing), output_transform=warped_and_fixed_label)
+        distance = LabelSurfaceDistance(labels, spacing, DISTANCES[name])
+        return IgniteMetricHandler(distance, output_transform=warped_and_fixed_label)
     if name in KNOWN:
         mean: Any = _masked_mean
         registered = partial(_known_distance, spacing=spacing, share=float(name == KNOWN[0]))

@@ -9,6 +9,7 @@ from common.io import InputError
 from ._references import references
 
 RENAMED = {
+    "organs": "organ_count",
     "pairs": "pairing",
     "passes": "samples",
     "pixdim": "spacing",

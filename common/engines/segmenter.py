@@ -92,7 +92,7 @@ class Segmenter:
         self.net = load_segmentation_unet(read_weights(path)).to(device).eval()
         self.device = device
         self.provenance = {"weights": fingerprint(path), "settings": chosen}
-        self.organs = self.net.head.out_channels - 1
+        self.organ_count = self.net.head.out_channels - 1
         _check(chosen)
         windows = chosen["windows"]
         if (channels := 1 if windows is None else len(windows)) != self.net.in_channels:
@@ -117,7 +117,7 @@ class Segmenter:
         coordinates = grid_of(scan).map_to(grid_of(probability).affine)
         label = _decide(probability.as_tensor()[None], coordinates)
         whole = torch.from_numpy(keep_largest_component(label.numpy()))[None]
-        return MetaTensor(whole, affine=scan.affine, meta={"stored_dtype": str(np.min_scalar_type(self.organs))})
+        return MetaTensor(whole, affine=scan.affine, meta={"stored_dtype": str(np.min_scalar_type(self.organ_count))})
 
     @torch.no_grad()
     def probabilities(self, scan: MetaTensor) -> MetaTensor:

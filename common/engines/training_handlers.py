@@ -30,8 +30,7 @@ class TrainingHandlers:
         validate_first: validate before the training, too.
         lr_scheduler: of the trainer's optimizer.
         seed: of the run.
-        resume: see `common.handlers.TrainingCheckpoint`.
-        initial_weights: see there.
+        resume, initial_weights: see `common.handlers.TrainingCheckpoint`.
     """
 
     def __init__(

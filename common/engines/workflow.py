@@ -19,6 +19,8 @@ from monai.utils import ensure_tuple
 
 from common.io import find_mistake
 
+from ._blame import blame
+
 ENTRY_ERRORS = (ImportError, SyntaxError)  # of an entry that names nothing there is, or is no Python
 Kind = TypeVar("Kind")
 
@@ -75,7 +77,8 @@ def raise_mistakes() -> None:
         try:
             return resolve(*args, **kwargs)
         except Exception as error:
-            found = error if isinstance(error, ENTRY_ERRORS) else find_mistake(error)
+            found = find_mistake(error) or blame(error, parser, calling(ConfigWorkflow))
+            found = found or (error if isinstance(error, ENTRY_ERRORS) else None)
             if found is None:
                 raise
         if on_command_line():
@@ -100,7 +103,7 @@ def sentence(error: BaseException) -> str:
     """The message of the mistake in a chain of errors, or else of the error at its bottom, on one line."""
     found = find_mistake(error)
     if isinstance(found, MemoryError | torch.cuda.OutOfMemoryError):
-        return "There is not enough memory for this pair: choose a coarser spacing."
+        return "There is not enough memory: choose a coarser spacing, or in training a smaller batch or spatial size."
     if isinstance(found, OSError) and found.filename:
         return f"{found.filename}: {found.strerror}."
     while found is None and error.__cause__ is not None:

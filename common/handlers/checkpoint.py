@@ -21,6 +21,16 @@ from ._checkpoint_files import checkpoints, load_newest, save
 logger = logging.getLogger("common")
 
 
+def check_no_checkpoints(folder: str | Path) -> None:
+    """Make sure that a run which is not resumed overwrites none.
+
+    Raises:
+        InputError: if the folder holds checkpoints.
+    """
+    if checkpoints(Path(folder)):
+        raise InputError(f"{folder} holds checkpoints of an earlier run: use --resume true or another --ckpt_dir.")
+
+
 class TrainingCheckpoint:
     """Writes ``checkpoint_epoch=N.pt`` and the best weights, and resumes from the newest checkpoint.
 
@@ -88,13 +98,11 @@ class TrainingCheckpoint:
         newest = load_newest(self.folder) if self.resume else None
         if newest:
             self._restore(engine, *newest)
-        elif not self.resume and checkpoints(self.folder):
-            raise InputError(
-                f"{self.folder} holds checkpoints of an earlier run: use --resume true or another --ckpt_dir."
-            )
         else:
             if self.resume:
                 logger.info("There is no checkpoint in %s: training starts from the beginning.", self.folder)
+            else:
+                check_no_checkpoints(self.folder)
             if self.initial_weights:
                 load_weights(self.objects["network"], self.initial_weights)
         engine.add_event_handler(Events.EPOCH_COMPLETED, self.save)  # only now, to be the last one there

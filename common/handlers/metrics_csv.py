@@ -3,8 +3,6 @@
 MONAI's `MetricsSaver` writes one evaluation, not the course of a training.
 """
 
-import csv
-import io
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +10,7 @@ from ignite.engine import Events
 from monai.engines import Evaluator, SupervisedTrainer
 from monai.utils import is_scalar
 
-from common.io import InputError, save_bytes
+from common.io import InputError, read_table, write_table
 
 from ._loss_terms import EpochMeans, validated
 
@@ -63,23 +61,16 @@ class MetricsCsv:
         }
         row = {"epoch": engine.state.epoch, "iteration": engine.state.iteration}
         rows = [*self._rows_before(engine.state.epoch), row | {name: f"{n:.6g}" for name, n in numbers.items()}]
-        text = io.StringIO(newline="")
-        writer = csv.DictWriter(text, list(dict.fromkeys(name for row in rows for name in row)), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-        save_bytes(self.path, text.getvalue().encode())
+        write_table(self.path, rows)
 
     def _rows_before(self, epoch: int) -> list[dict[str, Any]]:
         if not self.path.is_file() or epoch == 1:
             return []
         try:
-            with self.path.open(newline="", encoding="utf-8") as file:
-                reader = csv.DictReader(file)
-                rows = [row for row in reader if int(row["epoch"]) < epoch]
-                if "epoch" not in (reader.fieldnames or ["epoch"]) or any(
-                    None in (*row, *row.values()) for row in rows
-                ):
-                    raise ValueError("another table, or rows of different lengths")
-                return rows
-        except (KeyError, TypeError, ValueError, csv.Error) as error:
+            names, table = read_table(self.path)
+            rows = [row for row in table if int(row["epoch"]) < epoch]
+            if "epoch" not in (names or ["epoch"]) or any(None in (*row, *row.values()) for row in rows):
+                raise ValueError("another table, or rows of different lengths")
+            return rows
+        except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"{self.path} is not a table of epochs: move it away or name another.") from error

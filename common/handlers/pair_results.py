@@ -3,10 +3,7 @@
 MONAI's `MetricsSaver` writes one file a metric, knows no name of a pair, and has no Dice30.
 """
 
-import csv
-import io
 import logging
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +12,7 @@ import numpy as np
 from ignite.engine import Engine, Events
 from monai.utils import string_list_all_gather
 
-from common.io import save_bytes
+from common.io import write_table
 from common.metrics import dice30
 
 logger = logging.getLogger("common")
@@ -64,17 +61,18 @@ class PairResults:
         if idist.get_rank():
             return
         values = {COLUMNS.get(name, name): _mean_over_labels(buffer) for name, buffer in details.items()}
-        rows = [[name, ""] for name in names]
-        for column in values.values():
-            cells = [f"{value:.6g}" if np.isfinite(value) else "" for value in column]
-            rows = [[*row, cell] for row, cell in zip(rows, cells, strict=True)]
-        _write(self.output_dir / "pairs.csv", [["pair", "error", *values], *rows])
-        summary = [[name, f"{np.nanmean(v):.6g}", f"{np.nanstd(v):.6g}"] for name, v in values.items()]
+        cells = {column: [f"{v:.6g}" if np.isfinite(v) else "" for v in each] for column, each in values.items()}
+        columns = {"pair": names, "error": [""] * len(names), **cells}
+        rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+        write_table(self.output_dir / "pairs.csv", rows)
+        summary = [
+            {"metric": name, "mean": f"{np.nanmean(v):.6g}", "std": f"{np.nanstd(v):.6g}"} for name, v in values.items()
+        ]
         if "dice_after" in values:
-            summary.append(["dice30_after", f"{dice30(values['dice_after']):.6g}", ""])
-        _write(self.output_dir / "evaluation.csv", [["metric", "mean", "std"], *summary])
-        for name, *figures in summary:
-            logger.info("  %-24s %s", name, " ± ".join(filter(None, figures)))
+            summary.append({"metric": "dice30_after", "mean": f"{dice30(values['dice_after']):.6g}", "std": ""})
+        write_table(self.output_dir / "evaluation.csv", summary)
+        for row in summary:
+            logger.info("  %-24s %s", row["metric"], " ± ".join(filter(None, (row["mean"], row["std"]))))
         logger.info("Mean and deviation of %d pairs; each: %s", len(names), self.output_dir / "pairs.csv")
 
 
@@ -83,9 +81,3 @@ def _mean_over_labels(buffer: Any) -> np.ndarray:
     known = np.isfinite(scores)
     total = np.where(known, scores, 0).sum(axis=1)
     return np.where(known.any(axis=1), total / np.maximum(known.sum(axis=1), 1), np.nan)
-
-
-def _write(path: Path, rows: Sequence[Sequence[str]]) -> None:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    save_bytes(path, text.getvalue().encode())

@@ -1,6 +1,6 @@
 """The cycle of a self-training on clouds of points."""
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -23,8 +23,7 @@ class PointSelfTrainingCycle(SelfTrainingCycle):
         learning_rate: in the first epoch of each stage.
         milestones: epochs of a stage, from 0, at which it falls.
         factor: by which.
-        fresh: see `SelfTrainingCycle`.
-        seed: see there.
+        fresh, seed: see `SelfTrainingCycle`.
 
     Reference:
         Bigalke et al., MICCAI 2023, https://doi.org/10.1007/978-3-031-43999-5_64 -- section 3.1.
@@ -52,9 +51,13 @@ class PointSelfTrainingCycle(SelfTrainingCycle):
         for group in engine.optimizer.param_groups:
             group["lr"] = self.learning_rate * self.factor**falls
 
-    def look(self, pair: Mapping[Hashable, Any]) -> Tensor:
+    def look(self, pair: Mapping[Any, Any]) -> Tensor:
         """Both clouds, see `common.networks.nets.PointRegistrationNet`."""
         return torch.as_tensor(pair["image"])
+
+    def shape_of_label(self, image: Tensor) -> tuple[int, ...]:
+        """Three numbers for each fixed point."""
+        return int((image[:, 3] == 0).sum()), 3
 
     def label(self, image: Tensor) -> tuple[Tensor, float]:
         """Register a pair: displacement of the fixed points, `(N, 3)`, and no difficulty."""

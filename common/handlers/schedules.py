@@ -38,9 +38,6 @@ def linear(current_step: int, *, start: float, end: float, over: int, hold: int 
         over: number of steps from the one to the other.
         hold: number of steps to wait.
 
-    Returns:
-        The value.
-
     Raises:
         InputError: if `over` is not positive, or something is no number.
 
@@ -67,9 +64,6 @@ def cosine(current_step: int, *, start: float, end: float, over: int, warmup: in
         end: value from step `over` on.
         over: number of steps in all, the warm-up included.
         warmup: number of steps of the warm-up.
-
-    Returns:
-        The value.
 
     Raises:
         InputError: if nothing is left of `over` after the warm-up, or something is no number.
@@ -99,9 +93,6 @@ def exponential(current_step: int, *, start: float, end: float, over: int) -> fl
         end: value from step `over` on, positive.
         over: number of steps from the one to the other.
 
-    Returns:
-        The value.
-
     Raises:
         InputError: if `over` or a value is not positive, or something is no number.
 
@@ -130,9 +121,6 @@ def approach(current_step: int, *, start: float, end: float, rate: float) -> flo
         end: e, value that is never quite reached.
         rate: gamma, positive.
 
-    Returns:
-        The value.
-
     Raises:
         InputError: if the rate is not positive, or something is no number.
 
@@ -156,9 +144,6 @@ def stepwise(current_step: int, *, values: Sequence[float], milestones: Sequence
         current_step: from 0 on.
         values: one more than milestones.
         milestones: first steps of the second and further values, ascending.
-
-    Returns:
-        The value.
 
     Raises:
         InputError: if the numbers do not match or the milestones do not ascend.

@@ -5,7 +5,7 @@ MONAI has no pseudo labels.
 
 import logging
 import time
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Any, Protocol
 
@@ -96,7 +96,7 @@ class SelfTrainingCycle:
         """Begin a stage, if this is its first epoch, and take its labels.
 
         Raises:
-            InputError: if labels of a stage that is under way are not there any more.
+            InputError: if labels of a stage that is under way are not there any more, or are not of these images.
         """
         stage, epoch = divmod(engine.state.epoch - 1, self.epochs)
         engine.state.metrics["stage"] = stage + 1
@@ -106,6 +106,8 @@ class SelfTrainingCycle:
         if epoch == 0 and stage == 0 and self.fresh and self.dataset.labels is not None:
             _draw_weights(self.labeler, self.seed + 1)
         self.dataset.begin_stage(stage)
+        if epoch and self.dataset.labels is not None:
+            self._check_labels(stage)
 
     def set_learning_rate(self, engine: SupervisedTrainer) -> None:
         """Give the optimizer the learning rate of the iteration."""
@@ -134,7 +136,21 @@ class SelfTrainingCycle:
         logger.info("Stage %d: made them in %.0f s.", stage + 1, seconds)
         return seconds
 
-    def look(self, pair: Mapping[Hashable, Any]) -> Tensor:
+    def _check_labels(self, stage: int) -> None:
+        """Compare a label of a stage that is resumed with what would be made of its pair now."""
+        found = tuple(self.dataset.labels.field(stage, 0).shape)
+        wanted = self.shape_of_label(self.look(self.dataset.pairs[0]))
+        if found != wanted:
+            raise InputError(
+                f"The pseudo labels of stage {stage + 1}, which goes on, are of shape {found} and would be of {wanted} "
+                "now: resume with the spatial_size and the stride it began with, or begin in another --output_dir."
+            )
+
+    def shape_of_label(self, image: Tensor) -> tuple[int, ...]:
+        """That of the displacement which `label` gives for what `look` has seen."""
+        return image.ndim - 1, *(size // self.stride for size in image.shape[1:])
+
+    def look(self, pair: Mapping[Any, Any]) -> Tensor:
         """What the labeler is given of a pair, without the axis of the batch."""
         return torch.cat([torch.as_tensor(pair[f"{side}_image"]) for side in ("fixed", "moving")])
 

@@ -1,43 +1,19 @@
 """Files: scans, displacement fields, points and tables, read with checks and written whole."""
 
-from .atomic import check_replaceable as check_replaceable
-from .atomic import save_bytes as save_bytes
-from .atomic import save_text as save_text
-from .atomic import write_atomically as write_atomically
-from .atomic import write_together as write_together
-from .field import Field as Field
-from .field import read_field as read_field
-from .field import write_field as write_field
-from .files import existing_file as existing_file
-from .files import read_text as read_text
-from .fingerprint import fingerprint as fingerprint
-from .fresh_folder import fresh_folder as fresh_folder
-from .grid import grid_of as grid_of
-from .grid import largest_distance as largest_distance
-from .input_error import MISTAKES as MISTAKES
-from .input_error import InputError as InputError
-from .input_error import find_mistake as find_mistake
-from .integrity import check_complete as check_complete
-from .json_file import read_json as read_json
-from .memory import available_memory as available_memory
-from .memory import check_memory as check_memory
-from .nifti import ONE_SLICE as ONE_SLICE
-from .nifti import restore_dtype as restore_dtype
-from .nifti import save_scan as save_scan
-from .nifti import write_nifti as write_nifti
-from .nifti_header import read_nifti as read_nifti
-from .nifti_header import read_nifti_header as read_nifti_header
-from .points import POINT_ENDINGS as POINT_ENDINGS
-from .points import Points as Points
-from .points import format_points as format_points
-from .points import points_suffix as points_suffix
-from .points import read_points as read_points
-from .scan import read_scan as read_scan
-from .spatial_dims import find_spatial_dims as find_spatial_dims
-from .spatial_dims import has_one_slice as has_one_slice
-from .table import read_table as read_table
-from .table import write_table as write_table
-from .weights import load_weights as load_weights
-from .weights import read_checkpoint as read_checkpoint
-from .weights import read_weights as read_weights
-from .weights import unwrap as unwrap
+from .atomic import check_replaceable, save_bytes, save_text, write_atomically, write_together
+from .field import Field, read_field, write_field
+from .files import existing_file, read_text
+from .fingerprint import fingerprint
+from .fresh_folder import fresh_folder
+from .grid import grid_of, largest_distance
+from .input_error import MISTAKES, InputError, find_mistake
+from .integrity import check_complete
+from .json_file import read_json
+from .memory import available_memory, check_memory
+from .nifti import ONE_SLICE, restore_dtype, save_scan, write_nifti
+from .nifti_header import read_nifti, read_nifti_header
+from .points import POINT_ENDINGS, Points, format_points, points_suffix, read_points
+from .scan import read_scan
+from .spatial_dims import find_spatial_dims, has_one_slice
+from .table import read_table, write_table
+from .weights import check_weights, load_weights, read_checkpoint, read_weights, unwrap

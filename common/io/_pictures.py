@@ -28,9 +28,9 @@ def check_picture(path: Path) -> None:
     content = path.read_bytes()
     if content.startswith(PNG_SIGNATURE) and not _png_is_whole(content):
         raise InputError(f"{path} cannot be read as an image: it is damaged, a checksum or its end is missing.")
-    if content.startswith(b"BM") and struct.unpack_from("<I", content.ljust(6), 2)[0] > len(content):
-        raise InputError(f"{path} cannot be read as an image: it is damaged, its end is missing.")
-    if path.name.lower().endswith((".jpg", ".jpeg")) and not content.rstrip(b"\0").endswith(END_OF_JPEG):
+    cut_bmp = content.startswith(b"BM") and struct.unpack_from("<I", content.ljust(6), 2)[0] > len(content)
+    cut_jpeg = path.name.lower().endswith((".jpg", ".jpeg")) and not content.rstrip(b"\0").endswith(END_OF_JPEG)
+    if cut_bmp or cut_jpeg:
         raise InputError(f"{path} cannot be read as an image: it is damaged, its end is missing.")
 
 

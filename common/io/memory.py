@@ -5,6 +5,8 @@ psutil knows the machine, not the limit of the container a program runs in.
 
 from pathlib import Path
 
+import torch
+
 from .input_error import InputError
 
 GENEROSITY = 1.5  # estimates are rough, and a false alarm is worse than a late one
@@ -34,20 +36,31 @@ def available_memory(root: str | Path = "/") -> int | None:
     return min(limits) if limits else None
 
 
-def check_memory(needed: float, advice: str) -> None:
+def check_memory(
+    needed: float,
+    advice: str,
+    needing: str = "This pair needs about",
+    generosity: float = GENEROSITY,
+    device: torch.device | None = None,
+) -> None:
     """Compare an estimate with what is there; where that is not known, anything will do.
 
     Args:
         needed: bytes.
         advice: what would need less.
+        needing: beginning of the sentence.
+        generosity: how many times as much as there is may be needed; 1 for an estimate that is never too high.
+        device: whose memory; by default that of the computer.
 
     Raises:
-        InputError: if it is more than 1.5 times as much.
+        InputError: if it is more.
     """
-    free = available_memory()
-    if free is not None and needed > GENEROSITY * free:
+    on_gpu = device is not None and device.type == "cuda"
+    free = torch.cuda.mem_get_info(device)[0] if on_gpu else available_memory()
+    if free is not None and needed > generosity * free:
         raise InputError(
-            f"This pair needs about {needed / 1e9:.3g} GB of memory, {free / 1e9:.3g} GB are free: {advice}."
+            f"{needing} {needed / 1e9:.3g} GB of {'GPU ' if on_gpu else ''}memory, {free / 1e9:.3g} GB are free: "
+            f"{advice}."
         )
 
 

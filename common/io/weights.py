@@ -62,13 +62,21 @@ def _check_sums(path: Path) -> None:
 
 
 def load_weights(network: nn.Module, path: str | Path, name: str | None = None) -> None:
-    """Load the weights of a file into a network, all of them.
+    """Load the weights of a file into a network, all of them; see `check_weights`."""
+    unwrap(network).load_state_dict(check_weights(network, path, name))
+
+
+def check_weights(network: nn.Module, path: str | Path, name: str | None = None) -> Weights:
+    """Make sure that the weights of a file are those of a network.
 
     Args:
         network: takes the weights; also one that is spread over several GPUs. Beginnings of names in its
             `unused_weights` tell what it was trained with and does without.
         path: see `read_weights`.
         name: see `read_weights`.
+
+    Returns:
+        What the network loads.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -86,7 +94,7 @@ def load_weights(network: nn.Module, path: str | Path, name: str | None = None) 
             f"The weights in {path} do not fit the network: {len(differing)} of {len(names)} are missing, unknown or "
             f"of another shape, {differing[0]} among them. Give the options they were trained with."
         )
-    network.load_state_dict(weights)
+    return weights
 
 
 def unwrap(network: nn.Module) -> nn.Module:

@@ -7,6 +7,7 @@ images are constant, as scans are outside the body; here such windows count 0.
 from torch import Tensor, nn
 
 from common.spatial import window_sum
+from common.spatial.checks import check_same_space
 
 EPSILON = 1e-5
 
@@ -43,11 +44,7 @@ class LocalNormalizedCrossCorrelation(nn.Module):
         Raises:
             ValueError: if the shapes differ.
         """
-        if warped.shape != fixed.shape:
-            raise ValueError(
-                "LocalNormalizedCrossCorrelation() expects 'warped' and 'fixed' of one shape, "
-                f"got {tuple(warped.shape)} and {tuple(fixed.shape)}."
-            )
+        check_same_space("LocalNormalizedCrossCorrelation", "warped", warped, fixed, fixed.shape[1])
         voxels = self.window ** (fixed.ndim - 2)
         f, w = fixed.float(), warped.float()
         sum_f, sum_w, sum_ff, sum_ww, sum_fw = (window_sum(t, self.window) for t in (f, w, f * f, w * w, f * w))

@@ -5,6 +5,8 @@ MONAI's losses correlate windows; none takes the image as one.
 
 from torch import Tensor, nn
 
+from common.spatial.checks import check_same_space
+
 EPSILON = 1e-10
 
 
@@ -46,11 +48,7 @@ class NormalizedCrossCorrelation(nn.Module):
         Raises:
             ValueError: if the shapes differ.
         """
-        if warped.shape != fixed.shape:
-            raise ValueError(
-                "NormalizedCrossCorrelation() expects 'warped' and 'fixed' of one shape, "
-                f"got {tuple(warped.shape)} and {tuple(fixed.shape)}."
-            )
+        check_same_space("NormalizedCrossCorrelation", "warped", warped, fixed, fixed.shape[1])
         images = [image.float().flatten(0 if self.batch else 1) for image in (warped, fixed)]
         w, f = (image - image.mean(-1, keepdim=True) for image in images)
         deviations = (w.square().mean(-1) * f.square().mean(-1) + EPSILON).sqrt()

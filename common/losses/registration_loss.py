@@ -9,6 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from common.io import InputError
+from common.spatial import PADDINGS
+
 from .direction import Direction, Prediction, directions
 from .term import Term
 
@@ -26,6 +29,9 @@ class RegistrationLoss(nn.Module):
             `weights`, for schedules to set with `set_weight`.
         padding: of moving images and labels, see `common.spatial.warp`.
 
+    Raises:
+        InputError: if the padding is unknown.
+
     Example:
         >>> from common.losses import DisplacementSmoothness, Regularization, Similarity
         >>> similarity, regularization = Similarity(torch.nn.MSELoss()), Regularization(DisplacementSmoothness())
@@ -37,6 +43,8 @@ class RegistrationLoss(nn.Module):
 
     def __init__(self, terms: Mapping[str, Sequence[Any]], padding: str = "zeros") -> None:
         super().__init__()
+        if padding not in PADDINGS:
+            raise InputError(f"padding is expected to be one of {', '.join(PADDINGS)}, got {padding}.")
         self.weights = {name: float(weight) for name, (weight, _) in terms.items()}
         self.parts: dict[str, Term] = {name: term for name, (_, term) in terms.items()}
         self.padding = padding

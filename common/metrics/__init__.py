@@ -1,23 +1,11 @@
 """How good a registration is: overlap, distances, regularity and likeness, as functions and as MONAI metrics."""
 
-from .compare_results import ColumnComparison as ColumnComparison
-from .compare_results import compare_results as compare_results
-from .compare_results import comparison_table as comparison_table
-from .compare_results import wilcoxon_p as wilcoxon_p
-from .dice import LabelDice as LabelDice
-from .dice import dice30 as dice30
-from .dice import dice_per_label as dice_per_label
-from .field_distance import field_distance as field_distance
-from .jaccard import LabelJaccard as LabelJaccard
-from .jacobian import FoldingPercent as FoldingPercent
-from .jacobian import SDLogJ as SDLogJ
-from .jacobian import jacobian_summary as jacobian_summary
-from .label_surface_distance import LabelAverageSurfaceDistance as LabelAverageSurfaceDistance
-from .label_surface_distance import LabelHausdorffDistance95 as LabelHausdorffDistance95
-from .label_surface_distance import LabelSurfaceDistance95 as LabelSurfaceDistance95
-from .similarity import normalized_mutual_information as normalized_mutual_information
-from .surface_distance import average_surface_distance_per_label as average_surface_distance_per_label
-from .surface_distance import hausdorff_distance_95_per_label as hausdorff_distance_95_per_label
-from .surface_distance import robust_hausdorff_95_per_label as robust_hausdorff_95_per_label
-from .surface_distance import surface_distance_95_per_label as surface_distance_95_per_label
-from .target_registration_error import target_registration_error as target_registration_error
+from .compare_results import ColumnComparison, compare_results, comparison_table, wilcoxon_p
+from .dice import LabelDice, dice30, dice_per_label
+from .field_distance import field_distance
+from .jaccard import LabelJaccard
+from .jacobian import FoldingPercent, SDLogJ, jacobian_summary
+from .label_surface_distance import LabelSurfaceDistance
+from .similarity import normalized_mutual_information
+from .surface_distance import surface_distance_per_label
+from .target_registration_error import target_registration_error

@@ -7,21 +7,13 @@ from torch import Tensor
 
 
 class MeanMetric(CumulativeIterationMetric):
-    """Collect a row of scores for every case, `(B, C)`, and reduce them over cases and columns; NaN where none is.
+    """Collect a row of scores for every case, `(B, C)`, and reduce them over cases and columns; NaN where none is."""
 
-    Args:
-        reduction: of all scores, NaN left out; `"mean_batch"` keeps one number a column.
-    """
-
-    def __init__(self, reduction: MetricReduction | str = MetricReduction.MEAN) -> None:
-        super().__init__()
-        self.reduction = reduction
-
-    def aggregate(self, reduction: MetricReduction | str | None = None) -> Tensor:
+    def aggregate(self, reduction: MetricReduction | str = MetricReduction.MEAN) -> Tensor:
         """Reduce what was collected since the last reset.
 
         Args:
-            reduction: in place of the one given at construction.
+            reduction: of all scores, NaN left out; `"mean_batch"` keeps one number a column.
 
         Raises:
             ValueError: if nothing was collected.
@@ -29,5 +21,5 @@ class MeanMetric(CumulativeIterationMetric):
         scores = self.get_buffer()
         if not isinstance(scores, Tensor):
             raise ValueError(f"{type(self).__name__}.aggregate() expects at least one case before it, got none.")
-        reduced, counted = do_metric_reduction(scores, reduction or self.reduction)
+        reduced, counted = do_metric_reduction(scores, reduction)
         return reduced.masked_fill(counted == 0, torch.nan)  # MONAI's is 0 where there is no score

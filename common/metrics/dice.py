@@ -75,11 +75,10 @@ class LabelDice(MeanMetric):
 
     Args:
         labels: which labels.
-        reduction: see `MeanMetric`.
     """
 
-    def __init__(self, labels: Sequence[int], reduction: str = "mean") -> None:
-        super().__init__(reduction)
+    def __init__(self, labels: Sequence[int]) -> None:
+        super().__init__()
         self.labels = [int(label) for label in labels]
 
     def _compute_tensor(self, y_pred: Tensor, y: Tensor | None = None, **_: Any) -> Tensor:

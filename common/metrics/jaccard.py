@@ -19,7 +19,6 @@ class LabelJaccard(LabelDice):
 
     Args:
         labels: which labels.
-        reduction: see `LabelDice`.
     """
 
     def _compute_tensor(self, y_pred: Tensor, y: Tensor | None = None, **options: Any) -> Tensor:

@@ -14,7 +14,7 @@ SAMPLE = 200_000  # voxels that decide the range of intensities
 PORTION = 2**18  # voxels that are binned at a time: they stay in the processor's cache
 
 
-def normalized_mutual_information(first: Any, second: Any, bins: int = 32, mask: Any = None) -> float:
+def normalized_mutual_information(first: Any, second: Any, bins: int = 32) -> float:
     """Compute Studholme's normalized mutual information of two images.
 
     .. math:: (H(A) + H(B)) / H(A, B)
@@ -25,10 +25,9 @@ def normalized_mutual_information(first: Any, second: Any, bins: int = 32, mask:
         first: image of any shape; tensor or array.
         second: the same shape.
         bins: of each image's intensities.
-        mask: the same shape, nonzero where voxels count; by default all do.
 
     Returns:
-        From 1, independent, to 2, one determines the other. NaN where an image is constant or the mask empty.
+        From 1, independent, to 2, one determines the other. NaN where an image is constant or empty.
 
     Raises:
         ValueError: if shapes differ or `bins` is less than 2.
@@ -38,16 +37,11 @@ def normalized_mutual_information(first: Any, second: Any, bins: int = 32, mask:
         Recognition 1999, https://doi.org/10.1016/S0031-3203(98)00091-0.
     """
     a, b = _values(first), _values(second)
-    chosen = None if mask is None else _values(mask) != 0
-    for argument, array in (("second", b), ("mask", chosen)):
-        if array is not None and array.shape != a.shape:
-            raise ValueError(
-                f"normalized_mutual_information() expects '{argument}' of shape {a.shape}, got {array.shape}."
-            )
+    if b.shape != a.shape:
+        raise ValueError(f"normalized_mutual_information() expects 'second' of shape {a.shape}, got {b.shape}.")
     if bins < 2:
         raise ValueError(f"normalized_mutual_information() expects 'bins' of 2 or more, got {bins}.")
-    first, second = (x.ravel() if chosen is None else x[chosen] for x in (a, b))
-    joint = _joint_histogram(first, second, bins)
+    joint = _joint_histogram(a.ravel(), b.ravel(), bins)
     entropy = _entropy(joint.ravel())
     if entropy == 0 or min(_entropy(joint.sum(0)), _entropy(joint.sum(1))) == 0:
         return float("nan")

@@ -14,128 +14,54 @@ from monai.metrics import get_mask_edges, get_surface_distance
 from numpy.typing import NDArray
 from scipy.ndimage import find_objects
 
+from common.spatial.checks import check_choice
+
 from ._label_maps import as_label_pair, numbered, wanted_labels
 
-Measure = Callable[[NDArray, NDArray, Sequence[float]], float]
 Box = tuple[slice, ...] | None
 
 PERCENTILE = 95
 
 
-def hausdorff_distance_95_per_label(
-    warped_label: Any, fixed_label: Any, spacing: Sequence[float], labels: Sequence[int] | None = None
+def surface_distance_per_label(
+    warped_label: Any,
+    fixed_label: Any,
+    spacing: Sequence[float],
+    labels: Sequence[int] | None = None,
+    measure: str = "hausdorff_95",
 ) -> dict[int, float]:
-    """Compute the 95th percentile of the distance between surfaces, the larger of both directions, of every label.
-
-    Surface voxels count alike; tools that weight them by area differ by up to about a voxel.
+    """Compute how far the surfaces of every label are apart.
 
     Args:
         warped_label: label map, `(*spatial)`, 2-D or 3-D, whole numbers; tensor or array.
         fixed_label: the same shape.
         spacing: voxel size along each axis, mm.
         labels: which labels; by default all but 0 that occur in either map.
+        measure: "hausdorff_95", the 95th percentile of the distances from one surface to the other, the larger of both
+            directions: surface voxels count alike, tools that weight them by area differ by up to about a voxel;
+            "robust_hausdorff_95", the same by area, as the Learn2Reg challenge and paper 001 have it: surface elements
+            lie between voxels; "percentile_95", of both directions pooled, which does not notice what one map has in
+            excess where the other has the longer surface; or "average", the mean of both directions pooled.
 
     Returns:
         Distance in mm by label; NaN where the label is missing from one of the maps or both.
 
     Raises:
-        ValueError: if the shapes differ, a map holds negative or fractional values, or the spacing does not fit.
-
-    Example:
-        >>> hausdorff_distance_95_per_label([[0, 0, 1], [0, 0, 2]], [[1, 0, 0], [0, 0, 2]], (1.0, 2.5))
-        {1: 5.0, 2: 0.0}
-    """
-    return _per_label(
-        "hausdorff_distance_95_per_label", _largest_percentile, fixed_label, warped_label, spacing, labels
-    )
-
-
-def robust_hausdorff_95_per_label(
-    warped_label: Any, fixed_label: Any, spacing: Sequence[float], labels: Sequence[int] | None = None
-) -> dict[int, float]:
-    """Compute the 95th percentile of the distance between surfaces by area, the larger of both directions.
-
-    The definition of the Learn2Reg challenge and of paper 001: surface elements lie between voxels, and each counts by
-    its area, so that the result is up to about a voxel less than `hausdorff_distance_95_per_label`.
-
-    Args:
-        warped_label: label map, `(*spatial)`, 2-D or 3-D, whole numbers; tensor or array.
-        fixed_label: the same shape.
-        spacing: voxel size along each axis, mm.
-        labels: which labels; by default all but 0 that occur in either map.
-
-    Returns:
-        Distance in mm by label; NaN where the label is missing from one of the maps or both.
-
-    Raises:
-        ValueError: if the shapes differ, a map holds negative or fractional values, or the spacing does not fit.
-
-    Example:
-        >>> robust_hausdorff_95_per_label([[0, 0, 1], [0, 0, 2]], [[1, 0, 0], [0, 0, 2]], (1.0, 2.5))
-        {1: 5.0, 2: 0.0}
+        ValueError: if the shapes differ, a map holds negative or fractional values, the spacing does not fit, or there
+            is no such measure.
 
     Reference:
         Nikolov et al., "Clinically applicable segmentation of head and neck anatomy for radiotherapy", JMIR 2021,
         https://doi.org/10.2196/26151 -- the surface elements; MONAI has their table.
-    """
-    return _per_label("robust_hausdorff_95_per_label", _percentile_by_area, warped_label, fixed_label, spacing, labels)
-
-
-def average_surface_distance_per_label(
-    warped_label: Any, fixed_label: Any, spacing: Sequence[float], labels: Sequence[int] | None = None
-) -> dict[int, float]:
-    """Compute the mean distance between surfaces, both directions pooled, of every label.
-
-    Args:
-        warped_label: label map, `(*spatial)`, 2-D or 3-D, whole numbers; tensor or array.
-        fixed_label: the same shape.
-        spacing: voxel size along each axis, mm.
-        labels: which labels; by default all but 0 that occur in either map.
-
-    Returns:
-        Distance in mm by label; NaN where the label is missing from one of the maps or both.
-
-    Raises:
-        ValueError: if the shapes differ, a map holds negative or fractional values, or the spacing does not fit.
-    """
-    return _per_label("average_surface_distance_per_label", _pooled_mean, warped_label, fixed_label, spacing, labels)
-
-
-def surface_distance_95_per_label(
-    warped_label: Any, fixed_label: Any, spacing: Sequence[float], labels: Sequence[int] | None = None
-) -> dict[int, float]:
-    """Compute the 95th percentile of the distance between surfaces, both directions pooled, of every label.
-
-    `hausdorff_distance_95_per_label` takes the percentile of each direction alone, and so notices what one map has in
-    excess even where the other has the longer surface.
-
-    Args:
-        warped_label: label map, `(*spatial)`, 2-D or 3-D, whole numbers; tensor or array.
-        fixed_label: the same shape.
-        spacing: voxel size along each axis, mm.
-        labels: which labels; by default all but 0 that occur in either map.
-
-    Returns:
-        Distance in mm by label; NaN where the label is missing from one of the maps or both.
-
-    Raises:
-        ValueError: if the shapes differ, a map holds negative or fractional values, or the spacing does not fit.
 
     Example:
-        >>> surface_distance_95_per_label([[1, 1, 1, 1]], [[1, 0, 0, 0]], (1.0, 2.0))  # of 0, 0, 2, 4 and 6
+        >>> surface_distance_per_label([[0, 0, 1], [0, 0, 2]], [[1, 0, 0], [0, 0, 2]], (1.0, 2.5))
+        {1: 5.0, 2: 0.0}
+        >>> surface_distance_per_label([[1, 1, 1, 1]], [[1, 0, 0, 0]], (1.0, 2.0), measure="percentile_95")
         {1: 5.6}
     """
-    return _per_label("surface_distance_95_per_label", _pooled_percentile, warped_label, fixed_label, spacing, labels)
-
-
-def _per_label(
-    function: str,
-    measure: Measure,
-    warped_label: Any,
-    fixed_label: Any,
-    spacing: Sequence[float],
-    labels: Sequence[int] | None,
-) -> dict[int, float]:
+    function = "surface_distance_per_label"
+    check_choice(function, "measure", measure, [*MEASURES])
     warped, fixed = as_label_pair(function, warped_label, fixed_label)
     if len(spacing) != fixed.ndim or min(spacing) <= 0:
         raise ValueError(f"{function}() expects 'spacing' of {fixed.ndim} positive lengths, got {tuple(spacing)}.")
@@ -148,7 +74,7 @@ def _per_label(
         box = _union(*(each.get(number) for each in boxes))
         found[label] = float("nan")
         if box is not None:
-            found[label] = measure(maps[0][box] == number, maps[1][box] == number, spacing)
+            found[label] = MEASURES[measure](maps[0][box] == number, maps[1][box] == number, spacing)
     return found
 
 
@@ -190,3 +116,11 @@ def _percentile_by_area(first: NDArray, second: NDArray, spacing: Sequence[float
         share = area[surface][order].double().cumsum(0)
         percentiles.append(distance[order][torch.searchsorted(share, share[-1] * PERCENTILE / 100)])
     return float(max(percentiles))
+
+
+MEASURES: dict[str, Callable[[NDArray, NDArray, Sequence[float]], float]] = {
+    "hausdorff_95": _largest_percentile,
+    "robust_hausdorff_95": _percentile_by_area,
+    "percentile_95": _pooled_percentile,
+    "average": _pooled_mean,
+}

@@ -1,24 +1,14 @@
 """Registration as optimization: of cost volumes, of instances, of consistency, and belief propagation among points."""
 
-from .belief_propagation import belief_propagation as belief_propagation
-from .belief_propagation import displacement_graph as displacement_graph
-from .belief_propagation import expected_displacement as expected_displacement
-from .consistency import enforce_consistency as enforce_consistency
-from .correlation import correlation_volume as correlation_volume
-from .correlation import displacement_candidates as displacement_candidates
-from .coupled_convex import coupled_convex as coupled_convex
-from .feature_distance import FeatureDistance as FeatureDistance
-from .guidance import UNGUIDED as UNGUIDED
-from .guidance import Guidance as Guidance
-from .guidance import beside_described as beside_described
-from .guiding_points import GuidingPoints as GuidingPoints
-from .instance_optimization import adam_instance_optimization as adam_instance_optimization
-from .progress import advance as advance
-from .progress import listening as listening
-from .scheme import EXACT as EXACT
-from .scheme import REFERENCE as REFERENCE
-from .scheme import Scheme as Scheme
-from .transport import transport_displacement as transport_displacement
-from .upsample import coarsen_displacement as coarsen_displacement
-from .upsample import resample_lattice as resample_lattice
-from .upsample import upsample_displacement as upsample_displacement
+from .belief_propagation import belief_propagation, displacement_graph, expected_displacement
+from .consistency import enforce_consistency
+from .correlation import correlation_volume, displacement_candidates
+from .coupled_convex import coupled_convex
+from .feature_distance import FeatureDistance
+from .guidance import UNGUIDED, Guidance, beside_described
+from .guiding_points import GuidingPoints
+from .instance_optimization import adam_instance_optimization
+from .progress import advance, listening
+from .scheme import EXACT, REFERENCE, Scheme
+from .transport import transport_displacement
+from .upsample import coarsen_displacement, resample_lattice, upsample_displacement

@@ -1,7 +1,7 @@
 """From the grid of the features to that of the images, smoothly, and back.
 
-`resize_ddf` and MONAI's `Resize` know the size of a grid alone; where a voxel of a feature map lies in the image
-depends on how the features came about.
+MONAI's `Resize` knows the size of a grid alone; where a voxel of a feature map lies in the image depends on how the
+features came about.
 """
 
 from collections.abc import Sequence

@@ -17,19 +17,10 @@ def abdomen_phantom(
     maximum_displacement: float = 12.0,
     seed: int = 0,
 ) -> PhantomPair:
-    """Make a pair of CT scans with known correspondence, see `torso_phantom`.
-
-    Args:
-        spatial_shape: see there.
-        spacing: see there.
-        maximum_displacement: see there.
-        seed: see there.
+    """Make a pair of CT scans with known correspondence; arguments and errors are those of `torso_phantom`.
 
     Returns:
         The pair, in HU; the liver is at about 105.
-
-    Raises:
-        ValueError: see there.
     """
     pair = torso_phantom(spatial_shape, spacing, maximum_displacement, seed, altered=False)
     fixed, moving = (np.interp(each, INTENSITIES, HOUNSFIELD) for each in (pair.fixed_image, pair.moving_image))

@@ -4,10 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from common.io import save_text, write_nifti
+from common.io import Field, format_points, save_text, write_field, write_nifti
+from common.spatial import Grid
 
 from ._organs import LABEL_NAMES as LABEL_NAMES
 from ._organs import TISSUES, Torso
@@ -16,7 +18,7 @@ from ._waves import Waves, flow, random_waves
 
 SLICE_HEIGHT = -0.10  # of a 2-D phantom, as a fraction of half the torso: cuts most organs
 POINTS_PER_ORGAN = 4
-VECTOR_INTENT = 1007  # ITK would flip the components of 1006
+POINT_DECIMALS = 4  # mm, in files
 
 
 @dataclass(frozen=True)
@@ -137,37 +139,23 @@ def write_phantom(pair: PhantomPair, folder: str | Path) -> dict[str, Path]:
 
     Returns:
         Paths by key: ``fixed_image moving_image fixed_label moving_label`` (NIfTI), ``fixed_keypoints
-        moving_keypoints`` (CSV with the header x,y,z; LPS, mm) and ``displacement`` (see `write_displacement`).
+        moving_keypoints`` (CSV with the header x,y,z; LPS, mm) and ``displacement`` (see `common.io.write_field`).
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     paths = {}
     for side in ("fixed", "moving"):
-        affine = getattr(pair, f"{side}_affine")
+        grid = Grid(getattr(pair, f"{side}_image").shape, torch.from_numpy(getattr(pair, f"{side}_affine")))
         for kind in ("image", "label"):
             paths[f"{side}_{kind}"] = path = folder / f"{side}_{kind}.nii.gz"
-            _write_nifti(path, getattr(pair, f"{side}_{kind}"), affine)
+            write_nifti(path, getattr(pair, f"{side}_{kind}"), grid.affine_3d().numpy())
         paths[f"{side}_keypoints"] = path = folder / f"{side}_keypoints.csv"
-        points = getattr(pair, f"{side}_keypoints")
-        header = ",".join("xyz"[: points.shape[1]])
-        save_text(path, "\n".join([header, *(",".join(f"{value:.4f}" for value in row) for row in points)]) + "\n")
+        points = getattr(pair, f"{side}_keypoints").round(POINT_DECIMALS)
+        save_text(path, format_points(path, torch.from_numpy(points)))
     paths["displacement"] = folder / "true_displacement_field.nii.gz"
-    write_displacement(paths["displacement"], pair.displacement, pair.fixed_affine)
+    fixed_grid = Grid(pair.fixed_image.shape, torch.from_numpy(pair.fixed_affine))
+    write_field(paths["displacement"], Field(torch.from_numpy(pair.displacement)[None], fixed_grid))
     return paths
-
-
-def write_displacement(path: Path, displacement: NDArray, affine: NDArray) -> None:
-    """Write a field ``(d, *spatial)``, LPS, mm, as NIfTI ``(H, W, D, 1, d)``, which ITK reads as a transform."""
-    d, *shape = displacement.shape
-    field = np.moveaxis(displacement, 0, -1).reshape(*shape, *[1] * (4 - d), d)
-    _write_nifti(path, field, affine, VECTOR_INTENT)
-
-
-def _write_nifti(path: Path, array: NDArray, affine: NDArray, intent: int = 0) -> None:
-    d = len(affine) - 1
-    padded = np.eye(4)
-    padded[:d, :d], padded[:d, 3] = affine[:d, :d], affine[:d, d]
-    write_nifti(path, array, padded, intent)
 
 
 def _check(spatial_shape: tuple[int, ...], spacing: tuple[float, ...], maximum_displacement: float) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -38,6 +39,18 @@ class Canvas:
         """Text whose top left corner, or another anchor, is at a pixel."""
         style = {"ha": "left", "va": "top", **style}
         self.figure.text(left / self.width, 1 - top / self.height, text, color=color, fontsize=size, **style)
+
+    def color_bar(
+        self, left: float, top: float, width: float, scale: ScalarMappable, ticks: Mapping[float, str]
+    ) -> None:
+        """Bar of the colors of a scale, with texts at some of its values."""
+        bar = self.axes(left, top, width, 10)
+        bar.set_axis_on()
+        colors = self.figure.colorbar(scale, cax=bar, orientation="horizontal", ticks=list(ticks))
+        colors.ax.set_xticklabels(list(ticks.values()), color=MUTED, fontsize=9)
+        colors.ax.tick_params(which="both", length=0, pad=2)
+        colors.ax.minorticks_off()
+        colors.outline.set_visible(False)
 
     def save(self, path: str | Path) -> None:
         """Write a PNG, atomically. Letters the font lacks, as in names of patients, are no reason to warn."""

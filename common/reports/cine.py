@@ -1,7 +1,5 @@
 """What a registered heart cycle shows: a film of it, and the area of the label at every phase."""
 
-import csv
-import io
 import logging
 import os
 from collections.abc import Mapping, Sequence
@@ -11,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from common.io import save_text, write_together
+from common.io import write_table, write_together
 
 from ._area_curve import Area, draw_areas
 from ._cycle import Cycle, Labels, is_cycle
@@ -74,12 +72,12 @@ def _area(label: NDArray | None, value: int, pixel_mm2: float) -> float | None:
 
 
 def _write_table(path: Path, areas: Sequence[Area], cycle: Cycle) -> None:
-    text = io.StringIO()
-    volumes = ("registered_ml", "annotated_ml") if cycle.slice_mm else ()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["phase", "label", "registered_mm2", "annotated_mm2", *volumes])
+    rows = []
     for area in areas:
-        numbers = [area.registered_mm2, area.annotated_mm2]
-        numbers += [None if n is None else n * (cycle.slice_mm or 0) / 1000 for n in numbers if volumes]
-        writer.writerow([area.phase, area.label, *("" if n is None else f"{n:.2f}" for n in numbers)])
-    save_text(path, text.getvalue())
+        numbers = {"registered_mm2": area.registered_mm2, "annotated_mm2": area.annotated_mm2}
+        if cycle.slice_mm:
+            volumes = [None if n is None else n * cycle.slice_mm / 1000 for n in numbers.values()]
+            numbers |= dict(zip(("registered_ml", "annotated_ml"), volumes, strict=True))
+        cells = {name: "" if n is None else f"{n:.2f}" for name, n in numbers.items()}
+        rows.append({"phase": area.phase, "label": area.label, **cells})
+    write_table(path, rows)

@@ -65,7 +65,9 @@ def difference_maps(
             axes = canvas.axes(left, top + height + GAP, COLUMN, height)
             panels.draw_difference(axes, plane.cut(images[name] - images["fixed"]), size, LIMIT)
         top += 2 * (height + GAP)
-    _draw_color_bar(canvas, top)
+    scale = ScalarMappable(Normalize(-LIMIT, LIMIT), panels.JACOBIAN_COLORS)
+    ticks = {-LIMIT: f"{-LIMIT:g}", 0: "0", LIMIT: f"{LIMIT:g} of the fixed range"}
+    canvas.color_bar(MARGIN + 8, top + 10, COLUMN - 36, scale, ticks)
     canvas.save(path)
     return means
 
@@ -106,13 +108,3 @@ def _check(fixed: NDArray, others: Mapping[str, NDArray]) -> None:
             raise InputError(f"difference_maps() expects {name!r} of shape {fixed.shape}, got {image.shape}.")
     if not np.ptp(np.quantile(fixed, (0.005, 0.995))) > 0:
         raise InputError("difference_maps() expects 'fixed' that is not constant.")
-
-
-def _draw_color_bar(canvas: Canvas, top: float) -> None:
-    bar = canvas.axes(MARGIN + 8, top + 10, COLUMN - 36, 10)
-    bar.set_axis_on()
-    scale = ScalarMappable(Normalize(-LIMIT, LIMIT), panels.JACOBIAN_COLORS)
-    colors = canvas.figure.colorbar(scale, cax=bar, orientation="horizontal", ticks=[-LIMIT, 0, LIMIT])
-    colors.ax.set_xticklabels([f"{-LIMIT:g}", "0", f"{LIMIT:g} of the fixed range"], color=MUTED, fontsize=9)
-    colors.ax.tick_params(length=0, pad=2)
-    colors.outline.set_visible(False)

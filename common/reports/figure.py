@@ -157,14 +157,8 @@ def _draw_legends(
 
 
 def _draw_color_bar(canvas: Canvas, left: float, top: float, width: float) -> None:
-    bar = canvas.axes(left, top + 4, width - 110, 10)
-    bar.set_axis_on()
     scale = ScalarMappable(LogNorm(1 / panels.STRETCH, panels.STRETCH), panels.JACOBIAN_COLORS)
-    colors = canvas.figure.colorbar(scale, cax=bar, orientation="horizontal", ticks=[1 / 3, 0.5, 1, 2, 3])
-    colors.ax.set_xticklabels(["⅓", "½", "1", "2", "3"], color=MUTED, fontsize=9)
-    colors.ax.tick_params(which="both", length=0, pad=2)
-    colors.ax.minorticks_off()
-    colors.outline.set_visible(False)
+    canvas.color_bar(left, top + 4, width - 110, scale, {1 / 3: "⅓", 0.5: "½", 1: "1", 2: "2", 3: "3"})
     canvas.text(left + width - 96, top + 2, "■", 10, panels.FOLD)
     canvas.text(left + width - 80, top + 2, "folded (≤ 0)", 9, MUTED)
 

@@ -1,7 +1,7 @@
 """The picture of one registered pair, seen as radiologists see it."""
 
 import json
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from .figure import registration_report
 LABEL_NAMES = {"fixed": "fixed_label", "before": "unaligned_label", "warped": "warped_label"}
 
 
-def write_report(path: str | Path, data: Mapping[Hashable, Any]) -> None:
+def write_report(path: str | Path, data: Mapping[Any, Any]) -> None:
     """Draw a pair after `common.transforms.MeasureRegistrationd`.
 
     Args:
@@ -70,7 +70,7 @@ def canonical_orientation(image: MetaTensor) -> tuple[NDArray, list[int]]:
     return orientation, np.argsort(orientation[:, 0]).astype(int).tolist()
 
 
-def _title(data: Mapping[Hashable, Any]) -> list[str]:
+def _title(data: Mapping[Any, Any]) -> list[str]:
     """Name of the pair; its scans, and what registered them; its labels."""
     made_of = json.loads(data.get("made_of", "{}"))
     scans = [

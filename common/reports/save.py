@@ -34,7 +34,7 @@ class SaveRegistrationd(Transform):
     def __init__(self, output_dir: str | Path) -> None:
         self.output_dir = Path(output_dir)
 
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+    def __call__(self, data: Mapping[Any, Any]) -> dict[Hashable, Any]:
         """Write the files.
 
         Raises:
@@ -57,7 +57,7 @@ class SaveRegistrationd(Transform):
         return dict(data)
 
 
-def _record(data: Mapping[Hashable, Any]) -> dict[str, Any]:
+def _record(data: Mapping[Any, Any]) -> dict[str, Any]:
     seconds = {name: float(value) for name, value in data["seconds"].items()}
     seconds["write"] = time.perf_counter() - float(data["clock"])
     made_of = json.loads(data.get("made_of", "{}"))
@@ -67,7 +67,7 @@ def _record(data: Mapping[Hashable, Any]) -> dict[str, Any]:
     return record | {"files": _names(data)}
 
 
-def _names(data: Mapping[Hashable, Any]) -> list[str]:
+def _names(data: Mapping[Any, Any]) -> list[str]:
     """The files of this result but its record."""
     there = [name for name in RESULT_FILES if name.removesuffix(".nii.gz") in data]
     points = [_points_name(data)] if "warped_keypoints" in data else []
@@ -75,11 +75,11 @@ def _names(data: Mapping[Hashable, Any]) -> list[str]:
     return [*there, *points, *clouds, *(["report.png"] if "warped_image" in data else [])]
 
 
-def _points_name(data: Mapping[Hashable, Any]) -> str:
+def _points_name(data: Mapping[Any, Any]) -> str:
     return f"warped_keypoints{points_suffix(str(data['moving_keypoints_file']))}"
 
 
-def _write(folder: Path, data: Mapping[Hashable, Any]) -> None:
+def _write(folder: Path, data: Mapping[Any, Any]) -> None:
     with ThreadPoolExecutor(1) as beside:  # it compresses, while the picture is drawn
         volumes = beside.submit(_write_volumes, folder, data)
         if "warped_keypoints" in data:
@@ -93,7 +93,7 @@ def _write(folder: Path, data: Mapping[Hashable, Any]) -> None:
         volumes.result()
 
 
-def _write_volumes(folder: Path, data: Mapping[Hashable, Any]) -> None:
+def _write_volumes(folder: Path, data: Mapping[Any, Any]) -> None:
     write_field(folder / "displacement_field.nii.gz", field_of(data["displacement_field"]))
     for key in ("warped_image", "warped_label"):
         if key in data:

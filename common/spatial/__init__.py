@@ -1,53 +1,24 @@
 """Pure tensor functions on displacement fields: the lowest room, which imports nothing but torch."""
 
-from .affine import affine_displacement as affine_displacement
-from .affine import affine_in_voxels as affine_in_voxels
-from .bspline import bspline as bspline
-from .bspline import bspline_displacement as bspline_displacement
-from .compose import compose as compose
-from .deformed_pair import DeformedPair as DeformedPair
-from .deformed_pair import deformed_pair as deformed_pair
-from .frames import displacement_from_world as displacement_from_world
-from .frames import displacement_to_world as displacement_to_world
-from .frames import ras_to_lps as ras_to_lps
-from .frames import voxel_to_world as voxel_to_world
-from .frames import world_to_voxel as world_to_voxel
-from .gaussian import gaussian_blur as gaussian_blur
-from .gaussian import gaussian_smooth as gaussian_smooth
-from .grid import identity_grid as identity_grid
-from .grid import slabs as slabs
-from .grid import to_normalized as to_normalized
-from .integrate import exponentiate as exponentiate
-from .integrate_gradients import integrate_gradients as integrate_gradients
-from .invert import Inverse as Inverse
-from .invert import InversePoints as InversePoints
-from .invert import invert as invert
-from .invert import invert_points as invert_points
-from .jacobian import folding_percent as folding_percent
-from .jacobian import jacobian_determinant as jacobian_determinant
-from .jacobian import sdlogj as sdlogj
-from .neighbors import nearest_points as nearest_points
-from .random_spline import RandomSpline as RandomSpline
-from .random_spline import approximating_spline as approximating_spline
-from .resample import average_voxels as average_voxels
-from .resample import resample as resample
-from .resize import resize_ddf as resize_ddf
-from .sample import sample as sample
-from .scattered_spline import scattered_spline as scattered_spline
-from .scattered_spline import scattered_spline_displacement as scattered_spline_displacement
-from .smooth import mean_filter as mean_filter
-from .smooth import window_sum as window_sum
-from .spline_field import SplineField as SplineField
-from .spline_field import compose_splines as compose_splines
-from .spline_field import interpolating_spline as interpolating_spline
-from .surroundings import content_box as content_box
-from .surroundings import level_padding as level_padding
-from .thin_plate_spline import thin_plate_spline_displacement as thin_plate_spline_displacement
-from .unfold import unfold as unfold
-from .warp import warp as warp
-from .warp import warp_points as warp_points
-from .world_grid import Grid as Grid
-from .world_grid import affine_places as affine_places
-from .world_grid import box_grid as box_grid
-from .world_grid import center_of as center_of
-from .world_grid import place_centered as place_centered
+from .affine import affine_displacement, affine_in_voxels
+from .bspline import bspline, bspline_displacement
+from .compose import compose
+from .deformed_pair import DeformedPair, deformed_pair
+from .frames import displacement_from_world, displacement_to_world, ras_to_lps, voxel_to_world, world_to_voxel
+from .gaussian import gaussian_blur, gaussian_smooth
+from .grid import identity_grid, slabs, to_normalized
+from .integrate_gradients import integrate_gradients
+from .invert import InversePoints, invert_points
+from .jacobian import folding_percent, jacobian_determinant, sdlogj
+from .neighbors import nearest_points
+from .random_spline import RandomSpline, approximating_spline
+from .resample import average_voxels, resample
+from .sample import PADDINGS, sample
+from .scattered_spline import scattered_spline, scattered_spline_displacement
+from .smooth import mean_filter, window_sum
+from .spline_field import SplineField, compose_splines, interpolating_spline
+from .surroundings import content_box, level_padding
+from .thin_plate_spline import thin_plate_spline_displacement
+from .unfold import unfold
+from .warp import warp
+from .world_grid import Grid, affine_places, box_grid, center_of, place_centered

@@ -1,4 +1,8 @@
-"""The error texts of this room: function, argument, rule, what came, and the likely cause."""
+"""The error texts of this room: function, argument, rule, what came, and the likely cause.
+
+Every check is told the name of the public function that was called, and of its argument, for the message. What is none
+of the kind is a TypeError, what has the wrong shape or value a ValueError.
+"""
 
 from collections.abc import Sequence
 
@@ -9,18 +13,7 @@ AXES = {2: "H, W", 3: "H, W, D"}
 
 
 def check_image(function: str, argument: str, tensor: Tensor, spatial_dims: int | None = None) -> None:
-    """Check that a tensor is a batch of images `(B, C, H, W)` or `(B, C, H, W, D)`.
-
-    Args:
-        function: name of the public function, for the message.
-        argument: name of its argument, for the message.
-        tensor: what the user gave.
-        spatial_dims: 2 or 3 when only one of them will do.
-
-    Raises:
-        TypeError: if it is not a tensor.
-        ValueError: if the number of axes is wrong or one is empty.
-    """
+    """Check a batch of images, `(B, C, H, W)` or `(B, C, H, W, D)`; `spatial_dims` where only one of them will do."""
     _check_tensor(function, argument, tensor)
     allowed = (2, 3) if spatial_dims is None else (spatial_dims,)
     if tensor.ndim - 2 not in allowed:
@@ -30,18 +23,15 @@ def check_image(function: str, argument: str, tensor: Tensor, spatial_dims: int 
     _check_not_empty(function, argument, tensor)
 
 
+def check_channels(function: str, image: Tensor, channels: int, meaning: str) -> None:
+    """Check that the image of a network has the channels it was made for; a trace is not looked at."""
+    if not torch.jit.is_tracing() and image.shape[1] != channels:
+        shape = tuple(image.shape)
+        raise ValueError(f"{function}() expects 'image' of {channels} channels, {meaning}, got {shape}.")
+
+
 def check_ddf(function: str, ddf: Tensor, argument: str = "ddf") -> None:
-    """Check that a tensor is a field `(B, d, *spatial)` of floating point numbers with d spatial axes, 2 or 3.
-
-    Args:
-        function: name of the public function, for the message.
-        ddf: what the user gave.
-        argument: name of its argument, for the message.
-
-    Raises:
-        TypeError: if it is not a tensor of floating point numbers.
-        ValueError: if the shape is wrong.
-    """
+    """Check a field `(B, d, *spatial)` of floating point numbers with d spatial axes, 2 or 3."""
     _check_tensor(function, argument, ddf)
     _check_floating(function, argument, ddf)
     axes = ddf.ndim - 2
@@ -59,19 +49,7 @@ def check_ddf(function: str, ddf: Tensor, argument: str = "ddf") -> None:
 
 
 def check_points(function: str, argument: str, points: Tensor, batch: int, dims: int) -> None:
-    """Check that a tensor is a batch of points `(B, N, d)`.
-
-    Args:
-        function: name of the public function, for the message.
-        argument: name of its argument, for the message.
-        points: what the user gave.
-        batch: number B of items.
-        dims: number d of coordinates.
-
-    Raises:
-        TypeError: if it is not a tensor of floating point numbers.
-        ValueError: if the shape is wrong.
-    """
+    """Check points `(B, N, d)` of floating point numbers, B being `batch` and d being `dims`."""
     _check_tensor(function, argument, points)
     _check_floating(function, argument, points)
     if torch.jit.is_tracing():
@@ -83,18 +61,9 @@ def check_points(function: str, argument: str, points: Tensor, batch: int, dims:
 def check_same_space(
     function: str, argument: str, tensor: Tensor, reference: Tensor, channels: int, hint: str = ""
 ) -> None:
-    """Check that a tensor has the batch, spatial axes and device of another.
+    """Check that a tensor has the batch, spatial axes and device of another, `(B, C, *spatial)`, and some channels.
 
-    Args:
-        function: name of the public function, for the message.
-        argument: name of the argument that `tensor` came as, for the message.
-        tensor: `(B, channels, *spatial)`.
-        reference: `(B, C, *spatial)`.
-        channels: how many channels `tensor` has to have.
-        hint: the likely cause, for the message.
-
-    Raises:
-        ValueError: if shape or device differ.
+    The hint names the likely cause.
     """
     if torch.jit.is_tracing():
         return
@@ -107,16 +76,7 @@ def check_same_space(
 
 
 def check_spatial_shape(function: str, spatial_shape: Sequence[int], dims: int) -> None:
-    """Check that a shape has `dims` positive entries.
-
-    Args:
-        function: name of the public function, for the message.
-        spatial_shape: what the user gave.
-        dims: number of spatial axes.
-
-    Raises:
-        ValueError: if the number of entries is wrong or one is not positive.
-    """
+    """Check that a shape has `dims` positive entries."""
     if len(spatial_shape) != dims or min(spatial_shape) < 1:
         raise ValueError(
             f"{function}() expects 'spatial_shape' of {dims} positive integers, got {tuple(spatial_shape)}."
@@ -124,33 +84,13 @@ def check_spatial_shape(function: str, spatial_shape: Sequence[int], dims: int) 
 
 
 def check_choice(function: str, argument: str, value: str, choices: Sequence[str]) -> None:
-    """Check that a word is one of the allowed ones.
-
-    Args:
-        function: name of the public function, for the message.
-        argument: name of its argument, for the message.
-        value: what the user gave.
-        choices: what is allowed.
-
-    Raises:
-        ValueError: if it is none of them.
-    """
+    """Check that a word is one of the allowed ones."""
     if value not in choices:
         raise ValueError(f"{function}() expects '{argument}' to be one of {', '.join(choices)}, got {value!r}.")
 
 
 def check_count(function: str, argument: str, value: int, least: int = 1) -> None:
-    """Check that a number of repetitions is at least `least`.
-
-    Args:
-        function: name of the public function, for the message.
-        argument: name of its argument, for the message.
-        value: what the user gave.
-        least: smallest allowed value.
-
-    Raises:
-        ValueError: if it is smaller.
-    """
+    """Check that a number of repetitions is at least `least`."""
     if value < least:
         raise ValueError(f"{function}() expects '{argument}' of {least} or more, got {value}.")
 

@@ -37,6 +37,6 @@ def compose(first: Tensor, second: Tensor) -> Tensor:
     """
     check_ddf("compose", first, "first")
     check_ddf("compose", second, "second")
-    check_same_space("compose", "second", second, first, first.ndim - 2, "Bring it there with resize_ddf().")
+    check_same_space("compose", "second", second, first, first.ndim - 2, "Resample and rescale it first.")
     with full_precision(first):
         return lift(first) + warp(lift(second), first)

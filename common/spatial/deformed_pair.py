@@ -49,7 +49,8 @@ def deformed_pair(
 
     Args:
         image: I, `(B, C, *in)`.
-        augmentation: what T1 is composed of, see `compose_splines`; voxels of the new grid.
+        augmentation: what T1 is composed of, see `compose_splines`; voxels of the new grid. With nothing it is the
+            identity.
         motion: what T2 is composed of.
         spatial_shape: of the new grid, over the same field of view, edge to edge.
         mask: where the scan counts, `(B, 1, *in)`; by default everywhere.
@@ -69,8 +70,7 @@ def deformed_pair(
     check_image("deformed_pair", "image", image, len(spatial_shape))
     mask = torch.ones_like(image[:, :1]) if mask is None else mask
     check_same_space("deformed_pair", "mask", mask, image, 1)
-    augmented = compose_splines(augmentation, spatial_shape)
-    moved = compose_splines(motion, spatial_shape)
+    augmented, moved = (_compose(fields, spatial_shape, image) for fields in (augmentation, motion))
     both = moved
     for field in augmentation:
         both = both + field.at(both)
@@ -80,6 +80,13 @@ def deformed_pair(
     fixed = sample(scan, _voxels(both, spatial_shape, image.shape[2:]), padding="zeros")
     ddf = moved - identity_grid(spatial_shape, moved.dtype, moved.device)
     return DeformedPair(fixed + fill, moving[:, :-1] + fill, ddf, moving[:, -1:])
+
+
+def _compose(fields: Sequence[SplineField], spatial_shape: Sequence[int], image: Tensor) -> Tensor:
+    """Where the voxels of a grid are moved, also by nothing."""
+    if fields:
+        return compose_splines(fields, spatial_shape)
+    return identity_grid(spatial_shape, device=image.device).expand(len(image), *[-1] * (image.ndim - 1))
 
 
 def _voxels(coordinates: Tensor, spatial_shape: Sequence[int], original: Sequence[int]) -> Tensor:

@@ -1,4 +1,4 @@
-"""Invert a displacement field, on its own grid or at any points, and say where that is possible.
+"""Invert a displacement field at any points, and say where that is possible.
 
 MONAI cannot invert a field.
 """
@@ -37,53 +37,6 @@ class InversePoints(NamedTuple):
     residual: Tensor
     inside: Tensor
     several: Tensor
-
-
-class Inverse(NamedTuple):
-    """Inverse of a field, and how far it can be trusted.
-
-    Attributes:
-        ddf: inverse displacement v, `(B, d, *spatial)`, voxels.
-        residual: `|v(y) + u(y + v(y))|`, `(B, *spatial)`, voxels; 0 where v is exact.
-        inside: `(B, *spatial)`, see `InversePoints`.
-        several: `(B, *spatial)`, see `InversePoints`.
-    """
-
-    ddf: Tensor
-    residual: Tensor
-    inside: Tensor
-    several: Tensor
-
-
-def invert(ddf: Tensor, iterations: int = 50, tolerance: float = 1e-3) -> Inverse:
-    r"""Invert a displacement field on its own grid.
-
-    .. math:: v(y) = -u(y + v(y))
-
-    Args:
-        ddf: displacement u, `(B, d, *spatial)`, voxels.
-        iterations: see `invert_points`.
-        tolerance: see `invert_points`.
-
-    Returns:
-        Inverse, its residual, and where it is the only one.
-
-    Raises:
-        TypeError: if the field is not a tensor of floating point numbers.
-        ValueError: if its shape is wrong or `iterations` is not positive.
-
-    Example:
-        >>> invert(torch.full((1, 2, 4, 5), 0.5)).ddf.unique()
-        tensor([-0.5000])
-    """
-    check_ddf("invert", ddf)
-    check_count("invert", "iterations", iterations)
-    places = identity_grid(ddf.shape[2:], lift(ddf).dtype, ddf.device)
-    points = places.flatten(1).T.expand(len(ddf), -1, -1)
-    found = invert_points(points, ddf, iterations, tolerance)
-    shape = ddf.shape[2:]
-    moved = found.points.transpose(1, 2).reshape(ddf.shape) - places
-    return Inverse(moved, *(each.reshape(len(ddf), *shape) for each in found[1:]))
 
 
 @torch.no_grad()

@@ -13,7 +13,7 @@ from .grid import slabs
 from .precision import full_precision, lift
 
 
-def jacobian_determinant(ddf: Tensor, spacing: Sequence[float] | None = None, crop: int = 2) -> Tensor:
+def jacobian_determinant(ddf: Tensor, crop: int = 2) -> Tensor:
     r"""Compute the Jacobian determinant of the transformation of a field.
 
     .. math:: J(x) = \det(I + \nabla u(x))
@@ -21,26 +21,22 @@ def jacobian_determinant(ddf: Tensor, spacing: Sequence[float] | None = None, cr
     Central differences; one-sided ones on the outermost voxels, which the default crop leaves out.
 
     Args:
-        ddf: displacement, `(B, d, *spatial)`, voxels, or mm along the array's axes when `spacing` is given.
-        spacing: voxel size in mm along each spatial axis. A field in voxels needs none: the determinant has no unit.
+        ddf: displacement, `(B, d, *spatial)`, voxels.
         crop: number of voxels left out on every side.
 
     Returns:
-        Determinant, `(B, 1, *spatial)` less `2 * crop` along each axis, float32 or float64; not above 0 where the
-        field folds.
+        Determinant, `(B, 1, *spatial)` less `2 * crop` along each axis, without unit, float32 or float64; not above 0
+        where the field folds.
 
     Raises:
         TypeError: if the field is not a tensor of floating point numbers.
-        ValueError: if its shape is wrong, nothing is left after the crop, or `spacing` has another length.
+        ValueError: if its shape is wrong, or nothing is left after the crop.
     """
     check_ddf("jacobian_determinant", ddf)
-    dims = ddf.ndim - 2
     least = max(2 * crop + 1, 2)
     if crop < 0 or min(ddf.shape[2:]) < least:
         rule = f"of {least} or more voxels along each axis for crop={crop}"
         raise ValueError(f"jacobian_determinant() expects 'ddf' {rule}, got {tuple(ddf.shape)}.")
-    if spacing is not None and len(spacing) != dims:
-        raise ValueError(f"jacobian_determinant() expects 'spacing' of {dims} numbers, got {len(spacing)}.")
     first, *others = ddf.shape[2:]
     within = [slice(crop, n - crop) for n in others]
     parts = []
@@ -50,7 +46,7 @@ def jacobian_determinant(ddf: Tensor, spacing: Sequence[float] | None = None, cr
             below = max(start - 1, 0)
             part = lift(ddf[:, :, below : stop + 1])
             inside = (slice(start - below, stop - below), *within)
-            columns = [_column(part, axis, step, inside) for axis, step in enumerate(spacing or [1.0] * dims)]
+            columns = [_column(part, axis, inside) for axis in range(ddf.ndim - 2)]
             parts.append(determinant_of_columns(columns)[:, None])
     return torch.cat(parts, dim=2)
 
@@ -133,11 +129,11 @@ def _check_determinant(function: str, determinant: Tensor) -> None:
         )
 
 
-def _column(ddf: Tensor, axis: int, step: float, inside: tuple[slice, ...]) -> Tensor:
+def _column(ddf: Tensor, axis: int, inside: tuple[slice, ...]) -> Tensor:
     """Column of `I + grad u` that belongs to one axis, `(d, B, *inside)`."""
     along, whole = inside[axis], slice(None)
     across = tuple(whole if i == axis else s for i, s in enumerate(inside))
-    slopes = torch.gradient(ddf[(whole, whole, *across)], spacing=step, dim=axis + 2)[0]
+    slopes = torch.gradient(ddf[(whole, whole, *across)], dim=axis + 2)[0]
     slopes = slopes[(whole, whole, *(along if i == axis else whole for i in range(len(inside))))]
     unit = torch.eye(len(inside), dtype=ddf.dtype, device=ddf.device)[axis]
     return (slopes + unit.view(-1, *[1] * len(inside))).transpose(0, 1)

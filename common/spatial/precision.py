@@ -1,12 +1,14 @@
 """Coordinates need float32: at 160 voxels half precision is wrong by up to half a voxel, so autocast stays out."""
 
+from contextlib import AbstractContextManager, nullcontext
+
 import torch
 from torch import Tensor
 
 
-def full_precision(tensor: Tensor) -> torch.autocast:
-    """Context without autocast on the device of a tensor."""
-    return torch.autocast(device_type=tensor.device.type, enabled=False)
+def full_precision(tensor: Tensor) -> AbstractContextManager:
+    """Context without autocast on the device of a tensor; that without numbers, "meta", has none."""
+    return nullcontext() if tensor.is_meta else torch.autocast(device_type=tensor.device.type, enabled=False)
 
 
 def lift(tensor: Tensor) -> Tensor:

@@ -1,13 +1,13 @@
-"""Pull an image, or push points, through a displacement field.
+"""Pull an image through a displacement field.
 
 MONAI's `Warp` adds field and grid in the field's own type, rebuilds the grid on every call and cannot warp integers.
 """
 
 from torch import Tensor
 
-from .checks import check_ddf, check_image, check_points, check_same_space
+from .checks import check_ddf, check_image, check_same_space
 from .grid import identity_grid
-from .precision import full_precision, lift
+from .precision import lift
 from .sample import sample
 
 
@@ -42,38 +42,8 @@ def warp(image: Tensor, ddf: Tensor, mode: str = "bilinear", padding: str = "bor
     """
     check_image("warp", "image", image)
     check_ddf("warp", ddf)
-    hint = "A moving image of another grid is resampled first; a field of another grid needs resize_ddf()."
+    hint = "A moving image of another grid is resampled first; a field of another grid is rescaled, too."
     check_same_space("warp", "ddf", ddf, image, image.ndim - 2, hint)
-    return sample(image, _destinations(ddf), mode, padding, fill)
-
-
-def warp_points(points: Tensor, ddf: Tensor) -> Tensor:
-    """Carry points of the fixed image to the moving image.
-
-    .. math:: y = x + u(x)
-
-    Convention:
-        The field is defined on the fixed grid, so fixed points move to moving points, the other way round than images.
-
-    Args:
-        points: fixed points, `(B, N, d)`, voxels of the fixed grid.
-        ddf: displacement, `(B, d, *spatial)`, voxels; continued with its border values outside the grid.
-
-    Returns:
-        Corresponding moving points, `(B, N, d)`, voxels, float32 or float64.
-
-    Raises:
-        TypeError: if an argument is not a tensor of floating point numbers.
-        ValueError: if the shapes do not fit.
-    """
-    check_ddf("warp_points", ddf)
-    check_points("warp_points", "points", points, ddf.shape[0], ddf.shape[1])
-    with full_precision(ddf):
-        points = lift(points)
-        return points + sample(lift(ddf), points.transpose(1, 2)).transpose(1, 2)
-
-
-def _destinations(ddf: Tensor) -> Tensor:
-    """Where every voxel looks, `(B, d, *spatial)`, voxels."""
     ddf = lift(ddf)
-    return ddf + identity_grid(ddf.shape[2:], ddf.dtype, ddf.device)
+    places = ddf + identity_grid(ddf.shape[2:], ddf.dtype, ddf.device)
+    return sample(image, places, mode, padding, fill)

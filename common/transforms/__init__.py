@@ -1,45 +1,28 @@
 """MONAI dictionary transforms: from two scans to one network input, and from its ddf to everything warped."""
 
-from .bore_mask import BoreMaskd as BoreMaskd
-from .bore_mask import bore_mask as bore_mask
-from .case_grid import CaseGrid as CaseGrid
-from .case_grid import CaseGridd as CaseGridd
-from .clocked_compose import ClockedCompose as ClockedCompose
-from .extent import CheckExtentd as CheckExtentd
-from .gradient_magnitude import GradientMagnitude as GradientMagnitude
-from .guide_pair import GuidePaird as GuidePaird
-from .initial_transform import InitialTransformd as InitialTransformd
-from .keep_start import KeepStartd as KeepStartd
-from .key_points import CloudFieldd as CloudFieldd
-from .key_points import KeyPointsd as KeyPointsd
-from .key_points import PairCloudsd as PairCloudsd
-from .largest_component import keep_largest_component as keep_largest_component
-from .load_points import LoadPointsd as LoadPointsd
-from .load_scans import LoadScansd as LoadScansd
-from .measure import MeasureRegistrationd as MeasureRegistrationd
-from .measure_network import MeasureNetworkd as MeasureNetworkd
-from .native_field import NativeFieldd as NativeFieldd
-from .native_field import native_displacement as native_displacement
-from .normalize_foreground import NormalizeForeground as NormalizeForeground
-from .normalize_foreground import normalize_foreground as normalize_foreground
-from .normalize_percentiles import NormalizePercentiles as NormalizePercentiles
-from .normalize_percentiles import normalize_percentiles as normalize_percentiles
-from .organ_labels import OrganLabelsd as OrganLabelsd
-from .organ_labels import map_labels as map_labels
-from .pair_grid import PairGridd as PairGridd
-from .random_deformation import PAIR_KEYS as PAIR_KEYS
-from .random_deformation import RandDeformedPaird as RandDeformedPaird
-from .random_deformation import RandSplineDeformd as RandSplineDeformd
-from .random_field_of_view import RandFieldOfViewd as RandFieldOfViewd
-from .study_pair import StudyPaird as StudyPaird
-from .warp import PulledPoints as PulledPoints
-from .warp import field_of as field_of
-from .warp import invert_field as invert_field
-from .warp import move_points as move_points
-from .warp import pull_points as pull_points
-from .warp import warp_scan as warp_scan
-from .warp_to_fixed import WarpToFixedd as WarpToFixedd
-from .windows import WindowsToChannels as WindowsToChannels
-from .windows import windows_to_channels as windows_to_channels
-from .without_partner import points_without_partner as points_without_partner
-from .without_partner import voxels_without_partner as voxels_without_partner
+from .bore_mask import BoreMaskd, bore_mask
+from .case_grid import CaseGrid, CaseGridd
+from .clocked_compose import ClockedCompose
+from .extent import CheckExtentd
+from .gradient_magnitude import GradientMagnitude
+from .guide_pair import GuidePaird
+from .initial_transform import InitialTransformd
+from .keep_start import KeepStartd
+from .key_points import CloudFieldd, KeyPointsd, PairCloudsd
+from .largest_component import keep_largest_component
+from .load_points import LoadPointsd
+from .load_scans import LoadScansd
+from .measure import MeasureRegistrationd
+from .measure_network import MeasureNetworkd
+from .native_field import NativeFieldd, native_displacement
+from .normalize_foreground import NormalizeForeground
+from .normalize_percentiles import NormalizePercentiles
+from .organ_labels import OrganLabelsd, map_labels
+from .pair_grid import PairGridd
+from .random_deformation import PAIR_KEYS, RandDeformedPaird, RandSplineDeformd
+from .random_field_of_view import RandFieldOfViewd
+from .study_pair import StudyPaird
+from .warp import PulledPoints, field_of, invert_field, move_points, pull_points, warp_scan
+from .warp_to_fixed import WarpToFixedd
+from .windows import WindowsToChannels
+from .without_partner import points_without_partner, voxels_without_partner

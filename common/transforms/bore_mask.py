@@ -68,34 +68,28 @@ class BoreMaskd(MapTransform):
         keys: CT scans, MetaTensors ``(1, *spatial)``, HU; the slices are those across the body, whatever the order of
             axes.
         mask_keys: where the mask goes, one a scan, ``(1, *spatial)``, uint8.
-        radius: see `bore_mask`.
-        fill: value outside, in the unit of the scan.
 
     Raises:
         ValueError: if there are not as many masks as scans.
     """
 
-    def __init__(
-        self, keys: KeysCollection, mask_keys: KeysCollection = "mask", radius: float = RADIUS, fill: float = AIR
-    ) -> None:
+    def __init__(self, keys: KeysCollection, mask_keys: KeysCollection = "mask") -> None:
         super().__init__(keys)
         self.mask_keys = ensure_tuple(mask_keys)
         if len(self.mask_keys) != len(self.keys):
             raise ValueError(
                 f"BoreMaskd() expects one of 'mask_keys' for each scan, got {self.mask_keys} for {self.keys}."
             )
-        self.radius = radius
-        self.fill = fill
 
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+    def __call__(self, data: Mapping[Any, Any]) -> dict[Hashable, Any]:
         """Mask."""
         masked = dict(data)
         for key, mask_key in zip(self.keys, self.mask_keys, strict=True):
             scan = data[key]
-            mask = bore_mask(scan.shape[1:], slice_axis(scan), self.radius).to(scan.device)
+            mask = bore_mask(scan.shape[1:], slice_axis(scan)).to(scan.device)
             outside = scan.as_tensor()[~mask]
             if len(outside) and (outside > DENSE).float().mean() > DENSE_SHARE:
                 mask = torch.ones_like(mask)
-            masked[key] = torch.where(mask, scan, self.fill)
+            masked[key] = torch.where(mask, scan, AIR)
             masked[mask_key] = MetaTensor(mask.to(torch.uint8), affine=scan.affine)
         return masked

@@ -20,13 +20,13 @@ from common.io import InputError, grid_of
 from common.spatial import Grid, box_grid, center_of, place_centered, resample, sample
 
 from .content import Content, content_of
-from .working_grid import resize_grid, slices_last, stretch_grid, working_grid
+from .working_grid import check_orientation, resize_grid, slices_last, stretch_grid, working_grid
 
 ORGANS = ("lungs", "liver")
 REGIONS = ("whole", "foreground", "mask", *ORGANS)
 AROUND = 0.25  # of the size of a mask, on each side of it
 MAXIMUM_VOXELS = 2**22
-Normalization = Callable[..., Tensor]
+Normalization = Callable[..., Any]  # a tensor, of transforms of MONAI perhaps an array
 
 
 class CaseGrid:
@@ -67,6 +67,7 @@ class CaseGrid:
     ) -> None:
         if region not in REGIONS:
             raise InputError(f"region is expected to be one of {', '.join(REGIONS)}, got {region}.")
+        check_orientation(orientation)
         if stretch and (spacing is not None or spatial_size is None):
             raise InputError(f"stretch needs spatial_size and no spacing, got {spatial_size} and {spacing}.")
         self.spacing = spacing
@@ -164,7 +165,7 @@ class CaseGridd(MapTransform):
         self.label_keys = ensure_tuple(label_keys)
         self.mask_key = mask_key
 
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+    def __call__(self, data: Mapping[Any, Any]) -> dict[Hashable, Any]:
         """Resample, normalize and fill."""
         done = dict(data)
         for key in self.keys:

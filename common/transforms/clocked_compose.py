@@ -49,7 +49,7 @@ class ClockedCompose(Compose):
         return data
 
 
-def _ended(data: Mapping[Hashable, Any], stage: str) -> dict[Hashable, Any]:
+def _ended(data: Mapping[Any, Any], stage: str) -> dict[Hashable, Any]:
     """Note the time since the stage before."""
     now = time.perf_counter()
     elapsed = now - float(data["clock"])

@@ -1,6 +1,6 @@
 """Scans that are far larger than what a network was trained on are refused, before anything is computed."""
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from monai.config import KeysCollection
@@ -21,7 +21,7 @@ class CheckExtentd(MapTransform):
         super().__init__(keys)
         self.largest_mm = largest_mm
 
-    def __call__(self, data: Mapping[Hashable, Any]) -> Mapping[Hashable, Any]:
+    def __call__(self, data: Mapping[Any, Any]) -> Mapping[Any, Any]:
         """Look at the headers.
 
         Raises:

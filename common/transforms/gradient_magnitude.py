@@ -10,13 +10,7 @@ from common.features.gradient_magnitude import HOUNSFIELD_RANGE, HOUNSFIELD_UNIT
 
 
 class GradientMagnitude(Transform):
-    """`common.features.gradient_magnitude` with its settings.
-
-    Args:
-        sigma: see there.
-        intensity_range: see there.
-        unit: see there.
-    """
+    """`common.features.gradient_magnitude` with its settings, which have the same names."""
 
     def __init__(
         self,

@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Hashable, Mapping
+from pathlib import Path
 from typing import Any, cast
 
 import torch
@@ -32,6 +33,10 @@ class InitialTransformd(MapTransform):
             region is found in one of them, it is "affine".
         grid: of a single scan, for "region"; one with a size.
 
+    Raises:
+        InputError: if there is no such grid for "region".
+        FileNotFoundError: if the transform is none of the words, and no file.
+
     Adds ``initial_transform``: fixed to moving world points, LPS mm, ``(d + 1, d + 1)``, float64, and ``start``: the
     record of `common.prealignment.Start` as JSON, for what loads data knows no nested records of different shape. Its
     warnings are logged.
@@ -39,12 +44,18 @@ class InitialTransformd(MapTransform):
 
     def __init__(self, keys: KeysCollection, transform: str = "affine", grid: CaseGrid | None = None) -> None:
         super().__init__(keys)
-        if transform == "region" and (grid is None or grid.spatial_size is None):
+        by_region = grid is not None and grid.spatial_size is not None
+        if transform == "region" and not by_region:
             raise InputError("initial_transform region needs a grid with a spatial_size: choose affine or another one.")
+        kinds = (*KINDS, *["region"] * by_region)
+        if transform not in kinds and not Path(transform).is_file():
+            raise FileNotFoundError(
+                f"initial_transform expects one of {', '.join(kinds)} or an ITK file, got {transform}."
+            )
         self.transform = transform
         self.grid = grid
 
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+    def __call__(self, data: Mapping[Any, Any]) -> dict[Hashable, Any]:
         """Estimate or read the transform.
 
         Raises:
@@ -67,7 +78,7 @@ class InitialTransformd(MapTransform):
         scans = [(scan.as_tensor()[None], grid_of(scan).affine) for scan in (fixed, moving)]
         return initial_transform(*scans[0], *scans[1], self.transform)
 
-    def _estimate(self, data: Mapping[Hashable, Any]) -> Start:
+    def _estimate(self, data: Mapping[Any, Any]) -> Start:
         fixed, moving = (content_of(data[key], data.get(str(key).replace("image", "mask"))) for key in self.keys)
         kind = self.transform
         if kind == "region" and self.grid is not None and not all(map(self.grid.finds, (fixed, moving))):

@@ -27,7 +27,7 @@ class KeepStartd(MapTransform):
     Where the start is kept, its record ``start`` says so, and so does the log.
     """
 
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+    def __call__(self, data: Mapping[Any, Any]) -> dict[Hashable, Any]:
         """Compare."""
         done = dict(data)
         compared = [torch.as_tensor(data["image"]).as_subclass(Tensor).float().chunk(2)]

@@ -16,6 +16,7 @@ from monai.transforms import MapTransform, Transform
 
 from common.features import foerstner_keypoints, lung_mask
 from common.io import InputError, grid_of, read_points
+from common.networks.nets import join_clouds
 from common.spatial import Grid, ras_to_lps, sample, scattered_spline_displacement, voxel_to_world, world_to_voxel
 
 from .case_grid import CaseGrid, CaseGridd
@@ -48,7 +49,7 @@ class KeyPointsd(MapTransform):
         self.sigma = sigma
         self.windows = windows
 
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+    def __call__(self, data: Mapping[Any, Any]) -> dict[Hashable, Any]:
         """Read or find.
 
         Raises:
@@ -103,14 +104,13 @@ class PairCloudsd(Transform):
         self.scale_mm = torch.tensor(scale_mm, dtype=torch.float64)
         self.initial_transform = initial_transform
 
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+    def __call__(self, data: Mapping[Any, Any]) -> dict[Hashable, Any]:
         """Shift, scale and join."""
         fixed, moving = data["fixed_cloud"], data["moving_cloud"]
         center = fixed.mean(dim=0)
         shift = moving.mean(dim=0) - center if self.initial_transform == "centers" else torch.zeros_like(center)
-        clouds = [(fixed - center) / self.scale_mm, (moving - center - shift) / self.scale_mm]
-        sides = [torch.cat([cloud, torch.full_like(cloud[:, :1], side)], 1) for side, cloud in enumerate(clouds)]
-        return {**data, "image": torch.cat(sides).float(), "cloud_shift": shift}
+        clouds = (fixed - center) / self.scale_mm, (moving - center - shift) / self.scale_mm
+        return {**data, "image": join_clouds(*clouds).float(), "cloud_shift": shift}
 
 
 class CloudFieldd(Transform):
@@ -123,8 +123,7 @@ class CloudFieldd(Transform):
         scale_mm: see `PairCloudsd`.
         spacing: of the grid around a cloud, mm, along x, y and z.
         margin_mm: of that grid, beyond the outermost points.
-        smoothing: see `common.spatial.scattered_spline_displacement`.
-        step: see there.
+        smoothing, step: see `common.spatial.scattered_spline_displacement`.
     """
 
     def __init__(
@@ -141,7 +140,7 @@ class CloudFieldd(Transform):
         self.smoothing = smoothing
         self.step = step
 
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+    def __call__(self, data: Mapping[Any, Any]) -> dict[Hashable, Any]:
         """Interpolate.
 
         Raises:

@@ -24,7 +24,7 @@ class LoadPointsd(MapTransform):
         super().__init__(keys, allow_missing_keys=True)
         self.spatial_dims = spatial_dims
 
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+    def __call__(self, data: Mapping[Any, Any]) -> dict[Hashable, Any]:
         """Read every file.
 
         Raises:

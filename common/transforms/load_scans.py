@@ -35,7 +35,7 @@ class LoadScansd(MapTransform):
         self.label_keys = ensure_tuple(label_keys)
         self.spatial_dims = spatial_dims
 
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+    def __call__(self, data: Mapping[Any, Any]) -> dict[Hashable, Any]:
         """Replace the paths by MetaTensors ``(1, *spatial)``."""
         if missing := [str(key) for key in self.keys if key not in data]:
             raise InputError(f"Here scans are registered, and the pair names no {' and no '.join(missing)}.")
@@ -54,7 +54,7 @@ class LoadScansd(MapTransform):
         return loaded
 
 
-def _phase(data: Mapping[Hashable, Any], key: Hashable) -> int | None:
+def _phase(data: Mapping[Any, Any], key: Hashable) -> int | None:
     side, joint, _ = str(key).rpartition("_")
     phase: int | None = data.get(f"{side}{joint}phase")
     return phase

@@ -41,32 +41,26 @@ class NativeFieldd(Transform):
     Args:
         key: the ddf, ``pred``: ``(d, *working)``, working voxels, and anything behind it; ``image`` holds the working
             grid.
-        field_key: name of the field.
-        reference: the fixed scan.
 
     Adds ``displacement_field``, the whole way, pre-alignment included: ``(d, *fixed)``, LPS mm, MetaTensor with the
     fixed affine; see `common.transforms.field_of`. The ddf stays what it is.
     """
 
-    def __init__(
-        self, key: str = "pred", field_key: str = "displacement_field", reference: str = "fixed_image"
-    ) -> None:
+    def __init__(self, key: str = "pred") -> None:
         self.key = key
-        self.field_key = field_key
-        self.reference = reference
 
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+    def __call__(self, data: Mapping[Any, Any]) -> dict[Hashable, Any]:
         """Resample and chain.
 
         Raises:
             InputError: if the network's answer is not finite.
         """
-        reference = data[self.reference]
+        fixed = data["fixed_image"]
         answer = torch.as_tensor(data[self.key]).as_subclass(torch.Tensor)
         ddf = answer[: answer.ndim - 1].detach().cpu()[None]
         if not bool(ddf.isfinite().all()):
             raise InputError("The displacement is not finite: are the weights damaged, or the intensities extreme?")
         matrix = torch.as_tensor(data["initial_transform"], dtype=torch.float64)
-        displacement = native_displacement(ddf, grid_of(data["image"]), grid_of(reference), matrix)[0]
-        meta = {ONE_SLICE: reference.meta.get(ONE_SLICE, False)}
-        return {**data, self.field_key: MetaTensor(displacement, affine=reference.affine, meta=meta)}
+        displacement = native_displacement(ddf, grid_of(data["image"]), grid_of(fixed), matrix)[0]
+        meta = {ONE_SLICE: fixed.meta.get(ONE_SLICE, False)}
+        return {**data, "displacement_field": MetaTensor(displacement, affine=fixed.affine, meta=meta)}

@@ -11,47 +11,59 @@ from monai.transforms import Transform
 from numpy.typing import NDArray
 from torch import Tensor
 
+from common.io import InputError
+
 PARTS = ("image", "slice")
 
 
-def normalize_percentiles(
-    image: Tensor, percentiles: Sequence[float] = (0.5, 99.5), per: str = "image", inside: Tensor | None = None
-) -> Tensor:
-    """Scale each channel to [0, 1] between two percentiles of it, and clip.
+class NormalizePercentiles(Transform):
+    """Scale each channel of an image to [0, 1] between two percentiles of it, and clip.
 
     Args:
-        image: ``(C, *spatial)``, floating, 2-D or 3-D.
         percentiles: what becomes 0 and 1. Where the two coincide, as in an image that is nearly all background, the
             least and the greatest value do.
         per: "image", or "slice" for percentiles of every slice along the last axis of its own; a 2-D image is one.
-        inside: voxels that count, bool of the same shape; by default all.
-
-    Returns:
-        The same shape and type; 0 where all that counts is constant.
 
     Raises:
-        ValueError: if the image has other axes, there are no such parts, or the percentiles are not two ascending
-            numbers from 0 to 100.
+        InputError: if there are no such parts, or the percentiles are not two ascending numbers from 0 to 100.
 
     Example:
-        >>> normalize_percentiles(torch.arange(5.0).reshape(1, 1, 5), (0, 50))
+        >>> NormalizePercentiles((0, 50))(torch.arange(5.0).reshape(1, 1, 5))
         tensor([[[0.0000, 0.5000, 1.0000, 1.0000, 1.0000]]])
     """
-    if image.ndim not in (3, 4):
-        shape = tuple(image.shape)
-        raise ValueError(f"normalize_percentiles() expects 'image' of shape (C, H, W) or (C, H, W, D), got {shape}.")
-    if len(percentiles) != 2 or not 0 <= percentiles[0] < percentiles[1] <= 100:
-        rule = "two ascending 'percentiles' from 0 to 100"
-        raise ValueError(f"normalize_percentiles() expects {rule}, got {percentiles}.")
-    if per not in PARTS:
-        raise ValueError(f"normalize_percentiles() expects 'per' to be one of {', '.join(PARTS)}, got {per}.")
-    parts = image[..., None] if image.ndim == 3 or per == "image" else image  # (C, *, parts)
-    counts = torch.ones_like(image, dtype=torch.bool) if inside is None else inside
-    ends = [_ends(*each, percentiles) for each in _parts(parts, counts.reshape(parts.shape))]
-    shape = (len(image), *[1] * (parts.ndim - 2), parts.shape[-1])
-    low, high = torch.tensor(ends, dtype=image.dtype, device=image.device).T.reshape(2, *shape)
-    scaled = (parts - low) / torch.where(high > low, high - low, 1)
-    return scaled.clamp_(0, 1).reshape(image.shape)
+
+    def __init__(self, percentiles: Sequence[float] = (0.5, 99.5), per: str = "image") -> None:
+        if len(percentiles) != 2 or not 0 <= percentiles[0] < percentiles[1] <= 100:
+            rule = "two ascending 'percentiles' from 0 to 100"
+            raise InputError(f"NormalizePercentiles() expects {rule}, got {percentiles}.")
+        if per not in PARTS:
+            raise InputError(f"NormalizePercentiles() expects 'per' to be one of {', '.join(PARTS)}, got {per}.")
+        self.percentiles = tuple(percentiles)
+        self.per = per
+
+    def __call__(self, image: Tensor, inside: Tensor | None = None) -> Tensor:
+        """Normalize.
+
+        Args:
+            image: ``(C, *spatial)``, floating, 2-D or 3-D.
+            inside: voxels that count, bool of the same shape; by default all.
+
+        Returns:
+            The same shape and type; 0 where all that counts is constant.
+
+        Raises:
+            ValueError: if the image has other axes.
+        """
+        if image.ndim not in (3, 4):
+            shape = tuple(image.shape)
+            raise ValueError(f"NormalizePercentiles() expects 'image' of shape (C, H, W) or (C, H, W, D), got {shape}.")
+        parts = image[..., None] if image.ndim == 3 or self.per == "image" else image  # (C, *, parts)
+        counts = torch.ones_like(image, dtype=torch.bool) if inside is None else inside
+        ends = [_ends(*each, self.percentiles) for each in _parts(parts, counts.reshape(parts.shape))]
+        shape = (len(image), *[1] * (parts.ndim - 2), parts.shape[-1])
+        low, high = torch.tensor(ends, dtype=image.dtype, device=image.device).T.reshape(2, *shape)
+        scaled = (parts - low) / torch.where(high > low, high - low, 1)
+        return scaled.clamp_(0, 1).reshape(image.shape)
 
 
 def _parts(parts: Tensor, counts: Tensor) -> Iterator[tuple[NDArray, NDArray]]:
@@ -68,20 +80,3 @@ def _ends(values: NDArray, counts: NDArray, percentiles: Sequence[float]) -> tup
         return 0.0, 0.0
     low, high = np.percentile(known, percentiles)  # NumPy's selects, torch's sorts
     return (low, high) if high > low else (known.min(), known.max())
-
-
-class NormalizePercentiles(Transform):
-    """`normalize_percentiles` with its settings.
-
-    Args:
-        percentiles: what becomes 0 and 1.
-        per: "image" or "slice".
-    """
-
-    def __init__(self, percentiles: Sequence[float] = (0.5, 99.5), per: str = "image") -> None:
-        self.percentiles = tuple(percentiles)
-        self.per = per
-
-    def __call__(self, image: Tensor, inside: Tensor | None = None) -> Tensor:
-        """Normalize."""
-        return normalize_percentiles(image, self.percentiles, self.per, inside)

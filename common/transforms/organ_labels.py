@@ -54,16 +54,16 @@ class OrganLabelsd(Transform):
     """Give the label map of a case the numbers of the network, and say which organs it annotates.
 
     ``label_map`` of the case is applied to ``label``, see `map_labels`, and labels above the number of organs become
-    background. ``annotated``, organs by number, becomes flags ``(organs,)``; all if it is absent.
+    background. ``annotated``, organs by number, becomes flags ``(organ_count,)``; all if it is absent.
 
     Args:
-        organs: how many.
+        organ_count: how many there are, numbered from 1.
     """
 
-    def __init__(self, organs: int) -> None:
-        self.organs = int(organs)
+    def __init__(self, organ_count: int) -> None:
+        self.organ_count = int(organ_count)
 
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+    def __call__(self, data: Mapping[Any, Any]) -> dict[Hashable, Any]:
         """Map.
 
         Raises:
@@ -72,10 +72,10 @@ class OrganLabelsd(Transform):
         label = data["label"]
         if "label_map" in data:
             label = map_labels(label, data["label_map"])
-        label = torch.where(label > self.organs, 0, label)
-        annotated = [int(organ) for organ in data.get("annotated", range(1, self.organs + 1))]
-        if not set(annotated) <= set(range(1, self.organs + 1)):
-            raise InputError(f"OrganLabelsd() expects 'annotated' from 1 to {self.organs}, got {annotated}.")
-        flags = torch.zeros(self.organs)
+        label = torch.where(label > self.organ_count, 0, label)
+        annotated = [int(organ) for organ in data.get("annotated", range(1, self.organ_count + 1))]
+        if not set(annotated) <= set(range(1, self.organ_count + 1)):
+            raise InputError(f"OrganLabelsd() expects 'annotated' from 1 to {self.organ_count}, got {annotated}.")
+        flags = torch.zeros(self.organ_count)
         flags[[organ - 1 for organ in annotated]] = 1
         return {key: value for key, value in data.items() if key not in SOURCES} | {"label": label, "annotated": flags}

@@ -1,5 +1,6 @@
 """From two scans anywhere in the world to one network input on one grid."""
 
+import math
 from collections.abc import Hashable, Mapping
 from typing import Any
 
@@ -8,13 +9,14 @@ from monai.config import KeysCollection
 from monai.data import MetaTensor
 from monai.transforms import MapTransform
 
-from common.io import grid_of
+from common.io import check_memory, grid_of
 from common.spatial import Grid, ras_to_lps, resample
 
 from .case_grid import CaseGrid, scanned
 from .content import content_of
-from .pair_memory import check_pair_memory
 from .working_grid import extend_grid
+
+FIXED_BYTES, WORKING_BYTES = 85, 60  # a voxel, of all steps but the network; the peak of memory, measured in 3-D
 
 
 class PairGridd(MapTransform):
@@ -41,7 +43,7 @@ class PairGridd(MapTransform):
         self.grid = grid
         self.bytes_per_voxel = bytes_per_voxel
 
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+    def __call__(self, data: Mapping[Any, Any]) -> dict[Hashable, Any]:
         """Resample, normalize and stack."""
         fixed, moving = (content_of(data[key], data.get(str(key).replace("image", "mask"))) for key in self.keys)
         to_fixed = torch.linalg.inv(torch.as_tensor(data["initial_transform"], dtype=torch.float64))
@@ -72,3 +74,25 @@ def _fill_from(other: torch.Tensor, scan: torch.Tensor, inside: torch.Tensor) ->
     (deviation, mean), (other_deviation, other_mean) = (torch.std_mean(values[inside]) for values in (scan, other))
     adapted = (other - other_mean) * (deviation / other_deviation if other_deviation > 0 else 1.0) + mean
     return torch.where(inside, scan, adapted)
+
+
+def check_pair_memory(fixed: Grid, working: Grid, bytes_per_voxel: float) -> None:
+    """Refuse a pair that needs much more memory than there is; see `common.io.check_memory`.
+
+    Args:
+        fixed: grid of the fixed scan and of the result.
+        working: grid of the registration.
+        bytes_per_voxel: of the network, for a voxel of the working grid.
+
+    Raises:
+        InputError: if so.
+    """
+    for_results = FIXED_BYTES * math.prod(fixed.shape)
+    for_network = (WORKING_BYTES + bytes_per_voxel) * math.prod(working.shape)
+    size = " x ".join(map(str, (fixed if for_results > for_network else working).shape))
+    check_memory(
+        for_results + for_network,
+        f"resample or crop the fixed scan of {size} voxels"
+        if for_results > for_network
+        else f"choose a coarser spacing than that of {size} voxels",
+    )

@@ -55,7 +55,7 @@ class RandSplineDeformd(_RandomSplines):
         self.label_keys = ensure_tuple(label_keys)
         self.fill = fill
 
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+    def __call__(self, data: Mapping[Any, Any]) -> dict[Hashable, Any]:
         """Deform."""
         deformed = dict(data)
         self.randomize(None)
@@ -111,7 +111,7 @@ class RandDeformedPaird(_RandomSplines):
         self.mask_key = mask_key
         self.fill = fill
 
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+    def __call__(self, data: Mapping[Any, Any]) -> dict[Hashable, Any]:
         """Draw and deform."""
         scan = data[self.keys[0]]
         shape = scan.shape[1:] if self.spatial_size is None else self.spatial_size

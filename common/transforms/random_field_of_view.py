@@ -27,7 +27,7 @@ class RandFieldOfViewd(RandomizableTransform, MapTransform):
         self.probability = prob
         self.margin = margin
 
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+    def __call__(self, data: Mapping[Any, Any]) -> dict[Hashable, Any]:
         """Blank; the input stays as it is."""
         done = dict(data)
         for key in self.keys:

@@ -25,7 +25,7 @@ class StudyPaird(Transform):
     def __init__(self, moving: str = "atlas") -> None:
         self.moving = moving
 
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+    def __call__(self, data: Mapping[Any, Any]) -> dict[Hashable, Any]:
         """Look up the files.
 
         Raises:

@@ -23,23 +23,21 @@ class WarpToFixedd(MapTransform):
 
     Args:
         keys: ``moving_image``, ``moving_label``, ``moving_keypoints``: label maps by the nearest neighbor, points by
-            inversion.
-        field_key: the field, see `NativeFieldd`.
+            inversion; ``displacement_field`` is the field, see `NativeFieldd`.
         unaligned: bring scans and label maps over as their headers have it, too, without any registration.
 
     Adds ``warped_image``, ``warped_label`` and ``warped_keypoints``; these are NaN where there is no single place, see
     `pull_points`. On request, ``unaligned_image`` and ``unaligned_label``.
     """
 
-    def __init__(self, keys: KeysCollection, field_key: str = "displacement_field", unaligned: bool = False) -> None:
+    def __init__(self, keys: KeysCollection, unaligned: bool = False) -> None:
         super().__init__(keys, allow_missing_keys=True)
-        self.field_key = field_key
         self.unaligned = unaligned
 
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+    def __call__(self, data: Mapping[Any, Any]) -> dict[Hashable, Any]:
         """Warp."""
         done = dict(data)
-        field = field_of(data[self.field_key])
+        field = field_of(data["displacement_field"])
         scans = []
         for key in self.key_iterator(done):
             if str(key).endswith("keypoints"):
@@ -48,9 +46,9 @@ class WarpToFixedd(MapTransform):
                 scans.append(str(key))
         return done | self._warp(data, scans, field)
 
-    def _warp(self, data: Mapping[Hashable, Any], keys: Sequence[str], field: Field) -> dict[str, MetaTensor]:
+    def _warp(self, data: Mapping[Any, Any], keys: Sequence[str], field: Field) -> dict[str, MetaTensor]:
         """Where the fixed voxels lie in the moving scan is computed once: its label map has the same grid."""
-        one_slice = data[self.field_key].meta.get(ONE_SLICE, False)
+        one_slice = data["displacement_field"].meta.get(ONE_SLICE, False)
         done: dict[str, MetaTensor] = {}
         for _, group in groupby(keys, lambda key: grid_of(data[key]).affine.tolist()):
             of_one_grid = list(group)
@@ -63,7 +61,7 @@ class WarpToFixedd(MapTransform):
         return done
 
 
-def _pull(data: Mapping[Hashable, Any], key: Hashable, field: Field) -> torch.Tensor:
+def _pull(data: Mapping[Any, Any], key: Hashable, field: Field) -> torch.Tensor:
     pulled = pull_points(torch.as_tensor(data[key]).double(), field)
     if text := points_without_partner(pulled, data.get(f"{key}_labels", ())):
         logger.warning("  %s: %s", data.get(f"{key}_file", key), text)

@@ -16,6 +16,16 @@ STACK = 2.0  # times the steps within a slice are those between slices, in most 
 MARGIN = 0.125  # of the fixed field of view, added at most on each side where the moving scan goes on
 
 
+def check_orientation(orientation: str) -> None:
+    """Make sure that an orientation is one of those there are, see `working_grid`.
+
+    Raises:
+        InputError: if not.
+    """
+    if orientation not in ORIENTATIONS:
+        raise InputError(f"orientation is expected to be one of {', '.join(ORIENTATIONS)}, got {orientation}.")
+
+
 def working_grid(
     fixed: Grid, spacing: Sequence[float] | float | None, maximum_voxels: int, orientation: str = "RAS"
 ) -> Grid:
@@ -32,8 +42,7 @@ def working_grid(
     Raises:
         InputError: if the spacing is not positive or the orientation is none of the two.
     """
-    if orientation not in ORIENTATIONS:
-        raise InputError(f"orientation is expected to be one of {', '.join(ORIENTATIONS)}, got {orientation}.")
+    check_orientation(orientation)
     if orientation == "fixed" and spacing is None:
         return fixed
     dims = len(fixed.shape)

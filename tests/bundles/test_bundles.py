@@ -3,6 +3,7 @@
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -67,7 +68,7 @@ def test_check_properties_finds_nothing(bundle: Path, tmp_path: Path) -> None:
 
 
 def test_network_takes_and_gives_what_metadata_says(bundle: Path) -> None:
-    files = {"config_file": config(bundle), "meta_file": config(bundle, "metadata")}
+    files: dict[str, Any] = {"config_file": config(bundle), "meta_file": config(bundle, "metadata")}
     verify_net_in_out(net_id="network_def", **files, n=3, device="cpu")
 
 
@@ -75,7 +76,8 @@ def test_shipped_weights_are_those_of_every_config(bundle: Path) -> None:
     if not (bundle / "models" / "model.pt").is_file():
         pytest.skip("no weights are shipped with this bundle")
     weights = torch.load(bundle / "models" / "model.pt", weights_only=True)
-    loaded = load(bundle.name, bundle_dir=str(bundle.parent), source="github").state_dict()
+    network: Any = load(bundle.name, bundle_dir=str(bundle.parent), source="github")
+    loaded = network.state_dict()
     for name in ("train", "inference"):
         network = ConfigParser(ConfigParser.load_config_file(config(bundle, name))).get_parsed_content("network_def")
         network = network.plain() if hasattr(network, "plain") else network  # what its training has grown to

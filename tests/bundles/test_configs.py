@@ -8,13 +8,16 @@ from typing import Any
 import pytest
 from monai.bundle.properties import InferProperties, TrainProperties
 from monai.bundle.reference_resolver import ReferenceResolver
+from monai.utils import BundlePropertyConfig
 
 BUNDLES = Path(__file__).parents[2] / "bundles"
 FILES = [path for path in sorted(BUNDLES.glob("*/configs/**/*.json")) if path.name != "metadata.json"]
 # What MONAI reads by name: the steps of a run, the properties of a bundle, and what MONAI Label looks for
 STEPS = {"imports", "initialize", "run", "finalize"}
 LABEL = {"displayable_configs", "pre_transforms", "post_transforms", "network"}
-PROPERTIES = {properties["id"] for kind in (TrainProperties, InferProperties) for properties in kind.values()}
+PROPERTIES = {
+    properties[BundlePropertyConfig.ID] for kind in (TrainProperties, InferProperties) for properties in kind.values()
+}
 MONAI = STEPS | LABEL | PROPERTIES
 
 

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -21,7 +22,7 @@ LIMIT = 12 * 2**20  # bytes
 OBLIQUE = np.array([[0.1, 0.2, 8, 5], [1.4, 0.1, 0, 6], [0.1, -1.4, 0, 7], [0, 0, 0, 1]])
 
 
-def register(output_dir: Path, **options: object) -> dict:
+def register(output_dir: Path, **options: Any) -> dict:
     return run_inference(BUNDLE, output_dir, **options)
 
 
@@ -150,7 +151,7 @@ def test_one_of_several_networks_is_loaded(tmp_path: Path) -> None:
     torch.save({"digit_0": still, "digit_1": moving}, tmp_path / "digits.pt")
     image = np.zeros((28, 28), np.uint8)
     image[8:20, 12:16] = 255
-    options = {}
+    options: dict[str, Any] = {}
     for key in ("fixed_image", "moving_image"):
         Image.fromarray(image).save(tmp_path / f"{key}.png")
         options[key] = str(tmp_path / f"{key}.png")

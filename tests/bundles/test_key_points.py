@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -14,10 +15,10 @@ from common.networks.nets import PointRegistrationNet
 BUNDLE = Path(__file__).parents[2] / "bundles" / "abdomen_ct_self_training"
 
 
-def register(output_dir: Path, **options: object) -> Path:
+def register(output_dir: Path, **options: Any) -> Path:
     config = str(BUNDLE / "configs" / "inference_keypoints.json")
-    options = {"bundle_root": str(BUNDLE), "output_dir": str(output_dir), "device": "cpu", **options}
-    run(config_file=config, logging_file=False, **options)
+    options |= {"bundle_root": str(BUNDLE), "output_dir": str(output_dir), "device": "cpu", "logging_file": False}
+    run(config_file=config, **options)
     return output_dir
 
 
@@ -52,7 +53,11 @@ def test_two_files_of_points_are_registered(clouds: dict[str, str], checkpoint: 
 def test_a_list_of_points_is_registered_and_not_again(clouds: dict[str, str], checkpoint: str, tmp_path: Path) -> None:
     pairs = [clouds, {key: clouds[key] for key in ("fixed_cloud", "moving_cloud")}]
     (tmp_path / "pairs.json").write_text(json.dumps(pairs))
-    options = {"checkpoint": checkpoint, "spacing": [6.0, 6.0, 6.0], "datalist": str(tmp_path / "pairs.json")}
+    options: dict[str, Any] = {
+        "checkpoint": checkpoint,
+        "spacing": [6.0, 6.0, 6.0],
+        "datalist": str(tmp_path / "pairs.json"),
+    }
     folder = register(tmp_path / "out", **options)
     summary = rows(folder / "summary.csv")
     assert [row["error"] for row in summary] == ["", ""]
@@ -84,7 +89,7 @@ def test_half_a_pair_of_clouds_is_refused(clouds: dict[str, str], checkpoint: st
 def test_a_training_makes_weights_that_register(clouds: dict[str, str], tmp_path: Path) -> None:
     for name in ("training", "validation"):
         (tmp_path / f"{name}.json").write_text(json.dumps([clouds]))
-    options: dict[str, object] = {
+    options: dict[str, Any] = {
         "datalist": str(tmp_path / "training.json"),
         "validation_datalist": str(tmp_path / "validation.json"),
         "stages": 2,

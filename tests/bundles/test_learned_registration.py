@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -16,7 +17,7 @@ BUNDLE = REPOSITORY / "bundles" / "hippocampus_mr_symmetric"
 LIMIT = 12 * 2**20  # bytes
 
 
-def register(output_dir: Path, **options: object) -> dict:
+def register(output_dir: Path, **options: Any) -> dict:
     return run_inference(BUNDLE, output_dir, **options)
 
 

@@ -2,6 +2,7 @@
 
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -16,10 +17,10 @@ from common.phantoms import abdomen_phantom, write_phantom
 BUNDLE = Path(__file__).parents[2] / "bundles" / "liver_ct_curriculum"
 SMALL = ((48, 40, 56), (6.4, 6.4, 6.4), 5.0, 1)  # an abdomen
 LIMIT = 12 * 2**20  # bytes
-TINY = {"spatial_size": [32, 32, 32], "base_channels": 2, "levels": 4}
+TINY: dict[str, Any] = {"spatial_size": [32, 32, 32], "base_channels": 2, "levels": 4}
 
 
-def register(output_dir: Path, **options: object) -> dict:
+def register(output_dir: Path, **options: Any) -> dict:
     return run_inference(BUNDLE, output_dir, **options)
 
 
@@ -27,8 +28,8 @@ def register(output_dir: Path, **options: object) -> dict:
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Weights that answer with the identity."""
     network = VTN(**TINY)
-    for layer in (network.affine.linear, network.affine.shift, network.cascades[0].head):
-        torch.nn.init.zeros_(layer.weight)
+    for layer in ("affine.linear", "affine.shift", "cascades.0.head"):
+        torch.nn.init.zeros_(network.get_parameter(f"{layer}.weight"))
     path = tmp_path_factory.mktemp("weights") / "model.pt"
     torch.save(network.state_dict(), path)
     return str(path)

@@ -1,6 +1,7 @@
 """Registering chests with the progressive bundle, as from the command line."""
 
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -16,7 +17,7 @@ LEVELS = ConfigParser.load_config_file(BUNDLE / "configs" / "inference.json")["l
 LIMIT = 12 * 2**20  # bytes
 
 
-def register(output_dir: Path, **options: object) -> dict:
+def register(output_dir: Path, **options: Any) -> dict:
     return run_inference(BUNDLE, output_dir, **options)
 
 

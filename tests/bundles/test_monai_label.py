@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from bundle_runs import QUIET
 from monai.bundle import ConfigParser, run
 from monai.transforms import Compose
 
@@ -27,15 +28,15 @@ FINE_TUNING = [
 @pytest.mark.parametrize("name", NAMES)
 def test_label_is_that_of_the_command_line(name: str, phantom: dict[str, str], tmp_path: Path) -> None:
     config = BUNDLES / name / "configs" / "inference.json"
-    options = {"bundle_root": str(BUNDLES / name), "device": "cpu", "output_dir": str(tmp_path)}
-    pair = {key: phantom[key] for key in ("fixed_image", "moving_image", "moving_label")}
+    options: dict[str, Any] = {"bundle_root": str(BUNDLES / name), "device": "cpu", "output_dir": str(tmp_path)}
+    pair: dict[str, Any] = {key: phantom[key] for key in ("fixed_image", "moving_image", "moving_label")}
     parser = ConfigParser(ConfigParser.load_config_file(str(config)))  # as in the server, without the metadata
     weights = BUNDLES / name / "models" / "model.pt"
     if "checkpoint" in parser and not weights.is_file():  # weights are not there yet: others, as the server's
         weights = tmp_path / "model.pt"
         torch.save(parser.get_parsed_content("network_def").state_dict(), weights)
         options["checkpoint"] = str(weights)
-    run(config_file=str(config), logging_file=False, **options, **pair)
+    run(config_file=str(config), logging_file=QUIET, **options, **pair)
     parser.update(options)
     (answering,) = parser.get_parsed_content("pre_transforms")
     study_pair, preprocessing = answering.transforms
@@ -62,12 +63,13 @@ def test_server_offers_the_weights_of_the_anatomy_alone(name: str) -> None:
 def fine_tune(phantom: dict[str, str], root: Path, **options: Any) -> None:
     """Train as the server does: from the weights there are, on cases it names."""
     cases = [{"image": phantom[f"{side}_image"], "label": phantom[f"{side}_label"]} for side in ("fixed", "moving")]
+    data: dict[str, Any] = {"train#trainer#max_epochs": 1, "train#dataset#data": cases, "validate#dataset#data": cases}
     run(
         config_file=FINE_TUNING,
-        logging_file=False,
+        logging_file=QUIET,
         bundle_root=str(root),
         device="cpu",
-        **{"train#trainer#max_epochs": 1, "train#dataset#data": cases, "validate#dataset#data": cases},
+        **data,
         multiplier=1,
         labels=list(range(1, 14)),
         spacing=[12.0] * 3,

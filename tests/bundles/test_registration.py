@@ -6,12 +6,14 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import monai
 import nibabel as nib
 import numpy as np
 import pytest
 import torch
+from bundle_runs import QUIET
 from monai.bundle import run
 
 from common.io import InputError
@@ -24,10 +26,10 @@ PAPER = CONFIG.parent / "variants" / "paper.json"
 SCANS = ("fixed_image", "moving_image")
 
 
-def register(output_dir: Path, *overlays: Path, **options: object) -> dict:
+def register(output_dir: Path, *overlays: Path, **options: Any) -> dict:
     run(
         config_file=[str(CONFIG), *map(str, overlays)],
-        logging_file=False,
+        logging_file=QUIET,
         bundle_root=str(CONFIG.parents[1]),
         output_dir=str(output_dir),
         **options,
@@ -132,7 +134,7 @@ def test_datalist_goes_on_after_a_bad_pair_and_skips_what_is_the_same(phantom: d
         with pytest.raises(InputError, match="1 of 2 pairs failed: 1_gone_moving_image"):
             run(
                 config_file=str(CONFIG),
-                logging_file=False,
+                logging_file=QUIET,
                 output_dir=str(tmp_path / "out"),
                 datalist=str(pairs),
                 spacing=spacing,
@@ -253,7 +255,7 @@ def test_full_disk_is_one_sentence_and_leaves_nothing_half_written(
 
 
 def test_damaged_weights_write_nothing(phantom: dict[str, str], tmp_path: Path) -> None:
-    def spoil(module: torch.nn.Module, _: object, output: torch.Tensor) -> torch.Tensor:
+    def spoil(module: torch.nn.Module, _: object, output: torch.Tensor) -> Any:
         return output * torch.nan if isinstance(module, CoupledConvexNet) else output
 
     hook = torch.nn.modules.module.register_module_forward_hook(spoil)

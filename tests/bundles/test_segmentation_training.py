@@ -28,7 +28,7 @@ TINY = {
     "device": "cpu",
     "spacing": [10.0, 10.0, 10.0],
     "windows": [[400, 200]],
-    "organs": ORGANS,
+    "organ_count": ORGANS,
 }
 
 
@@ -107,5 +107,5 @@ def test_segmenter_takes_the_settings_of_the_training(trained: Path, cases: Path
     scan = read_scan(cases / "1" / "moving_image.nii.gz")
     label = segmenter(scan)
     assert label.shape == scan.shape
-    assert segmenter.organs == ORGANS
+    assert segmenter.organ_count == ORGANS
     assert segmenter.inferer.roi_size == [32, 32, 32]

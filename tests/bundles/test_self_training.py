@@ -92,7 +92,7 @@ def test_training_killed_while_it_makes_labels_is_the_uninterrupted_one(
 def test_every_overlay_trains(cases: Path, tmp_path: Path, overlay: str) -> None:
     unwanted = json.loads((CONFIGS / "variants" / f"{overlay}.json").read_text()).keys()
     whole = {"small", "hippocampus"}  # whose sizes are not for a test
-    options = {name: value for name, value in TINY.items() if overlay in whole or name not in unwanted}
+    options: dict[str, Any] = {name: value for name, value in TINY.items() if overlay in whole or name not in unwanted}
     run_training(
         BUNDLE, tmp_path, "train", f"variants/{overlay}", **{**options, "stages": 1, "dataset_dir": str(cases)}
     )
@@ -104,7 +104,7 @@ def test_every_overlay_trains(cases: Path, tmp_path: Path, overlay: str) -> None
 def test_overlays_change_what_they_say(cases: Path, tmp_path: Path) -> None:
     """Labels that are not refined are those of a single warp, and then no pair is harder than another."""
     plain = {name: value for name, value in TINY.items() if name != "label_instance_iterations"}
-    options = {**plain, "stages": 1, "dataset_dir": str(cases)}
+    options: dict[str, Any] = {**plain, "stages": 1, "dataset_dir": str(cases)}
     run_training(BUNDLE, tmp_path, "train", "variants/no_refinement", **options)
     assert all(record["difficulty"] == 0 for record in labels(tmp_path, 0).values())
 
@@ -126,6 +126,7 @@ def test_weights_register_as_they_were_trained(cases: Path, tmp_path: Path, pack
         pack(str(tmp_path / "packed.pt"), str(tmp_path / "checkpoints"), half=True)
         checkpoint = tmp_path / "packed.pt"
     scans = {f"{side}_image": str(cases / "images" / f"case0{side}.nii.gz") for side in ("fixed", "moving")}
+    tiny: dict[str, Any] = {name: TINY[name] for name in ("widths", "instance_iterations", "spacing")}
     inference = ConfigWorkflow(
         [str(CONFIGS / f"{name}.json") for name in ("inference", "variants/paper", "variants/one_warp")],
         workflow_type="infer",
@@ -136,7 +137,7 @@ def test_weights_register_as_they_were_trained(cases: Path, tmp_path: Path, pack
         checkpoint=str(checkpoint),
         reference=False,
         device="cpu",
-        **{name: TINY[name] for name in ("widths", "instance_iterations", "spacing")},
+        **tiny,
         **scans,
     )
     inference.initialize()
@@ -154,7 +155,7 @@ def test_two_processes_share_the_labels(cases: Path, tmp_path: Path) -> None:
     (cases / "shared.json").write_text(json.dumps({"training": listed, "validation": listed}))
     data = {"datalist": str(cases / "shared.json"), "validation_pairs": 3}
     train(cases, tmp_path / "one", stages=1, **data)
-    options = {**TINY, "dataset_dir": str(cases), "batch_size": 1, **data}
+    options: dict[str, Any] = {**TINY, "dataset_dir": str(cases), "batch_size": 1, **data}
     run_by_two(BUNDLE, tmp_path / "two", "train", "multi_gpu_train", **options)
     one, two = (labels(tmp_path / way, 0) for way in ("one", "two"))
     assert one.keys() == two.keys()

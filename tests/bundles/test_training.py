@@ -9,7 +9,7 @@ import monai
 import nibabel as nib
 import pytest
 import torch
-from bundle_runs import rows, run_by_two, run_training, weights
+from bundle_runs import QUIET, rows, run_by_two, run_training, weights
 from monai.bundle import ConfigWorkflow
 from monai.bundle.utils import DEFAULT_HANDLERS_ID
 from monai.fl.client import MonaiAlgo
@@ -38,7 +38,7 @@ def train(cases: Path, output_dir: Path, *overlays: str, **options: Any) -> Conf
 def test_federated_client_finds_its_bundle(cases: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     options = {name: value for name, value in TINY.items() if name != "epochs"}  # those are the server's
-    client = MonaiAlgo(
+    client: Any = MonaiAlgo(
         bundle_root=str(BUNDLE),
         train_kwargs={**options, "dataset_dir": str(cases), "output_dir": str(tmp_path)},
         config_evaluate_filename=None,
@@ -100,7 +100,7 @@ def test_weights_register_as_they_were_trained(cases: Path, tmp_path: Path, over
     scans = {f"{side}_image": str(cases / "images" / f"case0{side}.nii.gz") for side in ("fixed", "moving")}
     monai.bundle.run(
         config_file=[str(CONFIGS / f"{name}.json") for name in ("inference", *names)],
-        logging_file=False,
+        logging_file=QUIET,
         bundle_root=str(BUNDLE),
         output_dir=str(tmp_path / "result"),
         checkpoint=str(tmp_path / "checkpoints" / "model.pt"),
@@ -126,7 +126,7 @@ def test_tracking_takes_the_loss_as_monai_does(cases: Path, tmp_path: Path) -> N
     assert isinstance(workflow.trainer.state.output[0]["loss"], float)
 
 
-def train_by_two(cases: Path, output_dir: Path, *overlays: str, **options: object) -> None:
+def train_by_two(cases: Path, output_dir: Path, *overlays: str, **options: Any) -> None:
     run_by_two(BUNDLE, output_dir, "train", *overlays, **{**TINY, "dataset_dir": str(cases), **options})
 
 

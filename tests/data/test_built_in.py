@@ -1,6 +1,7 @@
 """Without arguments a phantom is registered."""
 
 from pathlib import Path
+from unittest.mock import Mock
 
 import nibabel as nib
 import pytest
@@ -50,10 +51,10 @@ def test_pairs_or_built_in_writes_the_chest(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_list_on_demand_is_made_once() -> None:
-    made = []
-    pairs = OnDemand(lambda: made.append(1) or [{"pair": "a"}, {"pair": "b"}], 2)
+    make = Mock(return_value=[{"pair": "a"}, {"pair": "b"}])
+    pairs = OnDemand(make, 2)
     assert len(pairs) == 2
-    assert not made
+    make.assert_not_called()
     assert [pair["pair"] for pair in pairs] == ["a", "b"]
     assert pairs[1:] == [{"pair": "b"}]
-    assert len(made) == 1
+    make.assert_called_once()

@@ -1,4 +1,5 @@
 from pathlib import Path
+from unittest.mock import Mock
 
 import nibabel as nib
 import numpy as np
@@ -70,9 +71,10 @@ def test_find_cine_slices_validates_on_annotated_pairs(folder: Path) -> None:
 
 
 def test_find_cine_slices_reads_each_file_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    read: list[Path] = []
-    monkeypatch.setattr("common.data.cine_slices.read_nifti", lambda path: read.append(path) or read_nifti(path))
+    reader = Mock(side_effect=read_nifti)
+    monkeypatch.setattr("common.data.cine_slices.read_nifti", reader)
     find_cine_slices(folder, "none")
+    read = [call.args[0] for call in reader.call_args_list]
     assert len(read) == len(set(read)) == 5
 
 

@@ -81,7 +81,9 @@ def test_read_pairs_takes_phases_as_numbers(tmp_path: Path) -> None:
     assert "fixed_phase" not in two
     assert two["moving_phase"] == 19
     assert [pair["pair"] for pair in (one, two)] == ["1_a_phase0_a_phase7", "2_a_b_phase19"]
-    records = [{"fixed_image": "a.nii", "moving_image": "a.nii", "fixed_phase": 0, "moving_phase": 7}]
+    records: list[dict[str, Any]] = [
+        {"fixed_image": "a.nii", "moving_image": "a.nii", "fixed_phase": 0, "moving_phase": 7}
+    ]
     assert read_pairs(write_json(tmp_path, records))[0] == one
     assert read_pairs(records) == [{**records[0], "pair": one["pair"]}]
     assert read_pairs(**records[0]) == records

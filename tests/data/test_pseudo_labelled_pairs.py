@@ -1,6 +1,7 @@
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,7 +26,7 @@ def test_equal_difficulties_weigh_the_same() -> None:
     assert sampling_weights([1.0]) == 0.5
 
 
-def make(folder: Path, labelled: bool = True, **options: object) -> PseudoLabelledPairs:
+def make(folder: Path, labelled: bool = True, **options: Any) -> PseudoLabelledPairs:
     cases = [{"image": torch.full((1, 4, 4), float(n)), "name": f"case{n}"} for n in range(4)]
     pairs = PairDataset(cases, pairing="unordered", shuffle=False)
     labels = PseudoLabels(folder) if labelled else None

@@ -1,3 +1,5 @@
+from typing import Any
+
 import torch
 from monai.data import MetaTensor
 
@@ -7,7 +9,7 @@ from common.spatial import RandomSpline
 FREE_FORM = [RandomSpline(5, 0.1, interpolating=False, power=3)]
 
 
-def pairs() -> dict[str, torch.Tensor]:
+def pairs() -> dict[str, Any]:
     ramp = torch.arange(20.0).view(1, 1, -1, 1, 1).expand(2, 1, 20, 18, 22)
     return {
         "fixed_image": MetaTensor(ramp),

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bundle_runs import QUIET
 from monai.bundle import ConfigParser, ConfigWorkflow, run
 
 from common.engines.check_config import ENTRIES, check_config, check_settings, read_files
@@ -72,6 +73,57 @@ def test_arguments_that_a_component_does_not_have_are_refused() -> None:
     check_settings(config, files)
 
 
+@pytest.mark.parametrize(
+    ("place", "value", "told"),
+    [
+        ("loss#paddig", "x", r"^--loss#paddig is not .*RegistrationLoss takes padding\.$"),
+        ("loss#padding", 3, r"^--loss#padding is expected to be a word, got 3\.$"),
+        ("loss#terms", "x", r"^--loss#terms is expected to be a dictionary, got x\.$"),
+        ("loss#terms#overlap#1#labels", [1, "a"], r"#labels is expected to be a list of whole numbers, got \[1, 'a'\]"),
+        ("loss#terms#overlap#1#loss", 3, r"#loss is expected to be a component, got 3\.$"),
+        ("overlap#jaccard", "perhaps", r"^--overlap#jaccard is expected to be true or false, got perhaps\.$"),
+        ("overlap#jacard", True, r"^--overlap#jacard is not an option here: DiceLoss takes jaccard\.$"),
+        ("optimizer#lrr", 1, r"^--optimizer#lrr is not an option here: torch\.optim\.Adam takes lr\.$"),
+        ("optimizer#betas", 1, r"^--optimizer#betas is expected to be a list, got 1\.$"),
+        ("case_grid#stretch", "x", r"^--case_grid#stretch is expected to be true or false, got x\.$"),
+        ("case_grid#fill", "x", r"^--case_grid#fill is expected to be a number or null, got x\.$"),
+        ("train#handlers#0#val_interval", 1.5, r"^--train#handlers#0#val_interval is .* a whole number, got 1\.5\.$"),
+        ("train#handlers", "x", r"^--train#handlers is expected to be a list, got x\.$"),
+        ("train#inferer", None, r"^--train#inferer is expected to be a component, got None\.$"),
+        ("validate#handlers#0#output_dir", 5, r"^--.*output_dir is expected to be a word or a name, got 5\.$"),
+    ],
+)
+def test_kinds_of_arguments_are_those_that_components_say(place: str, value: Any, told: str) -> None:
+    config, folder = read("hippocampus_mr_symmetric", "train")
+    files = read_files(folder, config)
+    parser = ConfigParser(config)
+    parser[place.replace("#", "::")] = value
+    with pytest.raises(InputError, match=told):
+        check_settings(parser.get(), files)
+
+
+def test_words_inside_components_are_what_they_mean() -> None:
+    config, folder = read("hippocampus_mr_symmetric", "train")
+    parser = ConfigParser(config)
+    parser["overlap::jaccard"] = "True"
+    parser["train::dataset::preload"] = "false"
+    parser["case_grid::fill"] = "null"
+    parser["train::dataloader::shuffle"] = "false"
+    parser["loss::terms::similarity::1::mask"] = "none"
+    checked = check_settings(parser.get(), read_files(folder, config))
+    assert checked["overlap"]["jaccard"] is True
+    assert checked["train"]["dataset"]["preload"] is False
+    assert checked["case_grid"]["fill"] is None
+    assert checked["train"]["dataloader"]["shuffle"] is False
+    assert checked["loss"]["terms"]["similarity"][1]["mask"] is None
+
+
+def test_similarity_is_measured_where_there_is_one() -> None:
+    config, folder = read("lung_ct_progressive", "train")
+    with pytest.raises(InputError, match=r"^--metrics similarity is that of --similarity, which this config"):
+        check_settings({**config, "metrics": ["similarity"]}, read_files(folder, config))
+
+
 @pytest.mark.parametrize(("bundle", "names"), CONFIGS, ids=str)
 def test_shipped_configs_pass(bundle: str, names: tuple[str, ...]) -> None:
     config, folder = read(bundle, *names)
@@ -110,7 +162,7 @@ def test_what_passes_builds_a_pipeline_or_is_refused_there(bundle: str, tmp_path
                 check_settings({**config, name: value}, files)
             except ValueError:
                 continue
-            options = {"output_dir": str(tmp_path), name: value}
+            options: dict[str, Any] = {"output_dir": str(tmp_path), name: value}
             workflow = ConfigWorkflow(str(folder / "inference.json"), logging_file=False, **options)
             try:
                 workflow.initialize()
@@ -154,7 +206,7 @@ def test_mistakes_are_told_in_python_before_anything_is_evaluated(
     monkeypatch.chdir(tmp_path)
     config = str(BUNDLES / bundle / "configs" / "inference.json")
     with pytest.raises(ValueError, match=message):
-        run(config_file=config, logging_file=False, **{"output_dir": "out", **options})
+        run(config_file=config, logging_file=QUIET, **{"output_dir": "out", **options})
     assert not list(tmp_path.iterdir())
 
 
@@ -163,13 +215,13 @@ def test_names_in_a_list_are_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     Path("pairs.json").write_text(json.dumps([{"fixed_image": "$open('evil', 'w')", "moving_image": "b.nii"}]))
     config = str(BUNDLES / "hippocampus_mr_symmetric" / "configs" / "inference.json")
     with pytest.raises(InputError, match="1 of 1 pairs failed"):
-        run(config_file=config, logging_file=False, output_dir="out", datalist="pairs.json")
+        run(config_file=config, logging_file=QUIET, output_dir="out", datalist="pairs.json")
     assert not Path("evil").exists()
 
 
 def test_words_reach_the_pipeline_as_what_they_mean(tmp_path: Path) -> None:
     config = BUNDLES / "cardiac_mr_dirnet" / "configs" / "inference.json"
-    options = {"extra_convolutions": "FALSE", "spacing": "null", "output_dir": tmp_path}
+    options: dict[str, Any] = {"extra_convolutions": "FALSE", "spacing": "null", "output_dir": tmp_path}
     workflow = ConfigWorkflow(str(config), logging_file=False, **options)
     workflow.initialize()
     assert workflow.parser.get_parsed_content("extra_convolutions") is False
@@ -200,7 +252,7 @@ def test_what_a_file_says_may_be_left_unread_and_an_option_may_not() -> None:
 
 
 def test_kind_is_that_of_a_literal_in_any_file() -> None:
-    files = [{"key": "$str(@epochs)", "epochs": 3, "run": "@key"}, {"key": "model"}]
+    files: list[dict[str, Any]] = [{"key": "$str(@epochs)", "epochs": 3, "run": "@key"}, {"key": "model"}]
     assert check_settings({**files[0], "key": "other"}, files)["key"] == "other"
     with pytest.raises(ValueError, match=r"^--key is expected to be a word, got 3\.$"):
         check_settings({**files[0], "key": 3}, files)

@@ -1,6 +1,7 @@
 """What a run is given is checked before it starts."""
 
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -124,7 +125,7 @@ def test_check_options_finds_the_network_in_a_file_of_several(tmp_path: Path) ->
 def test_command_line_pairs_are_those_of_a_cine(tmp_path: Path) -> None:
     cine = tmp_path / "cine.nii.gz"
     nib.save(nib.Nifti1Image(np.zeros((5, 4, 2, 3), np.uint8), np.eye(4)), cine)
-    names = {"datalist": None, "fixed_image": None, "phantom": "heart"}
+    names: dict[str, Any] = {"datalist": None, "fixed_image": None, "phantom": "heart"}
     pairs = command_line_pairs(tmp_path, cine=cine, moving_phase=2, fixed_phase=None, **names)
     assert [pair["pair"] for pair in pairs] == ["phase_00_from_02", "phase_01_from_02"]
 

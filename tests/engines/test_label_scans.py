@@ -1,6 +1,8 @@
 import csv
 import logging
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -8,17 +10,17 @@ import pytest
 import torch
 from monai.data import MetaTensor
 
-from common.engines import label_scans
+from common.engines import Segmenter, label_scans
 from common.engines.label_scans import report_rows, volumes_ml
 from common.io import InputError, save_scan
 
 AFFINE = np.diag([2.0, 5.0, 10.0, 1.0])  # 0.1 ml a voxel
 
 
-class Threshold:
+class Threshold(Segmenter):
     """Organ 1 is what is above 10, organ 2 what is above 20."""
 
-    organs = 2
+    organ_count = 2
 
     def __init__(self, weights: str = "1") -> None:
         self.seen = 0
@@ -30,7 +32,7 @@ class Threshold:
         return MetaTensor(label, affine=scan.affine, meta={"stored_dtype": "uint8"})
 
 
-def write(path: Path, values: list[float]) -> None:
+def write(path: Path, values: Sequence[float]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     nib.save(nib.Nifti1Image(np.array(values, dtype=np.float32).reshape(-1, 1, 2), AFFINE), path)
 
@@ -131,7 +133,7 @@ def test_bad_scan_is_told_and_the_others_go_on(images: Path, tmp_path: Path) -> 
 def test_volumes_by_hand() -> None:
     label = MetaTensor(torch.tensor([0, 1, 1, 3]).reshape(1, 4, 1, 1), affine=torch.from_numpy(AFFINE))
     assert volumes_ml(label, 3) == pytest.approx({1: 0.2, 2: 0.0, 3: 0.1})
-    others = torch.where(label == 0, 2**31 - 1, label)  # a list of all numbers would fill the memory
+    others: Any = torch.where(label == 0, 2**31 - 1, label)  # a list of all numbers would fill the memory
     assert volumes_ml(others, 3) == volumes_ml(label, 3)
 
 
@@ -163,6 +165,8 @@ def test_wrong_folders_raise(
     (tmp_path / "empty").mkdir()
     for name in ("a.nii", "a.nii.gz"):
         write(tmp_path / "twice" / name, [1, 2])
-    folders = {"images": images, "output": tmp_path / "out"} | {key: tmp_path / name for key, name in change.items()}
+    folders: dict[str, Any] = {"images": images, "output": tmp_path / "out"} | {
+        key: tmp_path / name for key, name in change.items()
+    }
     with pytest.raises(error, match=message):
         label_scans(Threshold(), save=save_scan, **folders)

@@ -1,5 +1,6 @@
 from typing import Any
 
+import pytest
 import torch
 from monai.transforms import Compose
 
@@ -83,3 +84,8 @@ def test_images_of_two_axes_are_moved_as_well() -> None:
     moved = apply(augmentation, pair)
     assert moved["fixed_image"].shape == (1, 16, 16)
     assert not torch.allclose(moved["fixed_image"].as_tensor(), pair["fixed_image"])
+
+
+def test_words_for_numbers_are_told() -> None:
+    with pytest.raises(ValueError, match=r"^A random affine map is expected to be told by numbers, got 1\.0, 20, 2, x"):
+        pair_augmentation([8, 8, 8], affine={**AFFINE, "zoom": "x"})

@@ -168,7 +168,12 @@ def test_register_pairs_does_again_what_another_network_made(
 ) -> None:
     """A setting deep inside, which no list of settings names."""
     register(tmp_path, "a", "b")
-    monkeypatch.setattr(Network, "__init__", lambda self: torch.nn.Module.__init__(self) or setattr(self, "depth", 3))
+
+    def make_deeper(network: Any) -> None:
+        torch.nn.Module.__init__(network)
+        network.depth = 3
+
+    monkeypatch.setattr(Network, "__init__", make_deeper)
     with caplog.at_level(logging.INFO, logger="common"):
         assert register(tmp_path, "a", "b") == ["a", "b"]
         assert register(tmp_path, "a", "b") == []

@@ -5,6 +5,7 @@ import pytest
 import torch
 from monai.data import Dataset
 from monai.inferers import SimpleInferer
+from monai.transforms import Compose
 from torch import nn
 
 from common.engines import registration_evaluator
@@ -13,10 +14,10 @@ from common.engines.registration_evaluator import prepare_guided_batch
 
 def build(network: nn.Module, **weights: Any) -> Any:
     images = Dataset([{"image": torch.ones(2, 4, 4, 4)}])
-    return registration_evaluator(network, images, SimpleInferer(), dict, "cpu", **weights)
+    return registration_evaluator(network, images, SimpleInferer(), Compose([]), "cpu", **weights)
 
 
-def network() -> nn.Module:
+def network() -> nn.Conv3d:
     return nn.Conv3d(2, 3, 1)
 
 

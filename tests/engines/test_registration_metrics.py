@@ -67,5 +67,6 @@ def test_what_is_missing_is_told(name: str, options: dict, message: str) -> None
 
 
 def test_one_number_is_no_spacing_of_a_training() -> None:
+    number: Any = 2.0
     with pytest.raises(InputError, match=r"^In training spacing is expected .* for each axis, got 2\.0"):
-        registration_metrics(["dice"], [1], 2.0)
+        registration_metrics(["dice"], [1], number)

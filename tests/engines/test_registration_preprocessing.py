@@ -42,6 +42,6 @@ def test_registration_preprocessing_hands_its_options_on(pair: dict[str, str]) -
     with pytest.raises(RuntimeError) as error:
         registration_preprocessing(GRID, initial_transform="none", bytes_per_voxel=1e15)(pair)
     assert "memory" in str(error.value.__cause__)
-    keys = {"image_keys": ["moving_image", "fixed_image"], "label_keys": (), "keypoint_keys": "points"}
+    keys: dict[str, Any] = {"image_keys": ["moving_image", "fixed_image"], "label_keys": (), "keypoint_keys": "points"}
     done: Any = registration_preprocessing(GRID, initial_transform="none", **keys)(pair)
     assert [done[key] for key in ("fixed_label", "fixed_keypoints")] == [pair["fixed_label"], pair["fixed_keypoints"]]

@@ -1,5 +1,6 @@
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -66,7 +67,8 @@ def test_settings_given_win_over_those_beside_the_checkpoint(checkpoint: Path) -
 def test_segmenter_takes_one_spacing_for_all_axes(checkpoint: Path, spacing: float) -> None:
     """As a training does, whose settings it reads."""
     SegmenterSettings(checkpoint.parent, **SETTINGS | {"spacing": spacing}).write()
-    assert Segmenter(checkpoint).provenance["settings"]["spacing"] == [3.0, 3.0, 3.0]
+    settings: Any = Segmenter(checkpoint).provenance["settings"]
+    assert settings["spacing"] == [3.0, 3.0, 3.0]
 
 
 def test_settings_of_an_earlier_version_are_read(checkpoint: Path) -> None:
@@ -90,7 +92,7 @@ def test_network_itself_gives_every_organ_a_chance(checkpoint: Path) -> None:
 def test_training_checkpoint_will_do(checkpoint: Path) -> None:
     weights = torch.load(checkpoint, weights_only=True)
     torch.save({"trainer": {}, "objects": {"network": weights}}, checkpoint)
-    assert Segmenter(checkpoint).organs == 1
+    assert Segmenter(checkpoint).organ_count == 1
 
 
 def test_wrong_number_of_windows_raises(checkpoint: Path) -> None:

@@ -35,7 +35,7 @@ def test_each_image_follows_its_map_and_the_label_both(reference: bool) -> None:
         expected = warp(given[key], way, padding="zeros" if reference else "border")
         torch.testing.assert_close(image[:, channel : channel + 1], expected)
         torch.testing.assert_close(made[key], expected)
-    scheme = {"scheme": REFERENCE} if reference else {}
+    scheme: dict[str, Any] = {"scheme": REFERENCE} if reference else {}
     label = transport_displacement(given["pseudo_label"], *maps, centered=reference, **scheme)
     torch.testing.assert_close(made["pseudo_label"], label)
 

@@ -1,6 +1,7 @@
 import operator
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ from torch.utils.data import DataLoader
 
 from common.engines import registration_metrics, training_engine, validation_engine
 
-PAIRS = [{"fixed_image": torch.zeros(1, 6, 6), "moving_image": torch.ones(1, 6, 6)} for _ in range(2)]
+PAIRS: Any = [{"fixed_image": torch.zeros(1, 6, 6), "moving_image": torch.ones(1, 6, 6)} for _ in range(2)]
 
 
 def parts() -> dict[str, Any]:
@@ -25,9 +26,9 @@ def test_handlers_meet_a_trainer_that_is_whole() -> None:
     given, handler = parts(), Handler()
     optimizer = torch.optim.SGD(given["network"].parameters(), lr=0.1)
     before = given["network"].bias.detach().clone()
-    seen = []
+    loss = Mock(side_effect=lambda ddf, batch: ddf.square().mean())
     trainer = training_engine(
-        loss=lambda ddf, batch: seen.append(sorted(batch)) or ddf.square().mean(),
+        loss=loss,
         optimizer=optimizer,
         max_epochs=1,
         train_handlers=[handler],
@@ -35,22 +36,22 @@ def test_handlers_meet_a_trainer_that_is_whole() -> None:
     )
     assert handler.met == (given["network"], optimizer)
     trainer.run()
-    assert seen == [["fixed_image", "moving_image"]]
+    assert [sorted(call.args[1]) for call in loss.call_args_list] == [["fixed_image", "moving_image"]]
     assert not torch.equal(given["network"].bias, before)
 
 
 @pytest.mark.parametrize(("amp", "expected"), [(True, torch.bfloat16), (False, torch.float32)])
 def test_mixed_precision_reaches_a_cpu(amp: bool, expected: torch.dtype) -> None:
     given = parts()
-    seen = []
+    loss = Mock(side_effect=lambda ddf, batch: ddf.float().square().mean())
     training_engine(
-        loss=lambda ddf, batch: seen.append(ddf.dtype) or ddf.float().square().mean(),
+        loss=loss,
         optimizer=torch.optim.SGD(given["network"].parameters(), lr=0.1),
         max_epochs=1,
         amp=amp,
         **given,
     ).run()
-    assert seen == [expected]
+    assert [call.args[0].dtype for call in loss.call_args_list] == [expected]
 
 
 def test_the_first_metric_is_the_one_that_counts() -> None:

@@ -32,7 +32,7 @@ class Net(nn.Module):
 
 def build(folder: Path, **options: Any) -> tuple[SupervisedTrainer, SupervisedEvaluator]:
     torch.manual_seed(0)
-    pairs = [{"fixed_image": torch.rand(1, *SHAPE), "moving_image": torch.rand(1, *SHAPE)} for _ in range(2)]
+    pairs: Any = [{"fixed_image": torch.rand(1, *SHAPE), "moving_image": torch.rand(1, *SHAPE)} for _ in range(2)]
     network = Net()
     optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
     validator = validation_engine(

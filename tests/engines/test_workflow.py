@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import torch
+from bundle_runs import QUIET
 from monai.bundle import ConfigParser, ConfigWorkflow, ckpt_export, create_workflow, load, run
 
 from common.engines import bundle_root, one_sentence, raise_mistakes, sentence
@@ -19,6 +20,7 @@ from common.engines.workflow import calling
 from common.io.integrity import InputError
 
 REPOSITORY = Path(__file__).parents[2]
+IN_TRAINING = "or in training a smaller batch or spatial size"
 
 
 def chained(*errors: Exception) -> Exception:
@@ -44,7 +46,7 @@ def applying() -> Exception:
         (chained(OSError("a.nii cannot be written: full."), applying()), "a.nii cannot be written: full."),
         (RuntimeError("no cause"), "RuntimeError: no cause"),
         (FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), "a.nii"), "a.nii: No such file or directory."),
-        (MemoryError(), "There is not enough memory for this pair: choose a coarser spacing."),
+        (MemoryError(), f"There is not enough memory: choose a coarser spacing, {IN_TRAINING}."),
         (chained(MemoryError(), RuntimeError("outer")), "There is not enough memory"),
         (torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 3 GiB."), "There is not enough memory"),
         (InputError(), "InputError"),
@@ -121,7 +123,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def by_run(bundle: Path) -> Any:
-    return run(config_file=str(bundle / "configs" / "train.json"), logging_file=False)
+    return run(config_file=str(bundle / "configs" / "train.json"), logging_file=QUIET)
 
 
 def by_args_file(bundle: Path) -> Any:
@@ -130,7 +132,7 @@ def by_args_file(bundle: Path) -> Any:
 
 
 def by_create_workflow(bundle: Path) -> Any:
-    return create_workflow(config_file=["../some/tiny/configs/train.json"], logging_file=False).run()
+    return create_workflow(config_file=["../some/tiny/configs/train.json"], logging_file=QUIET).run()
 
 
 def by_config_workflow(bundle: Path) -> Any:
@@ -147,7 +149,7 @@ def test_bundle_is_found_from_another_folder(way: Callable, bundle: Path, elsewh
 
 
 def test_loaded_network_finds_its_bundle(bundle: Path, elsewhere: Path) -> None:
-    network = load(bundle.name, bundle_dir=str(bundle.parent), source="github")
+    network: Any = load(bundle.name, bundle_dir=str(bundle.parent), source="github")
     assert torch.equal(network.weight, torch.load(bundle / "models" / "model.pt", weights_only=True)["weight"])
 
 
@@ -205,6 +207,24 @@ def test_mistakes_of_ours_keep_what_is_around_them(expression: str, kind: type[E
     assert isinstance(error.value.__cause__, kind)
 
 
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"network_def#out_features": -1}, "--network_def cannot be used as it is given: RuntimeError: "),
+        ({"network_def": "$1 / 0"}, "--network_def cannot be used as it is given: ZeroDivisionError: division by zero"),
+        ({"size": "$len(3)"}, "--size cannot be used as it is given: TypeError: object of type 'int' has no len"),
+    ],
+)
+def test_parts_that_a_user_changed_are_told(changed: dict[str, Any], told: str, bundle: Path, elsewhere: Path) -> None:
+    with pytest.raises(InputError, match=f"^{told}"):
+        run(config_file=str(bundle / "configs" / "train.json"), **QUIET, **changed)
+
+
+def test_work_that_fails_is_no_mistake_of_the_user(bundle: Path, elsewhere: Path) -> None:
+    with pytest.raises(RuntimeError, match="Failed to evaluate"):
+        run(config_file=str(bundle / "configs" / "train.json"), **QUIET, run=["$@network_def", "$1 / 0"])
+
+
 def test_raise_mistakes_alone_does_nothing() -> None:
     raise_mistakes()
 
@@ -213,8 +233,11 @@ def test_raise_mistakes_alone_does_nothing() -> None:
     ("options", "message"),
     [
         ([], "{bundle}/models/where.txt: No such file or directory."),
-        (["--network_def={'_target_':'nowhere.Net'}"], "ModuleNotFoundError: Cannot locate class or function path"),
-        (["--network_def=$("], "SyntaxError: '(' was never closed"),
+        (
+            ["--network_def={'_target_':'nowhere.Net'}"],
+            "--network_def cannot be used as it is given: ModuleNotFoundError: Cannot locate class or function path",
+        ),
+        (["--network_def=$("], "--network_def cannot be used as it is given: SyntaxError: '(' was never closed"),
     ],
 )
 def test_command_line_says_one_sentence(options: list[str], message: str, bundle: Path, elsewhere: Path) -> None:

@@ -1,6 +1,7 @@
 """Foerstner key points against the recorded set of graphregnet, and against the definition by SciPy."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -77,6 +78,6 @@ def test_foerstner_keypoints_do_not_depend_on_gain() -> None:
         ((1, 1, 6, 7, 8), {"window": 4}, "expects 'window' to be odd and positive, got 4"),
     ],
 )
-def test_foerstner_keypoints_raises(shape: tuple[int, ...], options: dict[str, object], message: str) -> None:
+def test_foerstner_keypoints_raises(shape: tuple[int, ...], options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         foerstner_keypoints(torch.zeros(shape), **options)

@@ -1,6 +1,7 @@
 """MIND-SSC against the recorded descriptors of convexAdam and graphregnet, and against its definition."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,7 +27,7 @@ def random_image(*shape: int, seed: int = 0) -> Tensor:
         ("graphregnet_delta1_sigma08", {"radius": 2, "dilation": 1, "sigma": 0.8}),
     ],
 )
-def test_mind_ssc_equals_released_code(oracle: Oracle, key: str, arguments: dict[str, float]) -> None:
+def test_mind_ssc_equals_released_code(oracle: Oracle, key: str, arguments: dict[str, Any]) -> None:
     recorded = oracle("mind_ssc")
     descriptor = mind_ssc(torch.tensor(recorded["img"]), **arguments)
     np.testing.assert_allclose(descriptor.numpy(), recorded[key], atol=1e-4)
@@ -110,6 +111,6 @@ def test_mindssc_averages_blocks(shape: tuple[int, ...], stride: int) -> None:
         ((1, 1, 5, 6, 7), {"sigma": 0.0}, r"mind_ssc\(\) expects 'sigma' of more than 0 or None, got 0.0"),
     ],
 )
-def test_mind_ssc_raises(shape: tuple[int, ...], arguments: dict[str, int], message: str) -> None:
+def test_mind_ssc_raises(shape: tuple[int, ...], arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         mind_ssc(torch.zeros(shape), **arguments)

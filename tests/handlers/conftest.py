@@ -87,6 +87,7 @@ class Training:
             **options,
         )
         weight = functools.partial(setattr, self.loss, "regularization_weight")
+        lr_schedule: Any = self.lr_scheduler  # MONAI's type is that of older versions of torch
         schedule = functools.partial(linear, start=1.0, end=0.0, over=9)
         self.trainer = SupervisedTrainer(
             device=torch.device("cpu"),
@@ -100,7 +101,7 @@ class Training:
                 self.checkpoint,  # in the wrong place on purpose: it saves last all the same
                 EpochSeed(3),
                 ParamSchedulerHandler(weight, schedule, {}, event="ITERATION_STARTED"),
-                LrScheduleHandler(self.lr_scheduler, epoch_level=False, print_lr=False),
+                LrScheduleHandler(lr_schedule, epoch_level=False, print_lr=False),
                 ValidationHandler(1, self.validator),
                 *handlers(self),
             ],

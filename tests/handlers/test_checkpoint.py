@@ -321,9 +321,11 @@ def test_training_checkpoint_rejects_wrong_arguments(training: Any, tmp_path: Pa
     network = nn.Linear(1, 1)
     with pytest.raises(ValueError, match=r"TrainingCheckpoint\(\) expects 'objects' with a network, got net\."):
         TrainingCheckpoint(tmp_path, {"net": network})
+    wrong: dict[str, Any]
     for name in ("keep", "interval"):
+        wrong = {name: 0}
         with pytest.raises(ValueError, match=rf"TrainingCheckpoint\(\) expects '{name}' of 1 or more, got 0\."):
-            TrainingCheckpoint(tmp_path, {"network": network}, **{name: 0})
+            TrainingCheckpoint(tmp_path, {"network": network}, **wrong)
     with pytest.raises(ValueError, match=r"TrainingCheckpoint\(\) expects 'resume' to be true or false, got yes\."):
         TrainingCheckpoint(tmp_path, {"network": network}, resume="yes")
     validator = training(tmp_path, 1).validator

@@ -1,7 +1,6 @@
 import csv
 import logging
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -67,6 +66,6 @@ def test_missing_labels_leave_an_empty_cell(tmp_path: Path) -> None:
     handler.attach(engine)
     vars(engine.state)["metric_details"] = {"dice": torch.tensor([[float("nan")] * 2, [0.5, float("nan")]])}
     vars(engine.state)["batch"] = {"pair": ["a", "b"]}
-    handler.collect(SimpleNamespace(state=engine.state))
+    handler.collect(engine)
     engine.fire_event(Events.COMPLETED)
     assert rows(tmp_path / "pairs.csv")[1:] == [["a", "", ""], ["b", "", "0.5"]]

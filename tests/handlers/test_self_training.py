@@ -17,6 +17,7 @@ from common.losses import FieldError, RegistrationLoss
 from common.networks.nets import CoupledConvexNet, SelfTrainingFeatureNet
 
 WIDTHS = (2, 3, 4, 4, 4)
+NO_DATA: Any = None
 SHAPE = (16, 24, 16)
 
 
@@ -43,8 +44,14 @@ class Run:
         self.labels = PseudoLabels(folder / "labels")
         pairs = PairDataset(cases, pairing="unordered", shuffle=False)
         self.data = PseudoLabelledPairs(pairs, self.labels if labelled else None, length=4)
-        settings = {"epochs": 2, "learning_rate": 0.01, "final_learning_rate": 0.001, "margin": 1, **options}
-        self.cycle = SelfTrainingCycle(self.labeler, self.data, **settings)
+        settings: dict[str, Any] = {
+            "epochs": 2,
+            "learning_rate": 0.01,
+            "final_learning_rate": 0.001,
+            "margin": 1,
+            **options,
+        }
+        self.cycle = SelfTrainingCycle(self.labeler, self.data, **settings | options)
         optimizer = torch.optim.Adam(network.parameters(), lr=1.0)
         self.rates: list[float] = []
         self.trainer = SupervisedTrainer(
@@ -167,7 +174,7 @@ def test_labels_of_another_network_or_setting_are_made_again(tmp_path: Path, mon
     Run(tmp_path, epochs=1).cycle.refresh(0)
     again, wider, smoother, other = (Run(tmp_path, margin=margin) for margin in (1, 2, 1, 1))
     smoother.labeler.regularization += 1
-    nn.init.ones_(other.features[0].weight)
+    nn.init.ones_(other.features.get_parameter("0.weight"))
     for run, count in ((again, 0), (wider, 3), (smoother, 3), (other, 3)):
         made = count_labels(run, monkeypatch)
         run.cycle.refresh(0)
@@ -181,6 +188,14 @@ def test_lost_labels_of_a_stage_under_way_are_a_mistake(tmp_path: Path) -> None:
         Run(tmp_path).run()
 
 
+@pytest.mark.parametrize("stride", [1, 4])
+def test_labels_of_another_shape_in_a_stage_under_way_are_a_mistake(tmp_path: Path, stride: int) -> None:
+    Run(tmp_path, epochs=1).run()
+    told = r"^The pseudo labels of stage 1, which goes on, are of shape \(3, 8, 12, 8\) and would be of \(3, "
+    with pytest.raises(ValueError, match=told):
+        Run(tmp_path, stride=stride).run()
+
+
 def test_label_equals_released_pseudo_label(oracle: Callable[[str], dict[str, np.ndarray]]) -> None:
     """Two warps and instance optimization, at half resolution, as the released code keeps it."""
     recorded = oracle("003_pipeline_two_warps_adam")
@@ -188,10 +203,10 @@ def test_label_equals_released_pseudo_label(oracle: Callable[[str], dict[str, np
     features = SelfTrainingFeatureNet([len(weights[f"{n}.bias"]) for n in (0, 3, 6, 9, 12)], len(weights["15.bias"]))
     features.load_state_dict(weights, strict=False)
     features.projection = torch.tensor(recorded["proj_weight"]).flatten(1)
-    settings = {"instance_iterations": 50, "instance_stride": 2, "learning_rate": 1.0, "damping": 0.0}
+    settings: dict[str, Any] = {"instance_iterations": 50, "instance_stride": 2, "learning_rate": 1.0, "damping": 0.0}
     labeler = CoupledConvexNet(features, [(8, 2), (8, 2)], regularization=10.0, reference=True, **settings).eval()
     image = (torch.tensor(recorded["images"]).float()[:, 0] / 1000).clamp(-0.4, 0.6)[None]
-    field, difficulty = SelfTrainingCycle(labeler, None, 1, 0.1, 0.1).label(image)
+    field, difficulty = SelfTrainingCycle(labeler, NO_DATA, 1, 0.1, 0.1).label(image)
     extents = torch.tensor([(n - 1) / 2 for n in field.shape[1:]]).view(-1, 1, 1, 1)
     errors = ((field / extents).flip(0) - torch.tensor(recorded["field_half_adam"])[0].float()).abs()
     # What rounding does to gradient descent is told in tests/optimization/test_instance_optimization.py.
@@ -205,6 +220,6 @@ def test_label_equals_released_pseudo_label(oracle: Callable[[str], dict[str, np
 @pytest.mark.parametrize(("shape", "margin"), [((16, 15, 16), 1), ((16, 24, 16), 4)])
 def test_sizes_without_labels_raise(shape: tuple[int, ...], margin: int) -> None:
     labeler = CoupledConvexNet(SelfTrainingFeatureNet(WIDTHS), [(8, 1)], instance_iterations=0).eval()
-    cycle = SelfTrainingCycle(labeler, None, 1, 0.1, 0.1, margin=margin)
+    cycle = SelfTrainingCycle(labeler, NO_DATA, 1, 0.1, 0.1, margin=margin)
     with pytest.raises(ValueError, match=r"Pseudo labels need a spatial_size that 2 divides and of which a margin of"):
         cycle.label(torch.rand(1, 2, *shape))

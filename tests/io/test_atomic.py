@@ -89,7 +89,11 @@ NAMES = ("field.nii.gz", "label.nii.gz", "metrics.json")
 
 
 def write(folder: Path, names: tuple[str, ...] = NAMES, text: str = "new") -> None:
-    write_together(folder, NAMES, lambda part: [save_text(part / name, text) for name in names])
+    def write_all(part: Path) -> None:
+        for name in names:
+            save_text(part / name, text)
+
+    write_together(folder, NAMES, write_all)
 
 
 def texts(folder: Path) -> dict[str, str]:

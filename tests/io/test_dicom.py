@@ -20,7 +20,7 @@ UID = "1.2.826.0.1.3680043.2.1125.1"
 WRITTEN = [f"{k:02}.dcm" for k in range(7)]
 
 
-def write_slice(path: Path, pixels: NDArray, position: Any, axes: NDArray = TILTED[:3, :2], **tags: str) -> None:
+def write_slice(path: Path, pixels: NDArray, position: Any, axes: NDArray = TILTED[:3, :2], **tags: Any) -> None:
     image = sitk.GetImageFromArray(np.ascontiguousarray(pixels.T))
     spacing = np.linalg.norm(axes, axis=0)
     image.SetSpacing(spacing.tolist())
@@ -40,7 +40,7 @@ def write_slice(path: Path, pixels: NDArray, position: Any, axes: NDArray = TILT
     writer.Execute(image)
 
 
-def write_series(folder: Path, steps: Sequence[float] = range(7), **tags: str) -> Path:
+def write_series(folder: Path, steps: Sequence[float] = range(7), **tags: Any) -> Path:
     """Slices of a tilted gantry, at the given numbers of steps."""
     folder.mkdir(parents=True, exist_ok=True)
     for k, step in enumerate(steps):

@@ -37,6 +37,7 @@ def test_write_field_puts_a_slice_in_its_place(tmp_path: Path) -> None:
     read = read_field(tmp_path / "a.nii.gz")
     assert torch.equal(read.displacement, field.displacement)
     torch.testing.assert_close(read.grid.affine, field.grid.affine)
+    assert read.place is not None
     assert torch.equal(read.place, place)
     write_field(tmp_path / "a.nii.gz", Field(field.displacement, field.grid))
     assert read_field(tmp_path / "a.nii.gz").place is None

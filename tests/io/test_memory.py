@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from common.io import available_memory, check_memory, memory
 
@@ -56,3 +57,9 @@ def test_check_memory_refuses_what_is_far_too_much(monkeypatch: pytest.MonkeyPat
         check_memory(9e9, "do less")
     monkeypatch.setattr(memory, "available_memory", lambda: None)
     check_memory(9e99, "do less")
+
+
+def test_memory_is_that_of_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (4_000_000_000, 8_000_000_000))
+    with pytest.raises(ValueError, match=r"^It takes 5 GB of GPU memory, 4 GB are free: do less\.$"):
+        check_memory(5e9, "do less", "It takes", 1.0, torch.device("cuda", 0))

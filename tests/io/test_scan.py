@@ -125,7 +125,7 @@ def test_convention_read_scan_in_2d(name: str, tmp_path: Path) -> None:
     scan = read_scan(tmp_path / name, spatial_dims=2)
     expected = [[-1.2, -2.48, 0, -4], [-1.6, 1.86, 0, 30], [0, 0, 1, 0], [0, 0, 0, 1]]
     np.testing.assert_array_equal(scan[0].numpy(), RAMP[:, :, 0])
-    np.testing.assert_allclose(scan.affine.numpy(), expected, atol=1e-5)
+    np.testing.assert_allclose(scan.affine.numpy(), np.array(expected), atol=1e-5)
 
 
 def test_convention_read_scan_trusts_the_sform(tmp_path: Path) -> None:

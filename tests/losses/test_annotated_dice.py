@@ -40,6 +40,7 @@ def test_organ_that_is_not_annotated_has_no_gradient() -> None:
     probability = logits.softmax(dim=1).requires_grad_()
     annotated = torch.tensor([[True, False, True], [True, False, False]])
     AnnotatedDiceLoss(softmax=False)(probability, {"label": label, "annotated": annotated}).backward()
+    assert probability.grad is not None
     moved = probability.grad.abs().amax(dim=(2, 3, 4)) > 0
     assert moved.tolist() == [[False, True, False, True], [False, True, False, False]]
 
@@ -65,6 +66,7 @@ def test_gradient() -> None:
     label = random_case()[1][:, :, :2, :2, :2]
     logits = torch.randn(2, 4, 2, 2, 2, requires_grad=True)
     AnnotatedDiceLoss()(logits, {"label": label}).backward()
+    assert logits.grad is not None
     assert logits.grad.isfinite().all()
 
 

@@ -40,13 +40,13 @@ def test_lncc_gradient() -> None:
     loss = LocalNormalizedCrossCorrelation(3)
     warped = images[0].requires_grad_()
     value = loss(warped, images[1])
-    value.backward()
+    (slope,) = torch.autograd.grad(value, warped)
     step = 1e-3
     moved = images[0].detach().clone()
     moved[0, 0, 3, 3] += step
-    assert (loss(moved, images[1]) - value).item() / step == pytest.approx(warped.grad[0, 0, 3, 3].item(), rel=0.05)
+    assert (loss(moved, images[1]) - value).item() / step == pytest.approx(slope[0, 0, 3, 3].item(), rel=0.05)
 
 
 def test_different_shapes_raise() -> None:
-    with pytest.raises(ValueError, match="expects 'warped' and 'fixed' of one shape"):
+    with pytest.raises(ValueError, match=r"expects 'warped' of shape \("):
         LocalNormalizedCrossCorrelation()(torch.zeros(1, 1, 4, 4), torch.zeros(1, 1, 4, 5))

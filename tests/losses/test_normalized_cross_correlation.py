@@ -16,8 +16,8 @@ def test_both_forms_are_those_of_the_authors_later_code(oracle: Callable) -> Non
     np.testing.assert_allclose(each, recorded["ncc_per_sample"] * voxels / (voxels - 1), atol=1e-5)
     whole = NormalizedCrossCorrelation(batch=True)(warped, fixed) * (4 * voxels - 1) / (4 * voxels)
     assert whole.item() == pytest.approx(float(recorded["ncc_loss_batchglobal"]), abs=1e-5)
-    whole.backward()
-    np.testing.assert_allclose(warped.grad, recorded["grad_warped"], atol=1e-5 * abs(recorded["grad_warped"]).max())
+    (slope,) = torch.autograd.grad(whole, warped)
+    np.testing.assert_allclose(slope, recorded["grad_warped"], atol=1e-5 * abs(recorded["grad_warped"]).max())
 
 
 def test_loss_is_that_of_the_volume_tweening_network(oracle: Callable) -> None:
@@ -52,11 +52,11 @@ def test_forms_differ_where_images_differ_in_contrast() -> None:
 def test_constant_images_count_nothing_and_leave_the_gradient_finite() -> None:
     warped = torch.full((1, 1, 5, 5), 0.3, requires_grad=True)
     loss = NormalizedCrossCorrelation()(warped, torch.rand(1, 1, 5, 5))
-    loss.backward()
+    (slope,) = torch.autograd.grad(loss, warped)
     assert loss.item() == pytest.approx(0, abs=1e-4)
-    assert torch.isfinite(warped.grad).all()
+    assert torch.isfinite(slope).all()
 
 
 def test_different_shapes_raise() -> None:
-    with pytest.raises(ValueError, match="'warped' and 'fixed' of one shape"):
+    with pytest.raises(ValueError, match=r"'warped' of shape \("):
         NormalizedCrossCorrelation()(torch.zeros(1, 1, 4, 4), torch.zeros(1, 1, 4, 5))

@@ -16,7 +16,10 @@ def pair(**maps: torch.Tensor) -> Direction:
 def test_it_is_the_loss_of_the_channels_without_background() -> None:
     given = pair(fixed=LABELS[0], moving=LABELS[1])
     term = Overlap(DiceLoss(squared_pred=True), labels=[1, 2])
-    value = term(given, given.warp(term.moving(given)))
+    channels = term.moving(given)
+    assert channels is not None
+    value = term(given, given.warp(channels))
+    assert value is not None
     whole = [one_hot(label, 3).float() for label in (LABELS[1], LABELS[0])]
     expected = DiceLoss(include_background=False, squared_pred=True)(given.warp(whole[0]), whole[1])
     assert torch.equal(value, expected)
@@ -25,6 +28,7 @@ def test_it_is_the_loss_of_the_channels_without_background() -> None:
 def test_labels_are_values() -> None:
     given = pair(fixed=LABELS[0] * 7, moving=LABELS[1] * 7)
     channels = Overlap(DiceLoss(), labels=[14, 7]).moving(given)
+    assert channels is not None
     assert torch.equal(channels, torch.cat([LABELS[1] == 2, LABELS[1] == 1], dim=1).float())
 
 

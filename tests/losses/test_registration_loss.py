@@ -1,6 +1,7 @@
 import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -96,10 +97,10 @@ def test_levels_count_for_the_similarity_alone(batch: dict, ddf: Tensor) -> None
 
 
 def test_images_and_labels_are_warped_in_one_go(batch: dict, ddf: Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
-    warps = []
-    monkeypatch.setattr("common.losses.direction.warp", lambda *given, **named: warps.append(given) or warp(*given))
+    warps = Mock(side_effect=warp)
+    monkeypatch.setattr("common.losses.direction.warp", warps)
     make_loss()(ddf, batch)
-    assert [image.shape[1] for image, _ in warps] == [1 + 2]
+    assert [call.args[0].shape[1] for call in warps.call_args_list] == [1 + 2]
 
 
 def test_term_of_weight_zero_is_left_out(batch: dict, ddf: Tensor) -> None:
@@ -133,6 +134,7 @@ def test_batch_without_anything_to_read_raises(batch: dict, ddf: Tensor) -> None
 
 def test_gradients_reach_the_field(batch: dict, ddf: Tensor) -> None:
     make_loss()(ddf, batch).backward()
+    assert ddf.grad is not None
     assert ddf.grad.abs().sum() > 0
 
 

@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 from torch.nn import MSELoss
@@ -5,7 +7,7 @@ from torch.nn import MSELoss
 from common.losses import Direction, Similarity
 
 
-def collect(seen: list[Tensor]) -> object:
+def collect(seen: list[Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
     def compare(warped: Tensor, fixed: Tensor) -> Tensor:
         seen.extend([warped, fixed])
         return (warped - fixed).sum()

@@ -1,6 +1,7 @@
 """Overlap of label maps, by label."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -92,7 +93,7 @@ def test_dice30_rejects_nothing(scores: list[float]) -> None:
 def test_label_dice_averages_over_cases_without_missing_labels() -> None:
     metric = LabelDice(labels=[1, 2, 3])
     batch = torch.stack([WARPED, FIXED])[:, None], torch.stack([FIXED, FIXED])[:, None]
-    scores = metric(*batch)
+    scores: Any = metric(*batch)
     assert scores.shape == (2, 3)
     assert scores[:, 2].isnan().all()
     metric(y_pred=[WARPED[None]], y=[FIXED[None]])
@@ -126,5 +127,5 @@ def test_dice_per_label_of_numbers_of_hundreds_of_millions() -> None:
     assert [chosen[614454277], chosen[997]] == [small[5], small[1]]
     assert np.isnan(chosen[5])
     assert np.isnan(dice_per_label(warped, fixed, [2**31])[2**31])
-    measured = LabelDice([614454277, 997])(ALLEN[warped][None, None], ALLEN[fixed][None, None])
+    measured: Any = LabelDice([614454277, 997])(ALLEN[warped][None, None], ALLEN[fixed][None, None])
     assert measured[0].tolist() == [small[5], small[1]]

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import torch
 
 from common.metrics import normalized_mutual_information, similarity
 
@@ -46,15 +45,6 @@ def test_normalized_mutual_information_is_the_same_in_portions(monkeypatch: pyte
     assert normalized_mutual_information(first, second) == whole
 
 
-def test_normalized_mutual_information_within_a_mask() -> None:
-    a, b, mask = noise(0), noise(1), np.zeros((20, 22, 24), bool)
-    mask[:10] = True
-    b[:10] = a[:10]
-    assert normalized_mutual_information(a, b) < 1.5
-    assert normalized_mutual_information(a, b, mask=mask) == pytest.approx(2)
-    assert normalized_mutual_information(torch.from_numpy(a), torch.from_numpy(b), mask=torch.from_numpy(mask)) > 1.99
-
-
 def test_normalized_mutual_information_survives_an_outlier() -> None:
     a = noise(0)
     a[0, 0, 0] = 1e9
@@ -63,14 +53,13 @@ def test_normalized_mutual_information_survives_an_outlier() -> None:
 
 def test_normalized_mutual_information_of_a_constant_is_nan() -> None:
     assert np.isnan(normalized_mutual_information(np.ones((4, 5)), noise(0, (4, 5))))
-    assert np.isnan(normalized_mutual_information(noise(0), noise(0), mask=np.zeros((20, 22, 24))))
+    assert np.isnan(normalized_mutual_information(np.zeros((0, 5)), np.zeros((0, 5))))
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ({"second": np.zeros((3, 4))}, r"'second' of shape \(4, 3\), got \(3, 4\)"),
-        ({"second": np.zeros((4, 3)), "mask": np.zeros(4)}, r"'mask' of shape \(4, 3\), got \(4,\)"),
         ({"second": np.zeros((4, 3)), "bins": 1}, "'bins' of 2 or more, got 1"),
     ],
 )

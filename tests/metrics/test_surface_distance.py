@@ -1,6 +1,7 @@
 """Distances between surfaces, in mm, by label."""
 
 from collections.abc import Callable
+from functools import partial
 from time import process_time
 from typing import Any
 
@@ -11,20 +12,14 @@ from monai.metrics import compute_average_surface_distance, compute_hausdorff_di
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
-from common.metrics import (
-    average_surface_distance_per_label,
-    hausdorff_distance_95_per_label,
-    robust_hausdorff_95_per_label,
-    surface_distance_95_per_label,
-)
+from common.metrics import surface_distance_per_label
 
 SPACING = (1.0, 1.5, 2.0)
 MEASURES = [
-    hausdorff_distance_95_per_label,
-    robust_hausdorff_95_per_label,
-    average_surface_distance_per_label,
-    surface_distance_95_per_label,
+    partial(surface_distance_per_label, measure=measure)
+    for measure in ("hausdorff_95", "robust_hausdorff_95", "average", "percentile_95")
 ]
+hausdorff, robust_hausdorff, average, percentile = MEASURES
 
 
 def box(*corners: tuple[int, int], label: int = 1, shape: tuple[int, ...] = (14, 15, 16)) -> NDArray:
@@ -67,17 +62,17 @@ def test_distance_matches_monai_on_the_whole_volume() -> None:
     fixed, warped = (generator.integers(0, 3, (9, 10, 11)) for _ in range(2))
     first, second = (torch.from_numpy(x == 2)[None, None] for x in (warped, fixed))
     arguments: dict[str, Any] = {"include_background": True, "spacing": list(SPACING)}
-    hausdorff = compute_hausdorff_distance(first, second, percentile=95, **arguments)
-    average = compute_average_surface_distance(first, second, symmetric=True, **arguments)
-    assert hausdorff_distance_95_per_label(warped, fixed, SPACING)[2] == pytest.approx(hausdorff.item())
-    assert average_surface_distance_per_label(warped, fixed, SPACING)[2] == pytest.approx(average.item())
+    expected_hausdorff = compute_hausdorff_distance(first, second, percentile=95, **arguments)
+    expected_average = compute_average_surface_distance(first, second, symmetric=True, **arguments)
+    assert hausdorff(warped, fixed, SPACING)[2] == pytest.approx(expected_hausdorff.item())
+    assert average(warped, fixed, SPACING)[2] == pytest.approx(expected_average.item())
 
 
 def test_hausdorff_distance_is_near_the_area_weighted_one(oracle: Callable[[str], dict[str, np.ndarray]]) -> None:
     recorded = oracle("001_metrics_hd95_dice30")
     for case in range(3):
         fixed, warped = recorded[f"A{case}"], recorded[f"B{case}"]
-        found = hausdorff_distance_95_per_label(warped, fixed, (1.0, 1.5, 2.0))[1]
+        found = hausdorff(warped, fixed, (1.0, 1.5, 2.0))[1]
         assert found == pytest.approx(float(recorded[f"hd95_{case}_sp_aniso"]), abs=1.0)
 
 
@@ -87,13 +82,13 @@ def test_robust_hausdorff_is_that_of_the_paper(
     oracle: Callable[[str], dict[str, np.ndarray]], case: int, name: str, spacing: tuple[float, ...]
 ) -> None:
     recorded = oracle("001_metrics_hd95_dice30")
-    found = robust_hausdorff_95_per_label(recorded[f"B{case}"], recorded[f"A{case}"], spacing)
+    found = robust_hausdorff(recorded[f"B{case}"], recorded[f"A{case}"], spacing)
     assert found == {1: pytest.approx(float(recorded[f"hd95_{case}_{name}"]))}
 
 
 def test_hausdorff_distance_of_planar_contours() -> None:
     fixed = box((3, 9), (4, 9), shape=(14, 15))
-    assert hausdorff_distance_95_per_label(np.roll(fixed, 2, 0), fixed, (1.25, 1.0)) == {1: 2.5}
+    assert hausdorff(np.roll(fixed, 2, 0), fixed, (1.25, 1.0)) == {1: 2.5}
 
 
 def test_distances_of_planar_contours_by_hand() -> None:
@@ -102,18 +97,18 @@ def test_distances_of_planar_contours_by_hand() -> None:
     warped = np.roll(fixed, (1, 1), (0, 1))
     upper, middle, lower = [2.5, 2.0, 2.0, 2.0], [1.5, 0.0], [1.5, 0.0, 1.5, 1.5]  # rows of the fixed contour
     one_way = upper + middle + lower
-    assert average_surface_distance_per_label(warped, fixed, (2.0, 1.5)) == {1: pytest.approx(sum(one_way) / 10)}
-    assert surface_distance_95_per_label(warped, fixed, (2.0, 1.5)) == {1: 2.5}  # 18th of 0 to 19
-    assert hausdorff_distance_95_per_label(warped, fixed, (2.0, 1.5)) == {1: pytest.approx(2.275)}  # 8.55th of 0 to 9
+    assert average(warped, fixed, (2.0, 1.5)) == {1: pytest.approx(sum(one_way) / 10)}
+    assert percentile(warped, fixed, (2.0, 1.5)) == {1: 2.5}  # 18th of 0 to 19
+    assert hausdorff(warped, fixed, (2.0, 1.5)) == {1: pytest.approx(2.275)}  # 8.55th of 0 to 9
 
 
 def test_surface_distance_95_pools_both_directions() -> None:
     """A point against a line of 20: the far end weighs 1 in 21 rather than 1 in 20."""
     fixed, warped = box((5, 6), (2, 3), shape=(11, 25)), box((5, 6), (2, 22), shape=(11, 25))
     distances = np.concatenate([[0.0], 1.5 * np.arange(20)])
-    found = surface_distance_95_per_label(warped, fixed, (2.0, 1.5))
+    found = percentile(warped, fixed, (2.0, 1.5))
     assert found == {1: pytest.approx(np.percentile(distances, 95))}
-    assert found[1] < hausdorff_distance_95_per_label(warped, fixed, (2.0, 1.5))[1]
+    assert found[1] < hausdorff(warped, fixed, (2.0, 1.5))[1]
 
 
 def least_time(work: Callable[[], object], repeats: int) -> float:
@@ -143,7 +138,7 @@ def test_hausdorff_distance_is_quick_on_large_volumes() -> None:
     warped = np.roll(fixed, 3, 1)
     whole = least_time(lambda: distance_transform_edt(fixed != 1), 1)
     distances: dict[int, float] = {}
-    spent = least_time(lambda: distances.update(hausdorff_distance_95_per_label(warped, fixed, (1.0, 1.0, 1.0))), 1)
+    spent = least_time(lambda: distances.update(hausdorff(warped, fixed, (1.0, 1.0, 1.0))), 1)
     assert len(distances) == 13
     assert spent < 2 * whole
 
@@ -151,13 +146,18 @@ def test_hausdorff_distance_is_quick_on_large_volumes() -> None:
 @pytest.mark.parametrize("spacing", [(1.0, 1.0), (1.0, 0.0, 1.0)])
 def test_distance_rejects_spacing(spacing: tuple[float, ...]) -> None:
     fixed = box((2, 5), (2, 5), (2, 5))
-    with pytest.raises(ValueError, match=r"average_surface_distance_per_label\(\) expects 'spacing' of 3 positive"):
-        average_surface_distance_per_label(fixed, fixed, spacing)
+    with pytest.raises(ValueError, match=r"surface_distance_per_label\(\) expects 'spacing' of 3 positive"):
+        average(fixed, fixed, spacing)
+
+
+def test_distance_rejects_a_measure() -> None:
+    with pytest.raises(ValueError, match=r"'measure' to be one of hausdorff_95, .*, average, got 'hausdorff'"):
+        surface_distance_per_label([[1]], [[1]], (1.0, 1.0), measure="hausdorff")
 
 
 def test_distances_of_numbers_of_hundreds_of_millions() -> None:
     names = torch.tensor([0, 997, 614454277], dtype=torch.int32)
     fixed, warped = torch.randint(3, (2, 9, 8, 7), generator=torch.Generator().manual_seed(0))
-    small = hausdorff_distance_95_per_label(warped, fixed, (1.0, 2.0, 3.0))
-    large = hausdorff_distance_95_per_label(names[warped], names[fixed], (1.0, 2.0, 3.0))
+    small = hausdorff(warped, fixed, (1.0, 2.0, 3.0))
+    large = hausdorff(names[warped], names[fixed], (1.0, 2.0, 3.0))
     assert large == {int(names[label]): distance for label, distance in small.items()}

@@ -87,6 +87,7 @@ def test_belief_propagation_has_gradient() -> None:
     assert torch.autograd.gradcheck(lambda c: _relative(belief_propagation(c, displacements, *graph)), cost)
     belief = belief_propagation(cost, displacements, *graph)
     expected_displacement(belief, displacements).sum().backward()
+    assert cost.grad is not None
     assert cost.grad.isfinite().all()
     assert cost.grad.abs().sum() > 0
 

@@ -1,6 +1,7 @@
 """Coupled convex optimization: parity with the released code of paper 003, and what must hold for any cost."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -59,7 +60,8 @@ def test_coupled_convex_recovers_integer_shift(shape: tuple[int, ...], shift: tu
     axes = tuple(range(2, len(shape) + 2))
     fixed = 5 * torch.randn(1, 4, *shape, generator=torch.Generator().manual_seed(1))
     ddf = coupled_convex(correlation_volume(fixed, fixed.roll(shift, axes), radius), radius)
-    interior = ddf[(..., *[slice(radius + 2, -radius - 2)] * len(shape))]
+    inner: Any = (..., *[slice(radius + 2, -radius - 2)] * len(shape))
+    interior = ddf[inner]
     assert interior.numel() > 0
     expected = torch.tensor(shift, dtype=ddf.dtype).view(1, -1, *[1] * len(shape)).expand_as(interior)
     torch.testing.assert_close(interior, expected, atol=1e-4, rtol=0)

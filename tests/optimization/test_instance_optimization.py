@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
@@ -69,7 +70,8 @@ def test_adam_instance_optimization_equals_convexadam(oracle: Oracle) -> None:
 def test_adam_instance_optimization_recovers_shift(shape: tuple[int, ...]) -> None:
     moving = smooth_maps(shape)
     shift = torch.full((1, len(shape), *[2 * n for n in shape]), 2.0)  # a voxel of the features is two of the image
-    fixed = warp(moving, shift[(..., *[slice(None, None, 2)] * len(shape))] / 2)
+    every_second: Any = (..., *[slice(None, None, 2)] * len(shape))
+    fixed = warp(moving, shift[every_second] / 2)
     ddf = adam_instance_optimization(
         fixed,
         moving,
@@ -77,8 +79,8 @@ def test_adam_instance_optimization_recovers_shift(shape: tuple[int, ...]) -> No
         learning_rate=0.1,
         regularization=0.1,
     )
-    interior = ddf[(..., *[slice(8, -8)] * len(shape))]
-    assert (interior - 2).abs().mean() < 0.2
+    inner: Any = (..., *[slice(8, -8)] * len(shape))
+    assert (ddf[inner] - 2).abs().mean() < 0.2
 
 
 def test_adam_instance_optimization_of_no_iterations_is_identity() -> None:

@@ -1,11 +1,13 @@
 """Long computations tell how far they are."""
 
+from collections.abc import Callable
+
 import torch
 
 from common.optimization import adam_instance_optimization, advance, correlation_volume, listening
 
 
-def told(compute: object) -> list[tuple[str, int, int]]:
+def told(compute: Callable[[], object]) -> list[tuple[str, int, int]]:
     lines: list[tuple[str, int, int]] = []
     with listening(lambda *line: lines.append(line)):
         compute()

@@ -1,5 +1,7 @@
 """A start is never worse than the headers, finds scans that lie apart or turned, and says so."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -11,7 +13,7 @@ from common.prealignment import Start, initial_transform
 from common.prealignment.start import plausible, right_angles
 from common.spatial import ras_to_lps
 
-SMALL = {"spatial_shape": (48, 40, 56), "spacing": (4.0, 4.0, 5.0), "maximum_displacement": 7.0}
+SMALL: dict[str, Any] = {"spatial_shape": (48, 40, 56), "spacing": (4.0, 4.0, 5.0), "maximum_displacement": 7.0}
 
 
 def find(pair: PhantomPair, moved: np.ndarray | None = None, mirror: bool = False, **masks: torch.Tensor) -> Start:
@@ -83,7 +85,8 @@ def test_choose_start_with_a_mask_of_one_scan_alone(side: str, label: int | None
     pair = torso_phantom(**SMALL)
     labels, affine, points = (getattr(pair, f"{side}_{name}") for name in ("label", "affine", "keypoints"))
     mask = labels > 0 if label is None else labels == label
-    start = find(pair, **{f"{side}_mask": torch.from_numpy(mask)[None, None].float()})
+    masks: dict[str, Any] = {f"{side}_mask": torch.from_numpy(mask)[None, None].float()}
+    start = find(pair, **masks)
     to_voxel = np.linalg.inv(affine)
     voxels = (points * (-1, -1, 1)) @ to_voxel[:3, :3].T + to_voxel[:3, 3]
     covered = mask[tuple(np.rint(voxels).astype(int).T)]

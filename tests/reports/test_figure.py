@@ -20,7 +20,7 @@ REPOSITORY = Path(__file__).parents[2]
 SHAPE, SPACING = (18, 22, 26), (2.0, 1.5, 3.0)
 
 
-def picture(path: Path, **changes: object) -> NDArray:
+def picture(path: Path, **changes: Any) -> NDArray:
     """A report of images that agree after registration, as RGB in [0, 1]."""
     image = np.random.default_rng(0).uniform(0.4, 1.0, SHAPE).astype(np.float32)
     arguments: dict = {

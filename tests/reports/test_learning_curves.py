@@ -1,6 +1,7 @@
 """Courses of trainings in one picture."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,14 +26,14 @@ def tables(tmp_path: Path) -> list[Path]:
 
 
 @pytest.fixture
-def lines(monkeypatch: pytest.MonkeyPatch) -> list[Line2D]:
+def lines(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """The lines of the picture that would be written."""
     drawn: list[Line2D] = []
     monkeypatch.setattr(Canvas, "save", lambda canvas, _: drawn.extend(canvas.figure.axes[0].lines))
     return drawn
 
 
-def test_curves_hold_training_and_validation(tables: list[Path], lines: list[Line2D]) -> None:
+def test_curves_hold_training_and_validation(tables: list[Path], lines: list[Any]) -> None:
     learning_curves("curves.png", tables)
     curves = [line for line in lines if len(line.get_xdata())]
     assert [list(line.get_xdata()) for line in curves] == [[10, 20, 30], [30], [10, 20, 30], [30]]
@@ -40,7 +41,7 @@ def test_curves_hold_training_and_validation(tables: list[Path], lines: list[Lin
     assert curves[0].get_color() == curves[1].get_color() != curves[2].get_color() == curves[3].get_color()
 
 
-def test_curves_are_called_by_what_differs(tables: list[Path], lines: list[Line2D], tmp_path: Path) -> None:
+def test_curves_are_called_by_what_differs(tables: list[Path], lines: list[Any], tmp_path: Path) -> None:
     further = tmp_path / "old" / "c1.csv"
     further.parent.mkdir()
     further.write_text(tables[0].read_text())
@@ -48,12 +49,12 @@ def test_curves_are_called_by_what_differs(tables: list[Path], lines: list[Line2
     assert [line.get_label() for line in lines if not len(line.get_xdata())] == ["b", "c1", "old/c1"]
 
 
-def test_curve_of_one_training_is_called_by_its_folder(tables: list[Path], lines: list[Line2D]) -> None:
+def test_curve_of_one_training_is_called_by_its_folder(tables: list[Path], lines: list[Any]) -> None:
     learning_curves("curves.png", tables[:1])
     assert lines[0].get_label() == "b"
 
 
-def test_curve_of_a_figure_the_validation_alone_has(tables: list[Path], lines: list[Line2D]) -> None:
+def test_curve_of_a_figure_the_validation_alone_has(tables: list[Path], lines: list[Any]) -> None:
     tables[0].write_text(HEADER + "1,10,-0.5,nan,,\n2,20,-0.6,inf,0.8,\n")
     learning_curves("curves.png", tables[:1], column="ncc")
     assert [list(line.get_xdata()) for line in lines] == [[], [20]]

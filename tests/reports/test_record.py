@@ -10,7 +10,7 @@ import torch
 
 from common.reports.record import describe_inputs, differences, format_record, read_record
 
-EXPECTED = {
+EXPECTED: dict[str, Any] = {
     "bundle": "a_b_c",
     "weights": {"file": "model.pt", "bytes": 3, "sha256": "1"},
     "device": torch.device("cpu"),

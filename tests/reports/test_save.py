@@ -40,7 +40,12 @@ def registered(**more: Any) -> dict[str, Any]:
 def reports(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """The pictures that were asked for; they have tests of their own."""
     written: list[Path] = []
-    monkeypatch.setattr(save, "write_report", lambda path, data: written.append(path) or path.touch())
+
+    def write_report(path: Path, data: Any) -> None:
+        written.append(path)
+        path.touch()
+
+    monkeypatch.setattr(save, "write_report", write_report)
     return written
 
 

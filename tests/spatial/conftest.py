@@ -1,11 +1,14 @@
 """Fields and images the tests of this room share."""
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from common.spatial import compose
 
 SHAPES = {2: (6, 7), 3: (5, 6, 7)}
 
@@ -34,6 +37,19 @@ def smooth_noise() -> Callable[..., Tensor]:
         for _ in range(2):  # round the kinks of linear interpolation off
             noise = {2: F.avg_pool2d, 3: F.avg_pool3d}[len(shape)](noise, 2 * margin + 1, stride=1)
         return noise * (peak / noise.abs().max())
+
+    return make
+
+
+@pytest.fixture
+def flow(smooth_noise: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """The displacement after one unit of time with such vectors for a velocity, by scaling and squaring: no folds."""
+
+    def make(*arguments: Any, **options: Any) -> Tensor:
+        ddf = smooth_noise(*arguments, **options) / 2**16
+        for _ in range(16):
+            ddf = compose(ddf, ddf)
+        return ddf
 
     return make
 

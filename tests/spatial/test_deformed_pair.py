@@ -92,3 +92,14 @@ def test_beyond_the_field_of_view_is_air_and_does_not_count() -> None:
 def test_wrong_mask_raises() -> None:
     with pytest.raises(ValueError, match=r"expects 'mask' of shape \(1, 1, 8, 8\), got \(1, 1, 4, 8\)"):
         deformed_pair(torch.zeros(1, 1, 8, 8), still(8, 8), still(8, 8), (8, 8), torch.zeros(1, 1, 4, 8))
+
+
+@pytest.mark.parametrize("moved", [True, False])
+def test_fields_may_be_left_out(moved: bool) -> None:
+    image = torch.rand(1 if moved else 2, 1, 6, 9, 4)
+    shift = [*still(6, 9, 4), *still(6, 9, 4)] if moved else []
+    pair = deformed_pair(image, [], shift, (6, 9, 4))
+    torch.testing.assert_close(pair.moving_image, image)
+    torch.testing.assert_close(pair.fixed_image, image)
+    assert not pair.ddf.any()
+    assert pair.ddf.shape[1:] == (3, 6, 9, 4)

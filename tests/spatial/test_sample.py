@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ def far_coordinates(shape: Sequence[int], batch: int = 2) -> torch.Tensor:
     return (torch.rand(batch, len(shape), 8, 9) * 1.6 - 0.3) * size
 
 
-def referee(image: torch.Tensor, coordinates: torch.Tensor, **options: object) -> torch.Tensor:
+def referee(image: torch.Tensor, coordinates: torch.Tensor, **options: Any) -> torch.Tensor:
     items = [
         np.stack([map_coordinates(channel, places.numpy(), **options) for channel in item.numpy()])
         for item, places in zip(image, coordinates, strict=True)
@@ -147,10 +148,12 @@ def test_sample_nearest_passes_gradients_to_the_image_only(shape: tuple[int, ...
 
 def test_sample_rejects_wrong_input() -> None:
     image, coordinates = torch.zeros(2, 1, 5, 6, 7), torch.zeros(2, 3, 4)
+    numbers: Any = [1.0]
+    pair: Any = (1.0, 2.0)
     with pytest.raises(TypeError, match=r"^sample\(\) expects 'image' to be a tensor, got list\.$"):
-        sample([1.0], coordinates)
+        sample(numbers, coordinates)
     with pytest.raises(TypeError, match=r"^sample\(\) expects 'coordinates' to be a tensor, got tuple\.$"):
-        sample(image, (1.0, 2.0))
+        sample(image, pair)
     with pytest.raises(ValueError, match=r"'image' of shape \(B, C, H, W\) or .*got \(5, 6, 7\)\. Add the batch"):
         sample(image[0, 0], coordinates)
     with pytest.raises(ValueError, match=r"'coordinates' of shape \(2, 3, \*out\), got \(2, 2, 4\)\."):

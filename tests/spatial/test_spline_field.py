@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -104,11 +105,12 @@ def test_half_precision_is_evaluated_in_float32() -> None:
 
 
 def test_wrong_arguments_raise() -> None:
+    wrong: Any = [[0.0]]
     field = interpolating_spline(torch.zeros(2, 2, 3, 3), (8, 8))
     with pytest.raises(ValueError, match=r"at\(\) expects 'coordinates' of shape \(2, 2, \*out\), got \(1, 2, 4\)"):
         field.at(torch.zeros(1, 2, 4))
     with pytest.raises(TypeError, match=r"expects 'coordinates' to be a tensor, got list"):
-        field.at([[0.0]])
+        field.at(wrong)
     with pytest.raises(ValueError, match="'spatial_shape' of 2 positive integers"):
         field.on_grid((8, 8, 8))
     with pytest.raises(ValueError, match=r"expects 'values' of two or more control points along each axis"):

@@ -12,6 +12,8 @@ import torch
 from monai.bundle import ConfigWorkflow
 from monai.bundle import run as run_bundle
 
+QUIET: Any = False  # MONAI takes it for `logging_file`; its type does not say so
+
 
 def run_training(bundle: Path, output_dir: Path, *names: str, run: bool = True, **options: Any) -> ConfigWorkflow:
     """Build a training of a bundle's configs and overlays by their names, and run it."""
@@ -32,7 +34,7 @@ run(config_file={files!r}, logging_file=False, backend="gloo", **{options!r})
 """
 
 
-def run_by_two(bundle: Path, output_dir: Path, *names: str, **options: object) -> None:
+def run_by_two(bundle: Path, output_dir: Path, *names: str, **options: Any) -> None:
     """Run a training of a bundle's configs and overlays, the one for several GPUs among them, by two processes."""
     files = [str(bundle / "configs" / f"{name}.json") for name in names]
     given = {"output_dir": str(output_dir), "bundle_root": str(bundle), **options}
@@ -46,10 +48,10 @@ def run_by_two(bundle: Path, output_dir: Path, *names: str, **options: object) -
     assert done.returncode == 0, done.stderr[-2000:]
 
 
-def run_inference(bundle: Path, output_dir: Path, **options: object) -> dict:
+def run_inference(bundle: Path, output_dir: Path, **options: Any) -> dict:
     """Register with a bundle's own config; the record of a single pair."""
     config = str(bundle / "configs" / "inference.json")
-    run_bundle(config_file=config, logging_file=False, bundle_root=str(bundle), output_dir=str(output_dir), **options)
+    run_bundle(config_file=config, logging_file=QUIET, bundle_root=str(bundle), output_dir=str(output_dir), **options)
     result = output_dir / "metrics.json"
     return json.loads(result.read_text()) if result.is_file() else {}
 

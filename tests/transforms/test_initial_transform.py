@@ -3,6 +3,7 @@
 import json
 import logging
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -51,6 +52,12 @@ def test_overlap_is_a_share_of_the_fixed_scan() -> None:
 def test_regions_need_a_grid_with_a_size() -> None:
     with pytest.raises(ValueError, match="initial_transform region needs a grid with a spatial_size"):
         InitialTransformd(KEYS, "region", CaseGrid(2.0))
+
+
+@pytest.mark.parametrize(("size", "words"), [(None, "rigid, affine"), ([8, 8, 8], "affine, region")])
+def test_other_words_are_told_before_anything_is_read(size: list[int] | None, words: str) -> None:
+    with pytest.raises(FileNotFoundError, match=f"expects one of none, .*{words} or an ITK file, got regon"):
+        InitialTransformd(("fixed_image", "moving_image"), "regon", CaseGrid(spatial_size=size))
 
 
 def test_scans_without_an_organ_are_aligned_whole(caplog: pytest.LogCaptureFixture) -> None:
@@ -105,16 +112,13 @@ def test_initial_transformd_reads_a_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("masked", [False, True])
 def test_initial_transformd_hands_over_the_masks(masked: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    given = []
-    monkeypatch.setattr(
-        "common.transforms.initial_transform.initial_transform",
-        lambda *arguments: given.append(arguments) or Start(torch.eye(4).double(), {}),
-    )
+    find = Mock(return_value=Start(torch.eye(4).double(), {}))
+    monkeypatch.setattr("common.transforms.initial_transform.initial_transform", find)
     data = {"fixed_image": scan(RANDOM, OBLIQUE), "moving_image": scan(RANDOM, OBLIQUE)}
     if masked:
         data["moving_mask"] = scan(RANDOM > 0, OBLIQUE)
     InitialTransformd(KEYS, "rigid")(data)
-    kind, fixed_mask, moving_mask = given[0][4:]
+    kind, fixed_mask, moving_mask = find.call_args.args[4:]
     assert kind == "rigid"
     assert fixed_mask is None
     assert (moving_mask is not None) == masked

@@ -20,7 +20,8 @@ SCALE_MM = (100.0, 80.0, 120.0)
 def blobs() -> MetaTensor:
     """Dark, with bright spots in a mirrored, permuted, anisotropic scan."""
     grid = torch.stack(torch.meshgrid(*(torch.arange(float(n)) for n in (20, 22, 24)), indexing="ij"))
-    image = sum(torch.exp(-(grid - center.view(3, 1, 1, 1)).square().sum(0) / 4) for center in CENTERS)
+    spots = [torch.exp(-(grid - center.view(3, 1, 1, 1)).square().sum(0) / 4) for center in CENTERS]
+    image = torch.stack(spots).sum(0)
     return MetaTensor(image[None], affine=AFFINE)
 
 

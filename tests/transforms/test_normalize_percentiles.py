@@ -5,14 +5,14 @@ import pytest
 import torch
 from monai.data import MetaTensor
 
-from common.transforms import NormalizePercentiles, normalize_percentiles
+from common.transforms import NormalizePercentiles
 
 ENDS = (1.0, 99.0)
 
 
 def test_slices_are_between_the_percentiles_of_each_slice() -> None:
     image = torch.rand(2, 15, 16, 3) * torch.tensor([1.0, 10.0, 100.0]) + torch.tensor([0.0, -5.0, 7.0])
-    done = normalize_percentiles(image, (5, 90), per="slice")
+    done = NormalizePercentiles((5, 90), per="slice")(image)
     for channel in range(2):
         for k in range(3):
             values = image[channel, ..., k].numpy()
@@ -23,13 +23,13 @@ def test_slices_are_between_the_percentiles_of_each_slice() -> None:
 
 def test_a_2d_scan_is_one_slice() -> None:
     image = torch.rand(2, 15, 16) * 300
-    stack = normalize_percentiles(image[..., None], ENDS, per="slice")
-    assert torch.equal(normalize_percentiles(image, ENDS), stack[..., 0])
+    stack = NormalizePercentiles(ENDS, per="slice")(image[..., None])
+    assert torch.equal(NormalizePercentiles(ENDS)(image), stack[..., 0])
 
 
 def test_outliers_are_clipped() -> None:
     image = torch.cat([torch.rand(999), torch.tensor([1e6])]).reshape(1, 25, 40)
-    done = normalize_percentiles(image, ENDS, per="slice")
+    done = NormalizePercentiles(ENDS, per="slice")(image)
     assert done.min() == 0
     assert (done == 1).sum() == 10
     assert done.median() == pytest.approx(0.5, abs=0.05)
@@ -38,7 +38,7 @@ def test_outliers_are_clipped() -> None:
 def test_constant_slices_are_zero_and_nearly_constant_ones_keep_what_is_there() -> None:
     image = torch.full((1, 20, 20, 2), 7.0)
     image[0, 3, 4, 1] = 9
-    done = normalize_percentiles(image, ENDS, per="slice")
+    done = NormalizePercentiles(ENDS, per="slice")(image)
     assert done[..., 0].count_nonzero() == 0
     assert done[..., 1].nonzero().tolist() == [[0, 3, 4]]
     assert done[0, 3, 4, 1] == 1
@@ -46,7 +46,7 @@ def test_constant_slices_are_zero_and_nearly_constant_ones_keep_what_is_there() 
 
 def test_volumes_are_between_percentiles_of_the_whole() -> None:
     image = torch.rand(2, 7, 8, 9) * 100
-    done = normalize_percentiles(image)
+    done = NormalizePercentiles()(image)
     for channel in range(2):
         low, high = np.percentile(image[channel].numpy(), (0.5, 99.5))
         expected = ((image[channel] - low) / (high - low)).clamp(0, 1)
@@ -62,7 +62,7 @@ def test_what_lies_outside_does_not_count(per: str) -> None:
     padded = torch.full((1, 16, 11, 6), -3024.0)
     padded[inside] = image.flatten()
     done = NormalizePercentiles(ENDS, per)(padded, inside=inside)
-    expected = normalize_percentiles(image, ENDS, per)
+    expected = NormalizePercentiles(ENDS, per)(image)
     assert torch.equal(done[inside], expected.flatten())
     assert done[~inside].count_nonzero() == 0
 
@@ -79,16 +79,16 @@ def test_the_input_stays_and_a_metatensor_keeps_its_affine() -> None:
 
 @pytest.mark.parametrize("shape", [(5, 5), (1, 2, 3, 4, 5)])
 def test_other_axes_are_told(shape: tuple[int, ...]) -> None:
-    with pytest.raises(ValueError, match=r"normalize_percentiles\(\) expects 'image' of shape \(C, H, W\) or .*, got"):
-        normalize_percentiles(torch.rand(shape))
+    with pytest.raises(ValueError, match=r"NormalizePercentiles\(\) expects 'image' of shape \(C, H, W\) or .*, got"):
+        NormalizePercentiles()(torch.rand(shape))
 
 
 @pytest.mark.parametrize("percentiles", [(99, 1), (1,), (-1, 99), (1, 101)])
 def test_other_percentiles_are_told(percentiles: tuple[float, ...]) -> None:
     with pytest.raises(ValueError, match="expects two ascending 'percentiles' from 0 to 100, got"):
-        normalize_percentiles(torch.rand(1, 5, 5), percentiles)
+        NormalizePercentiles(percentiles)
 
 
 def test_other_parts_are_told() -> None:
     with pytest.raises(ValueError, match="expects 'per' to be one of image, slice, got row"):
-        normalize_percentiles(torch.rand(1, 5, 5), per="row")
+        NormalizePercentiles(per="row")

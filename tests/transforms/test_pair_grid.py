@@ -1,6 +1,7 @@
 """Both scans on the grid of the fixed one, each interpolated once."""
 
 import itertools
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -12,7 +13,9 @@ from scipy.ndimage import gaussian_filter
 from scipy.spatial.transform import Rotation
 
 from common.io import Field, grid_of, memory
+from common.spatial import Grid
 from common.transforms import CaseGrid, PairGridd
+from common.transforms.pair_grid import check_pair_memory
 
 SHAPE, SPACING = (5, 6, 7), (2.0, 3.0, 4.0)
 KEYS = ("fixed_image", "moving_image")
@@ -97,7 +100,7 @@ def test_pair_gridd_with_one_mask_goes_on_as_the_other_scan(side: str) -> None:
     mask = np.zeros_like(RANDOM)
     mask[4:9] = 2
     values = {"fixed": RANDOM, "moving": RANDOM} | {side: np.where(mask > 0, 2 * RANDOM + 100, noise)}
-    data = {f"{name}_image": scan(array, OBLIQUE) for name, array in values.items()}
+    data: dict[str, Any] = {f"{name}_image": scan(array, OBLIQUE) for name, array in values.items()}
     data |= {f"{side}_mask": scan(mask, OBLIQUE), "initial_transform": torch.eye(4).double()}
     done = PairGridd(KEYS, CaseGrid(SPACING))(data)
     assert torch.equal(done["counts"], torch.from_numpy(mask > 0)[None])
@@ -174,3 +177,17 @@ def test_pair_gridd_refuses_what_does_not_fit_into_memory(monkeypatch: pytest.Mo
         ValueError, match=r"This pair needs about .* GB of memory, 1 GB are free: choose a coarser spacing"
     ):
         PairGridd(KEYS, CaseGrid(0.01), bytes_per_voxel=100)(data)
+
+
+def test_check_pair_memory_says_which_grid_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "available_memory", lambda: 10**9)
+    small, large, huge = (Grid((size,) * 3, torch.eye(4).double()) for size in (10, 200, 300))
+    check_pair_memory(small, small, 1000)
+    with pytest.raises(
+        ValueError, match=r"needs about 8\.48 GB of memory, 1 GB are free: choose a coarser spacing than th"
+    ):
+        check_pair_memory(small, large, 1000)
+    with pytest.raises(
+        ValueError, match=r"2\.3 GB of memory.*: resample or crop the fixed scan of 300 x 300 x 300 voxels"
+    ):
+        check_pair_memory(huge, small, 1000)

@@ -1,6 +1,8 @@
 """What is brought onto the fixed scan; the warping itself has tests of its own."""
 
 import logging
+from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -25,7 +27,7 @@ KEYS = ("moving_image", "moving_label", "moving_keypoints")
 def test_warp_to_fixedd_warps_all_that_is_there() -> None:
     label = MetaTensor((IMAGE.as_tensor() * 5).int(), affine=AFFINE)
     points = torch.tensor([[-8.0, -22.0, -25.0]]).double()
-    data = {
+    data: dict[str, Any] = {
         "moving_image": IMAGE,
         "moving_label": label,
         "moving_keypoints": points,
@@ -40,8 +42,8 @@ def test_warp_to_fixedd_warps_all_that_is_there() -> None:
 
 
 def test_warp_to_fixedd_leaves_out_what_is_absent() -> None:
-    done = WarpToFixedd(KEYS, field_key="field")({"moving_image": IMAGE, "field": constant((0, 0, 0))})
-    assert set(done) == {"moving_image", "field", "warped_image"}
+    done = WarpToFixedd(KEYS)({"moving_image": IMAGE, "displacement_field": constant((0, 0, 0))})
+    assert set(done) == {"moving_image", "displacement_field", "warped_image"}
 
 
 def test_warp_to_fixedd_keeps_the_place_of_a_slice() -> None:
@@ -78,14 +80,13 @@ def test_warp_to_fixedd_keeps_the_axes_of_the_fixed_file(one_slice: bool) -> Non
 
 def test_warp_to_fixedd_brings_over_what_is_unaligned(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the voxels lie is asked once for scan and label map, however they are warped."""
-    asked: list[torch.Tensor] = []
-    map_to = Grid.map_to
-    monkeypatch.setattr(Grid, "map_to", lambda grid, affine: asked.append(affine) or map_to(grid, affine))
+    map_to = Mock(side_effect=Grid.map_to)
+    monkeypatch.setattr(Grid, "map_to", lambda grid, affine: map_to(grid, affine))
     label = MetaTensor((IMAGE.as_tensor() * 5).int(), affine=AFFINE)
     data = {"moving_image": IMAGE, "moving_label": label, "displacement_field": constant((0, -2, 0))}
     done = WarpToFixedd(KEYS, unaligned=True)(data)
     assert set(done) == {*data, *(f"{moment}_{k}" for moment in ("warped", "unaligned") for k in ("image", "label"))}
-    assert len(asked) == 1
+    map_to.assert_called_once()
     assert torch.equal(done["unaligned_label"].as_tensor(), label.as_tensor())
     torch.testing.assert_close(done["unaligned_image"].as_tensor(), IMAGE.as_tensor(), atol=1e-5, rtol=0)
 

@@ -59,7 +59,7 @@ RUNNING_NORM: dict[int, Any] = {2: RunningBatchNorm2d, 3: RunningBatchNorm3d}
 
 
 def _normalize(layer: Any, image: Tensor) -> Tensor:
-    if not layer.training:
+    if not layer.training or image.is_meta:  # which has no numbers to measure
         running = layer.running_mean, layer.running_var
         return F.batch_norm(image, *running, layer.weight, layer.bias, False, 0.0, layer.eps)
     with torch.no_grad():

@@ -17,6 +17,7 @@ from torch.utils.hooks import RemovableHandle
 from common.io import InputError
 
 from .curriculum_hooks import CurriculumHooks, after
+from .unreached import warn_of_unreached
 
 NORMALIZATIONS = (_NormBase, nn.GroupNorm, nn.LayerNorm)
 # of hidden layers: what a sigmoid, tanh or softmax gives is an answer
@@ -31,10 +32,10 @@ class ConvolutionHooks(CurriculumHooks):
     """Changes maps between a convolution, or a transposed one, and what comes next.
 
     Args:
-        network: see `CurriculumHooks`.
-        value: see there.
+        network, value: see `CurriculumHooks`.
         layers: names of the modules whose outputs are changed, as `named_modules` has them: for networks whose
-            activations are functions and not modules. By default they are found.
+            activations are functions and not modules. By default they are found; the first step of a training warns
+            of convolutions, normalizations and activations that are functions, which no hook reaches.
 
     Raises:
         TypeError: see `CurriculumHooks`.
@@ -58,6 +59,9 @@ class ConvolutionHooks(CurriculumHooks):
                 f"{type(self).__name__}() finds no convolution with an activation in {type(self.network).__name__}: "
                 "name 'layers' where activations are functions and not modules."
             )
+        if layers is None:
+            reached = (*NORMALIZATIONS, *ACTIVATIONS, *self.passages)
+            warn_of_unreached(self.network, type(self).__name__, self._is_felt, self._is_fresh, reached)
 
     def _insert(self) -> Iterator[RemovableHandle]:
         for name, module in self.network.named_modules():

@@ -31,13 +31,8 @@ class CurriculumDropout(ConvolutionHooks):
     stays is plain dropout.
 
     Args:
-        network: see `ConvolutionHooks`.
+        network, layers: see `ConvolutionHooks`, for errors, too.
         value: rate, share of the values that are dropped, from 0 to below 1.
-        layers: see there.
-
-    Raises:
-        TypeError: see there.
-        InputError: see there.
 
     Reference:
         Burduja and Ionescu, "Unsupervised medical image alignment with curriculum learning", ICIP 2021,

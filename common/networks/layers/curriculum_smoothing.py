@@ -24,14 +24,9 @@ class CurriculumSmoothing(ConvolutionHooks):
     See `common.spatial.gaussian_smooth`, which keeps no maps for the backward pass.
 
     Args:
-        network: see `ConvolutionHooks`.
+        network, layers: see `ConvolutionHooks`, for errors, too.
         value: sigma in voxels of the maps; below 0.05 the network is itself.
-        layers: see there.
-        size: voxels of the Gaussian along each axis, 3 or 5.
-
-    Raises:
-        TypeError: see there.
-        InputError: see there; or if the size is neither.
+        size: voxels of the Gaussian along each axis, 3 or 5; another is an InputError.
 
     Reference:
         Burduja and Ionescu, "Unsupervised medical image alignment with curriculum learning", ICIP 2021,

@@ -22,9 +22,7 @@ class AffineSubnetwork(nn.Module):
 
     Args:
         spatial_size: of the images, voxels; multiples of 2^levels.
-        in_channels: see `common.networks.blocks.TweeningEncoder`.
-        base_channels: see there.
-        levels: see there.
+        in_channels, base_channels, levels: see `common.networks.blocks.TweeningEncoder`.
 
     Reference:
         Zhao et al., "Unsupervised 3D End-to-End Medical Image Registration With Volume Tweening Network", JBHI 2020,

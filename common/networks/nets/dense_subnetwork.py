@@ -22,9 +22,7 @@ class DenseSubnetwork(nn.Module):
 
     Args:
         spatial_dims: 2 or 3.
-        in_channels: see `common.networks.blocks.TweeningEncoder`.
-        base_channels: see there.
-        levels: see there; two or more.
+        in_channels, base_channels, levels: see `common.networks.blocks.TweeningEncoder`; two levels or more.
 
     Reference:
         Zhao et al., "Unsupervised 3D End-to-End Medical Image Registration With Volume Tweening Network", JBHI 2020,

@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from common.io import InputError
 from common.networks.blocks.folding_convolution import FoldingConvolution
 from common.networks.blocks.padding import even_padding
-from common.networks.blocks.spline_transformers import BSplineTransformer, ThinPlateSplineTransformer
 from common.networks.blocks.traced import Traced
-from common.spatial.checks import check_choice
+from common.spatial import bspline_displacement, thin_plate_spline_displacement
+from common.spatial.checks import check_channels, check_choice
 
 POOLINGS = ("average", "max", "convolution")
 TRANSFORMERS = ("bspline", "thin_plate_spline")
@@ -91,9 +91,8 @@ class DIRNet(nn.Module):
         self.dense_shape = None if dense_shape is None else tuple(dense_shape)
         if min(self.dense_shape or [2 * self.spacing]) < 2 * self.spacing:
             raise InputError(f"DIRNet() expects 'dense_shape' of {2 * self.spacing} or more, got {dense_shape}.")
-        spacings = [self.spacing] * spatial_dims
-        bspline = transformer == "bspline"
-        self.transformer = BSplineTransformer(spacings, order) if bspline else ThinPlateSplineTransformer(spacings)
+        self.transformer = transformer
+        self.order = order
         convolve = partial(_convolve, spatial_dims, channels, norm)
         halve = partial(_halve, spatial_dims, pooling, convolve)
         layers: list[nn.Module] = []
@@ -126,22 +125,21 @@ class DIRNet(nn.Module):
         control_points = self.layers(padded)
         before = pads[-2::-2]  # from the first axis on
         offset = [(self.spacing - 1) / 2 - n for n in before]
-        ddf: Tensor = self.transformer(control_points, image.shape[2:], offset)
-        return ddf
+        spacings = [self.spacing] * self.spatial_dims
+        if self.transformer == "bspline":
+            return bspline_displacement(control_points, spacings, image.shape[2:], self.order, offset)
+        return thin_plate_spline_displacement(control_points, spacings, image.shape[2:], offset)
 
     def __prepare_scriptable__(self) -> nn.Module:
         """Give TorchScript what it can read, see `common.networks.blocks.Traced`."""
-        blocks = 2 if isinstance(self.transformer, BSplineTransformer) else 16  # the paper's size
+        blocks = 2 if self.transformer == "bspline" else 16  # the paper's size
         shape = self.dense_shape or (blocks * self.spacing,) * self.spatial_dims
         return Traced(self, torch.zeros(1, self.in_channels, *shape))
 
     def _check(self, image: Tensor) -> None:
         if torch.jit.is_tracing():
             return
-        if image.shape[1] != self.in_channels:
-            raise ValueError(
-                f"DIRNet() expects 'image' of {self.in_channels} channels, fixed then moving, got {tuple(image.shape)}."
-            )
+        check_channels("DIRNet", image, self.in_channels, "fixed then moving")
         if self.dense_shape not in (None, tuple(image.shape[2:])):
             raise InputError(
                 f"DIRNet(dense_shape={self.dense_shape}) expects 'image' of this size, got {tuple(image.shape)}: "

@@ -14,6 +14,7 @@ from common.networks.blocks.folding_convolution import FoldingConvolution
 from common.networks.blocks.padding import even_padding
 from common.networks.blocks.running_norm import RUNNING_NORM
 from common.networks.blocks.traced import Traced
+from common.spatial.checks import check_channels
 
 LEAKY = ("LEAKYRELU", {"negative_slope": 0.01})
 CONVOLUTION: dict[int, Any] = {2: nn.Conv2d, 3: nn.Conv3d}
@@ -91,11 +92,7 @@ class DisplacementUNet(nn.Module):
         Returns:
             Displacement on the fixed grid, `(B, d, *spatial)`, voxels.
         """
-        if not torch.jit.is_tracing() and image.shape[1] != self.in_channels:
-            raise ValueError(
-                f"{type(self).__name__}() expects 'image' of {self.in_channels} channels, fixed then moving, "
-                f"got {tuple(image.shape)}."
-            )
+        check_channels(type(self).__name__, image, self.in_channels, "fixed then moving")
         pads = even_padding(image.shape[2:], 2 ** (self.levels - 1))
         padded = F.pad(image, pads).contiguous(memory_format=CHANNELS_LAST[self.spatial_dims])
         return F.pad(self._displacement(padded), [-pad for pad in pads]).contiguous()

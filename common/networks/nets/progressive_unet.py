@@ -36,10 +36,7 @@ class ProgressiveUNet(DisplacementUNet):
     none, momentum moves layers that are not computed, and in a resumed run they stand still.
 
     Args:
-        spatial_dims: see `DisplacementUNet`.
-        in_channels: see there.
-        base_channels: see there.
-        levels: see there.
+        spatial_dims, in_channels, base_channels, levels: see `DisplacementUNet`.
         combination: "sum", or "compose" to put the fields of the levels after one another, coarse to fine, in
             place of the sum: an extension that the paper suggests.
 

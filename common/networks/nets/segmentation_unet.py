@@ -14,6 +14,7 @@ from common.io import InputError
 from common.networks.blocks.gradient_stages import CHANNELS, CONVOLUTIONS, Decoder, Encoder, stage_widths
 from common.networks.blocks.padding import even_padding
 from common.networks.blocks.traced import Traced
+from common.spatial.checks import check_channels
 
 LEAKY = ("LEAKYRELU", {"negative_slope": 0.01})
 
@@ -75,11 +76,7 @@ class SegmentationUNet(nn.Module):
         Returns:
             Logits, `(B, classes, *spatial)`.
         """
-        if not torch.jit.is_tracing() and image.shape[1] != self.in_channels:
-            raise ValueError(
-                f"SegmentationUNet() expects 'image' of {self.in_channels} channels, one per window, "
-                f"got {tuple(image.shape)}."
-            )
+        check_channels("SegmentationUNet", image, self.in_channels, "one per window")
         pads = even_padding(image.shape[2:], self.divisor)
         decoded = self.decoder(self.encoder(F.pad(image, pads)))
         logits: Tensor = self.head(decoded[-1])

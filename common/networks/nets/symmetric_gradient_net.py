@@ -16,6 +16,7 @@ from common.networks.blocks.gradient_stages import CONVOLUTIONS, Decoder, Encode
 from common.networks.blocks.padding import even_padding
 from common.networks.blocks.traced import Traced
 from common.spatial import integrate_gradients
+from common.spatial.checks import check_channels
 
 LEAKY = ("LEAKYRELU", {"negative_slope": 0.01})
 
@@ -111,11 +112,7 @@ class SymmetricGradientNet(nn.Module):
         Returns:
             Displacement on the fixed grid, `(B, d, *spatial)`, voxels; in training mode all predictions.
         """
-        if not torch.jit.is_tracing() and image.shape[1] != 2 * self.in_channels:
-            raise ValueError(
-                f"SymmetricGradientNet() expects 'image' of {2 * self.in_channels} channels, fixed then moving, "
-                f"got {tuple(image.shape)}."
-            )
+        check_channels("SymmetricGradientNet", image, 2 * self.in_channels, "fixed then moving")
         pads = even_padding(image.shape[2:], self.divisor)
         fixed, moving = F.pad(image, pads, mode=self.padding).chunk(2, dim=1)
         levels = [level.chunk(2) for level in self.encoder(torch.cat([fixed, moving]))]

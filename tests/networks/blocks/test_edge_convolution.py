@@ -14,7 +14,7 @@ def test_edge_convolution_is_its_equation() -> None:
     edges = torch.cat([features[neighbors] - features[:, None], features[:, None].expand(-1, 5, -1)], 2)
     edges = edges.permute(2, 0, 1)[None]  # (1, channels, N, k)
     for layer in block.layers:
-        edges = F.leaky_relu(F.instance_norm(F.conv2d(edges, layer.weight[..., None, None])), 0.01)
+        edges = F.leaky_relu(F.instance_norm(F.conv2d(edges, layer.get_parameter("weight")[..., None, None])), 0.01)
     torch.testing.assert_close(block(features, neighbors), edges.amax(3)[0].T, atol=1e-5, rtol=1e-4)
 
 

@@ -81,8 +81,8 @@ def test_parametrizations_count() -> None:
 
     layer, image = layer_with_statistics(), torch.rand(1, 2, 5, 6)
     before = layer(image)
-    for module in (layer.conv, layer.adn.N):
-        register_parametrization(module, "weight", Doubled())
+    for name in ("conv", "adn.N"):
+        register_parametrization(layer.get_submodule(name), "weight", Doubled())
     torch.testing.assert_close(layer(image), answer_of_layers(layer, image))
     assert not torch.allclose(layer(image), before)
 
@@ -119,8 +119,9 @@ def test_a_normalization_that_still_learns_is_not_folded() -> None:
 def test_a_forward_that_was_replaced_runs() -> None:
     """As programs that move layers between devices hook in."""
     layer, image = layer_with_statistics(), torch.rand(1, 2, 5, 6)
-    forward = layer.conv.forward
-    layer.conv.forward = lambda given: forward(given) + 1
+    convolution: Any = layer.conv
+    forward = convolution.forward
+    convolution.forward = lambda given: forward(given) + 1
     torch.testing.assert_close(layer(image), answer_of_layers(layer, image))
 
 

@@ -57,7 +57,7 @@ def test_the_gradient_flows_through_the_statistics_of_the_batch(layers: tuple) -
 def test_convolution_takes_it_in_when_evaluated() -> None:
     torch.manual_seed(0)
     layer = FoldingConvolution(3, 2, 4, adn_ordering="NA", act="RELU", norm="BATCH")
-    layer.adn.N = RunningBatchNorm3d(4)
+    layer.get_submodule("adn").register_module("N", RunningBatchNorm3d(4))
     image = 5 * torch.rand(1, 2, 5, 6, 7)
     trained = layer(image)
     torch.testing.assert_close(layer.eval()(image), trained)

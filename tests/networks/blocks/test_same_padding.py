@@ -30,7 +30,7 @@ def test_the_other_convolutions_of_tensorflow_are_those_of_torch(oracle: Callabl
 @pytest.mark.parametrize("dims", [2, 3])
 def test_only_behind_the_image_there_are_zeros(dims: int) -> None:
     layer = HalvingConvolution(dims, 1, 1, bias=False, conv_only=True)
-    torch.nn.init.ones_(layer.conv.weight)
+    torch.nn.init.ones_(layer.get_parameter("conv.weight"))
     answer = layer(torch.ones(1, 1, *[4, 6, 8][:dims]))
     assert answer.shape[2:] == (2, 3, 4)[:dims]
     assert answer.flatten()[0] == 3**dims

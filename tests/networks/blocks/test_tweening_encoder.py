@@ -17,7 +17,7 @@ def test_maps_run_from_fine_to_coarse() -> None:
 
 def test_negative_values_pass_a_tenth() -> None:
     encoder = TweeningEncoder(2, 1, 1, 1)
-    torch.nn.init.constant_(encoder.stages[0][0].conv.weight, -1.0)
-    torch.nn.init.zeros_(encoder.stages[0][0].conv.bias)
+    torch.nn.init.constant_(encoder.get_parameter("stages.0.0.conv.weight"), -1.0)
+    torch.nn.init.zeros_(encoder.get_parameter("stages.0.0.conv.bias"))
     (answer,) = encoder(torch.ones(1, 1, 4, 4))
     torch.testing.assert_close(answer[0, 0, 0, 0], torch.tensor(-0.9))

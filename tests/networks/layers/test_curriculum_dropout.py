@@ -46,7 +46,10 @@ def test_takes_slices_and_half_precision() -> None:
 
 def test_same_seed_same_values() -> None:
     maps = torch.rand(1, 2, 9, 9)
-    drawn = [torch.manual_seed(seed) and quick_dropout(maps, 0.5) for seed in (1, 1, 2)]
+    drawn = []
+    for seed in (1, 1, 2):
+        torch.manual_seed(seed)
+        drawn.append(quick_dropout(maps, 0.5))
     assert torch.equal(drawn[0], drawn[1])
     assert not torch.equal(drawn[0], drawn[2])
 

@@ -63,8 +63,9 @@ def test_half_precision_stays() -> None:
 
 
 def test_wrong_losses_raise(batch: dict[str, Tensor]) -> None:
+    function: Any = torch.nn.functional.mse_loss
     with pytest.raises(TypeError, match=r"InputBlur\(\) expects 'loss' to be a torch.nn.Module, got <function"):
-        InputBlur(nn.Conv2d(1, 1, 3), loss=torch.nn.functional.mse_loss)
+        InputBlur(nn.Conv2d(1, 1, 3), loss=function)
     loss = nn.MSELoss()
     InputBlur(nn.Conv2d(1, 1, 3).train(), 1.0, loss)
     with pytest.raises(TypeError, match=r"InputBlur\(\) expects its loss to be called with a batch, a dictionary, got"):

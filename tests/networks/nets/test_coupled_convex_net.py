@@ -24,7 +24,8 @@ CONFIGS = Path(__file__).parents[3] / "bundles" / "abdomen_ct_self_training" / "
 def texture(*shape: int, seed: int = 0) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
     noise = torch.randn(1, 1, *shape, generator=generator)
-    coarse = F.interpolate(noise[(..., *[slice(None, None, 3)] * len(shape))], size=shape)
+    every_third: Any = (..., *[slice(None, None, 3)] * len(shape))
+    coarse = F.interpolate(noise[every_third], size=shape)
     return coarse + 0.3 * noise
 
 
@@ -226,7 +227,7 @@ def test_net_in_training_mode_predicts_on_a_coarser_grid(shape: tuple[int, ...],
     features = SelfTrainingFeatureNet((2, 3, 4, 4, 4))
     image = torch.cat([texture(*shape), texture(*shape, seed=1)], dim=1)
     torch.manual_seed(0)
-    options = {"warps": [(8, 1)], "reference": reference}
+    options: dict[str, Any] = {"warps": [(8, 1)], "reference": reference}
     with torch.no_grad():
         coarse = CoupledConvexNet(features, training_stride=2, **options).train()(image)
         fine = CoupledConvexNet(features, **options).train()(image)

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from torch import nn
 from common.networks.nets import DIRNet
 from common.spatial import warp
 
-VARIANTS = {
+VARIANTS: dict[str, Any] = {
     "b": {},
     "a1": {"pooling": "max"},
     "a2": {"pooling": "convolution"},

@@ -43,7 +43,7 @@ def test_widths_are_those_of_the_paper() -> None:
 def test_weights_start_as_those_of_glorot() -> None:
     torch.manual_seed(0)
     net = DisplacementUNet(base_channels=8, levels=3)
-    weight = net.decoders[0][0].conv.weight
+    weight = net.get_parameter("decoders.0.0.conv.weight")
     assert weight.std().item() == pytest.approx((2 / (27 * (96 + 32))) ** 0.5, rel=0.02)
     assert net.head.bias.abs().max() == 0
 

@@ -1,5 +1,6 @@
 import itertools
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ from common.io import load_weights
 from common.networks.nets import DisplacementUNet, ProgressiveUNet, plain_weights
 from common.spatial import compose
 
-SMALL = {"base_channels": 2, "levels": 3}
+SMALL: dict[str, Any] = {"base_channels": 2, "levels": 3}
 FULL = (0.0, 0.0, 1.0)
 
 
@@ -41,8 +42,10 @@ def test_grown_network_is_its_unet_bit_for_bit(net: ProgressiveUNet, training: b
 def test_five_levels_have_eight_convolutions_more() -> None:
     with torch.device("meta"):
         net = ProgressiveUNet()
-    assert [layer.weight.shape[:2] for layer in net.level_inputs] == [(256, 2), (128, 2), (64, 2), (32, 2)]
-    assert [layer.weight.shape[:2] for layer in net.level_outputs] == [(3, 512), (3, 256), (3, 128), (3, 64)]
+    shapes = {name: tuple(parameter.shape[:2]) for name, parameter in net.named_parameters()}
+    assert [shapes[f"level_inputs.{k}.weight"] for k in range(4)] == [(256, 2), (128, 2), (64, 2), (32, 2)]
+    assert [shapes[f"level_outputs.{k}.weight"] for k in range(4)] == [(3, 512), (3, 256), (3, 128), (3, 64)]
+    assert sum(name.startswith("level_") for name in shapes) == 2 * 8
 
 
 def test_weights_start_as_those_of_the_baseline() -> None:
@@ -84,12 +87,12 @@ def test_levels_without_a_part_are_not_computed(
 ) -> None:
     net.alpha = alpha
     net(image).sum().backward()
-    with_gradient = [n for n, layer in enumerate(net.encoders) if layer[0].conv.weight.grad is not None]
+    with_gradient = [n for n, layer in enumerate(net.encoders) if layer.get_parameter("0.conv.weight").grad is not None]
     assert with_gradient == computed
     assert [n for n, layer in enumerate(net.level_inputs) if layer.weight.grad is not None] == inputs
     outputs = [n for n, layer in enumerate(net.level_outputs) if layer.weight.grad is not None]
     assert outputs == [n for n in (0, 1) if alpha[n]]
-    tracked = [int(layer[0].adn.N.num_batches_tracked) for layer in net.encoders]
+    tracked = [int(layer.get_buffer("0.adn.N.num_batches_tracked")) for layer in net.encoders]
     assert [n for n, count in enumerate(tracked) if count == 2] == computed  # statistics of the others stay
 
 

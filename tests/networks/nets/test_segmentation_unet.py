@@ -1,10 +1,12 @@
+from typing import Any
+
 import pytest
 import torch
 import torch.nn.functional as F
 
 from common.networks.nets import SegmentationUNet, SymmetricGradientNet, load_segmentation_unet
 
-SMALL = {"multiplier": 1, "convolutions": (1, 2), "classes": 3}
+SMALL: dict[str, Any] = {"multiplier": 1, "convolutions": (1, 2), "classes": 3}
 
 
 @pytest.mark.parametrize("shape", [(9, 10, 11), (9, 13), (1, 3, 8)])
@@ -60,7 +62,7 @@ def test_checkpointing_changes_nothing_but_memory() -> None:
         torch.manual_seed(1)
         net = SegmentationUNet(**SMALL, checkpointing=checkpointing).train()
         net(image).square().sum().backward()
-        gradients.append(net.encoder.enter.conv.weight.grad)
+        gradients.append(net.encoder.get_parameter("enter.conv.weight").grad)
     torch.testing.assert_close(*gradients)
 
 

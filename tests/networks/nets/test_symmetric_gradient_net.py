@@ -1,5 +1,6 @@
 import re
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from common.networks.nets import GradientPrediction, SymmetricGradientNet
 from common.spatial import jacobian_determinant, warp
 
 TOLERANCE = 1e-4
-SMALL = {"multiplier": 1, "convolutions": (1, 2)}
+SMALL: dict[str, Any] = {"multiplier": 1, "convolutions": (1, 2)}
 PARTS = [  # the released code's names of layers, and ours
     (r"encoder\.input\.add_conv\.", "encoder.enter.conv."),
     (r"encoder\.input\.conv\.", "encoder.refine.conv."),
@@ -39,7 +40,12 @@ def ours(name: str) -> str:
 def test_network_is_the_released_one(oracle: Callable, file: str, activation: str | tuple, residual: bool) -> None:
     recorded = oracle(f"001_network_{file}")
     moving, fixed = (torch.from_numpy(recorded[name]) for name in ("moving", "reference"))
-    options = {"in_channels": moving.shape[1], "activation": activation, "residual": residual, "align_corners": False}
+    options: dict[str, Any] = {
+        "in_channels": moving.shape[1],
+        "activation": activation,
+        "residual": residual,
+        "align_corners": False,
+    }
     net = SymmetricGradientNet(**SMALL, **options)
     weights = {ours(name): torch.from_numpy(v) for name, v in recorded.items() if name.startswith("w_")}
     net.load_state_dict(weights)
@@ -119,7 +125,7 @@ def test_checkpointing_changes_nothing_but_memory() -> None:
         torch.manual_seed(1)
         net = moved(SymmetricGradientNet(**SMALL, checkpointing=checkpointing)).train()
         net(image).ddf.square().sum().backward()
-        gradients.append(net.encoder.enter.conv.weight.grad)
+        gradients.append(net.encoder.get_parameter("enter.conv.weight").grad)
     torch.testing.assert_close(*gradients)
 
 

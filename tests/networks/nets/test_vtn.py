@@ -11,7 +11,7 @@ from common.networks.nets import VTN, TweenedPrediction
 from common.spatial import compose, warp
 
 SIZE = (8, 16, 24)
-TINY = {"spatial_size": SIZE, "base_channels": 1, "levels": 3}
+TINY: dict[str, Any] = {"spatial_size": SIZE, "base_channels": 1, "levels": 3}
 
 
 class Answers(nn.Module):
@@ -57,9 +57,10 @@ def test_every_subnetwork_sees_the_original_warped_once_by_all_before(cascades: 
     flows = [field(n) for n in (1, 2, 3)]
     network.add_module("affine", Answers((torch.eye(3)[None], affine)))
     answers = [flows] if cascades == 1 else [[flow] for flow in flows]
-    network.cascades = nn.ModuleList([Answers(*each) for each in answers])
+    cascade = [Answers(*each) for each in answers]
+    network.cascades = nn.ModuleList(cascade)
     ddf = network(image)
-    expected, seen = affine, [image for each in network.cascades for image in each.seen]
+    expected, seen = affine, [image for each in cascade for image in each.seen]
     for number, flow in enumerate(flows):
         torch.testing.assert_close(seen[number], torch.cat([image[:, :1], warp(image[:, 1:], expected)], dim=1))
         share = flow / cascades
