@@ -39,8 +39,11 @@ def start(
     device: str | torch.device,
     seed: int = 0,
     backend: str | None = None,
+    checkpoint: str | Path | None = None,
+    checkpoint_key: str | None = None,
     image_shape: Sequence[int] | None = None,
-    **weights: str | None,
+    features: str | None = None,
+    segmenter: str | Path | None = None,
 ) -> None:
     """Do what comes before anything is built: meet the other processes, seed, check the options.
 
@@ -49,8 +52,11 @@ def start(
         device: see `check_options`.
         seed: of all that is random, the first weights included.
         backend: see `process_device`; None where there is one process.
+        checkpoint: see `check_options`.
+        checkpoint_key: see `check_options`.
         image_shape: see `rehearse`.
-        weights: see `check_options`; without a choice of features those of the network, see `rehearse`.
+        features: see `check_options`; with a choice of them the checkpoint is theirs, not the network's.
+        segmenter: see `check_options`.
 
     Raises:
         InputError: see `check_options` and `rehearse`; or if the machine has no such backend.
@@ -61,9 +67,8 @@ def start(
             raise InputError(f"--backend {backend} is not available on this machine: use --backend gloo, for CPUs.")
         distributed.init_process_group(backend)
     set_determinism(int(seed))
-    check_options(output_dir, device, **weights)
-    of_network = (None, None) if "features" in weights else (weights.get("checkpoint"), weights.get("checkpoint_key"))
-    rehearse(torch.device(device), *of_network, image_shape)
+    check_options(output_dir, device, features, checkpoint, checkpoint_key, segmenter)
+    rehearse(torch.device(device), checkpoint if features is None else None, checkpoint_key, image_shape)
 
 
 def leave_processes(device: torch.device) -> None:

@@ -20,7 +20,7 @@ CONFIGS = [
 ]
 # ids with a plain value that change no result: inputs, places, what MONAI reads, and how much is done at once
 OTHERS = {*PAIR_KEYS, "datalist", "cine", "label", "fixed_phase", "moving_phase", "bundle_root", "slices_at_once"}
-OTHERS |= {"output_dir", "dataset_dir", "device", "checkpoint", "network"}
+OTHERS |= {"output_dir", "dataset_dir", "device", "checkpoint", "network", "segmenter"}
 
 
 def parser_of(bundle: str, *names: str, **options: Any) -> ConfigParser:
@@ -95,3 +95,12 @@ def test_provenance_describes_bundle_device_and_weights() -> None:
 
 def test_provenance_outside_of_a_config_has_no_settings() -> None:
     assert provenance("a_b_c") == {"bundle": "a_b_c", "version": None, "device": None, "settings": {}}
+
+
+def test_a_segmenter_is_described_by_its_weights(tmp_path: Path) -> None:
+    (tmp_path / "model.pt").write_bytes(b"weights")
+    parser = parser_of("abdomen_ct_self_training", "inference", segmenter=str(tmp_path), features="segmentation")
+    made_of = parser.get_parsed_content("provenance")
+    assert made_of["segmenter"]["bytes"] == 7
+    assert "segmenter" not in made_of["settings"]
+    assert made_of["settings"]["features"] == "segmentation"
