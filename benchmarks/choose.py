@@ -1,9 +1,13 @@
 """Every kind of pair under one setting, beside other programs: what chooses does not report.
 
-`python benchmarks/choose.py pairs DATA PAIRS` writes the pairs of `choose_pairs.py` and their two lists, `python
-benchmarks/choose.py run ours PAIRS/choosing ours.json --options '{"network_def#regularization": 10}'` registers one
-part with the training-free bundle, or with a program of `peers.py` in place of `ours`, and `python benchmarks/choose.py
-table PAIRS/choosing greedy.json ours.json` prints the means of every kind.
+    python benchmarks/choose.py pairs DATA PAIRS
+    python benchmarks/choose.py run ours PAIRS/choosing ours.json --options '{"network_def#regularization": 10}'
+    python benchmarks/choose.py run ours PAIRS/choosing refined.json --overlays refined
+    python benchmarks/choose.py run greedy PAIRS/choosing greedy.json
+    python benchmarks/choose.py table PAIRS/choosing greedy.json ours.json refined.json
+
+The first writes the pairs of `choose_pairs.py` and their lists, the next register one part with the training-free
+bundle or with a program of `peers.py`, and the last prints the means of every kind.
 """
 
 import argparse
@@ -49,6 +53,7 @@ def main() -> None:
     register.add_argument("program", choices=(OURS, *peers.PROGRAMS))
     register.add_argument("pairs", type=Path)
     register.add_argument("output", type=Path)
+    register.add_argument("--overlays", nargs="*", default=[], help="of the bundle, as its page names them")
     register.add_argument("--options", type=json.loads, default={}, help="of the bundle, as JSON")
     table = commands.add_parser("table", help="means of every kind")
     table.add_argument("pairs", type=Path)
@@ -58,21 +63,22 @@ def main() -> None:
         if arguments.command == "pairs":
             write_pairs(arguments.data, arguments.output)
         elif arguments.command == "run":
-            register_all(arguments.program, arguments.pairs, arguments.output, arguments.options)
+            register_all(arguments.program, arguments.pairs, arguments.output, arguments.overlays, arguments.options)
         else:
             print(table_of(arguments.pairs, arguments.results))
 
 
-def register_all(program: str, pairs: Path, output: Path, options: dict[str, Any]) -> None:
+def register_all(program: str, pairs: Path, output: Path, overlays: list[str], options: dict[str, Any]) -> None:
     """Keep the metrics of every pair, in the order of the list."""
     torch.set_num_threads(1)
-    results: dict[str, Any] = read_json(output) if output.is_file() else {"program": program, "options": options}
-    if (results["program"], results["options"]) != (program, options):
-        raise ValueError(f"{output} is of another program or of other options: choose another file.")
+    setting = {"program": program, "overlays": overlays, "options": options}
+    results: dict[str, Any] = read_json(output) if output.is_file() else dict(setting)
+    if any(results.get(key) != value for key, value in setting.items()):
+        raise ValueError(f"{output} is of another program, other overlays or other options: choose another file.")
     for name, pair in pairs_of(pairs):
         if name not in results:
             begin = time.process_time()
-            metrics = ours(pair, options) if program == OURS else peers.metrics_of(program, pair, 1)
+            metrics = ours(pair, overlays, options) if program == OURS else peers.metrics_of(program, pair, 1)
             results[name] = metrics | {"cpu_seconds": time.process_time() - begin}
             save_text(output, json.dumps(results, indent=2))
             print(name, *(f"{column} {cell}" for column, cell in _cells([results[name]])), flush=True)
@@ -84,12 +90,13 @@ def pairs_of(part: Path) -> list[tuple[str, dict[str, Any]]]:
     return [(f"{path.stem}/{pair['pair']}", pair) for path in lists for pair in read_pairs(path)]
 
 
-def ours(pair: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
+def ours(pair: dict[str, Any], overlays: list[str], options: dict[str, Any]) -> dict[str, Any]:
     """What the bundle writes of one pair."""
     with tempfile.TemporaryDirectory() as folder:
         one = {key: value for key, value in pair.items() if key != "pair"}
+        files = ["inference.json", *(f"variants/{overlay}.json" for overlay in overlays)]
         run(
-            config_file=str(BUNDLE / "configs" / "inference.json"),
+            config_file=[str(BUNDLE / "configs" / file) for file in files],
             bundle_root=str(BUNDLE),
             output_dir=folder,
             **one,

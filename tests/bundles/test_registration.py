@@ -226,7 +226,7 @@ def test_wrong_option_is_one_sentence(
 @pytest.mark.parametrize(
     ("features", "message"),
     [
-        ("sift", "--features is expected to be one of mind, random, trained, got sift"),
+        ("sift", "--features is expected to be one of mind, random, segmentation, trained, got sift"),
         ("trained", "There are no trained weights at"),
     ],
 )

@@ -52,9 +52,9 @@ def cases(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def train(cases: Path, output_dir: Path, **options: Any) -> ConfigWorkflow:
+def train(cases: Path, output_dir: Path, *overlays: str, **options: Any) -> ConfigWorkflow:
     given = {**TINY, "dataset_dir": str(cases), "datalist": str(cases / "dataset.json"), **options}
-    return run_training(BUNDLE, output_dir, "segmentation", **given)
+    return run_training(BUNDLE, output_dir, "segmentation", *overlays, **given)
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +99,11 @@ def test_refused_training_leaves_the_settings(trained: Path, cases: Path) -> Non
     with pytest.raises(ValueError, match="holds checkpoints of an earlier run"):
         train(cases, trained, windows=[[100, 10]])
     assert (trained / "checkpoints" / "settings.json").read_text() == before
+
+
+def test_overlay_of_the_hippocampus_runs(cases: Path, tmp_path: Path) -> None:
+    train(cases, tmp_path, "variants/hippocampus_segmentation", epochs=1)
+    assert (tmp_path / "checkpoints" / "model.pt").is_file()
 
 
 @pytest.mark.parametrize("name", ["model.pt", "checkpoint_epoch=5.pt"])

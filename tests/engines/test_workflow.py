@@ -217,12 +217,12 @@ def test_mistakes_of_ours_keep_what_is_around_them(expression: str, kind: type[E
 )
 def test_parts_that_a_user_changed_are_told(changed: dict[str, Any], told: str, bundle: Path, elsewhere: Path) -> None:
     with pytest.raises(InputError, match=f"^{told}"):
-        run(config_file=str(bundle / "configs" / "train.json"), **QUIET, **changed)
+        run(config_file=str(bundle / "configs" / "train.json"), logging_file=QUIET, **changed)
 
 
 def test_work_that_fails_is_no_mistake_of_the_user(bundle: Path, elsewhere: Path) -> None:
     with pytest.raises(RuntimeError, match="Failed to evaluate"):
-        run(config_file=str(bundle / "configs" / "train.json"), **QUIET, run=["$@network_def", "$1 / 0"])
+        run(config_file=str(bundle / "configs" / "train.json"), logging_file=QUIET, run=["$@network_def", "$1 / 0"])
 
 
 def test_raise_mistakes_alone_does_nothing() -> None:

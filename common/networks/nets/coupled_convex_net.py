@@ -4,8 +4,7 @@ MONAI's registration networks regress a displacement; here the features are lear
 """
 
 from collections.abc import Sequence
-from math import lcm, prod
-from typing import Protocol
+from math import lcm
 
 import torch
 from torch import Tensor, nn
@@ -31,27 +30,16 @@ from common.optimization import (
 from common.spatial import unfold
 from common.spatial.checks import check_image
 
-# Stride of the features and largest displacement on their grid, warp after warp: for images of few voxels and of more.
-FEW_VOXELS = 2**19
-FINE_WARPS = ((2, 3), (2, 2), (2, 1), (1, 1), (1, 1))
-COARSE_WARPS = ((4, 4), (4, 2), (4, 1), (2, 1), (2, 1))
+from .convex_warps import Warps, choose_warps
+from .feature_extractor import FeatureExtractor
+
 STEPS = 20  # of the one refinement without any given
-Warps = Sequence[Sequence[int]]
 Points = GuidingPoints | None
 Side = tuple[Tensor, Tensor]  # features, and where they were seen
 NOT_EXPORTED = (
     "CoupledConvexNet fits each pair by gradient descent, which TorchScript cannot hold: export its features alone, "
     "such as the id feature_network."
 )
-
-
-class FeatureExtractor(Protocol):
-    """What computes features: a module with the attribute `centered`, see `resample_lattice`."""
-
-    centered: bool
-
-    def __call__(self, image: Tensor, stride: int) -> Tensor:
-        """Turn `(B, 1, *spatial)` into `(B, C, *spatial / stride)`."""
 
 
 class CoupledConvexNet(nn.Module):
@@ -252,11 +240,6 @@ class CoupledConvexNet(nn.Module):
         """Which voxels of the features lie in the field of view, `(B, 1, *spatial / stride)`, 1 or 0."""
         share = coarsen_features(image[:, 1:2], stride, self.features.centered)
         return torch.ones_like(share) if self.scheme.unbounded else (share >= KNOWN).to(image.dtype)
-
-
-def choose_warps(spatial_shape: Sequence[int]) -> Warps:
-    """Strides and radii for images of a size, from coarse to fine; found by measuring, see ``benchmarks/README.md``."""
-    return FINE_WARPS if prod(spatial_shape) < FEW_VOXELS else COARSE_WARPS
 
 
 def _check(image: Tensor) -> None:

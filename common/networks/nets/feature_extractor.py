@@ -1,14 +1,24 @@
 """Which features a registration is computed from: given, random or trained."""
 
 from pathlib import Path
+from typing import Protocol
 
-from torch import nn
+from torch import Tensor, nn
 
 from common.features import MINDSSC
 from common.io import InputError, load_weights, read_weights
 
 FEATURES = ("mind", "random", "segmentation", "trained")
 PART = "features"  # of a `CoupledConvexNet`, whose training writes it so
+
+
+class FeatureExtractor(Protocol):
+    """What computes features: a module with the attribute `centered`, see `resample_lattice`."""
+
+    centered: bool
+
+    def __call__(self, image: Tensor, stride: int) -> Tensor:
+        """Turn `(B, 1, *spatial)` into `(B, C, *spatial / stride)`."""
 
 
 def select_features(kind: str, network: nn.Module, checkpoint: str | Path) -> nn.Module:

@@ -13,7 +13,6 @@ from torch import Tensor
 
 from common.features import MINDSSC
 from common.networks.nets import CoupledConvexNet, SelfTrainingFeatureNet
-from common.networks.nets.coupled_convex_net import choose_warps
 from common.optimization import REFERENCE, UNGUIDED, Guidance, GuidingPoints
 from common.spatial import compose, folding_percent, jacobian_determinant, warp
 
@@ -281,13 +280,6 @@ def test_net_raises() -> None:
         small_net()(torch.zeros(1, 1, 8, 8))
     with pytest.raises(ValueError, match=r"CoupledConvexNet\(\) expects 'warps' of one pair or more, got none"):
         CoupledConvexNet(warps=[])
-
-
-def test_choose_warps_follows_the_size() -> None:
-    fine, coarse = choose_warps((40, 50, 40)), choose_warps((192, 160, 256))
-    assert fine[-1][0] == 1
-    assert coarse[-1][0] == 2
-    assert [stride for stride, _ in coarse] == sorted((stride for stride, _ in coarse), reverse=True)
 
 
 def test_net_never_folds() -> None:

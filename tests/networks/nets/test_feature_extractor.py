@@ -33,7 +33,9 @@ def test_select_features_trained_loads_the_weights(tmp_path: Path, kind: str) ->
 
 def test_select_features_raises(tmp_path: Path) -> None:
     network = SelfTrainingFeatureNet(WIDTHS)
-    with pytest.raises(ValueError, match="--features is expected to be one of mind, random, trained, got sift"):
+    with pytest.raises(
+        ValueError, match="--features is expected to be one of mind, random, segmentation, trained, got sift"
+    ):
         select_features("sift", network, "absent.pt")
     with pytest.raises(FileNotFoundError, match=r"There are no weights at .*absent\.pt"):
         select_features("trained", network, tmp_path / "absent.pt")
