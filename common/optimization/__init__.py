@@ -5,7 +5,7 @@ from .consistency import enforce_consistency
 from .correlation import correlation_volume, displacement_candidates
 from .coupled_convex import coupled_convex
 from .feature_distance import FeatureDistance
-from .field_of_view import KNOWN, forget_unseen, shrink_seen
+from .field_of_view import KNOWN, forget_unseen
 from .guidance import UNGUIDED, Guidance, coarsen_features
 from .guiding_points import GuidingPoints
 from .instance_optimization import adam_instance_optimization

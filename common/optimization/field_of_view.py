@@ -4,7 +4,6 @@ A scan is continued beyond its border as it ends there, which looks like structu
 """
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from common.spatial import mean_filter
@@ -12,21 +11,7 @@ from common.spatial.checks import check_image, check_same_space
 
 from .correlation import correlation_volume
 
-KNOWN = 0.9  # share of the box around a voxel or its candidate that must have been scanned
-
-
-def shrink_seen(seen: Tensor, reach: int) -> Tensor:
-    """Leave out the voxels whose description looks beyond the border of what was scanned.
-
-    Args:
-        seen: `(B, 1, *spatial)`, 1 where a scan was taken, 0 outside. The border of the grid is none of the scan.
-        reach: how far a description looks, voxels.
-
-    Returns:
-        The same shape.
-    """
-    pool = F.max_pool3d if seen.ndim == 5 else F.max_pool2d
-    return 1 - pool(1 - seen, 2 * reach + 1, stride=1, padding=reach)
+KNOWN = 0.5  # share of a voxel, or of the box around it, that must have been scanned
 
 
 def forget_unseen(cost: Tensor, fixed_seen: Tensor, moving_seen: Tensor, radius: int) -> Tensor:

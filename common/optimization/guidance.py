@@ -9,10 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .field_of_view import shrink_seen
 from .guiding_points import GuidingPoints
-
-REACH = 2  # voxels that MIND-SSC looks around
 
 
 class Guidance(NamedTuple):
@@ -33,10 +30,8 @@ class Guidance(NamedTuple):
 
     def beside(self, fixed: Tensor, moving: Tensor) -> tuple[Tensor, Tensor]:
         """Put where it was seen and its features behind the C channels of each image: `(B, C + 1 + L, *spatial)`."""
-        if self.seen is None:
-            seen = [torch.ones_like(image[:, :1]) for image in (fixed, moving)]
-        else:
-            seen = [shrink_seen(each, REACH) for each in self.seen.to(fixed.dtype).chunk(2, dim=1)]
+        everywhere = [torch.ones_like(image[:, :1]) for image in (fixed, moving)]
+        seen = everywhere if self.seen is None else self.seen.to(fixed.dtype).chunk(2, dim=1)
         features = [fixed[:, :0] if each is None else each for each in (self.fixed_features, self.moving_features)]
         return torch.cat([fixed, seen[0], features[0]], 1), torch.cat([moving, seen[1], features[1]], 1)
 

@@ -52,6 +52,16 @@ def test_registration_improves_every_figure(result: tuple[Path, dict]) -> None:
     assert metrics["folding_percent"] < 0.1
 
 
+def test_refined_fields_are_as_good_and_smoother(
+    result: tuple[Path, dict], phantom: dict[str, str], tmp_path: Path
+) -> None:
+    _, metrics = result
+    refined = register(tmp_path, CONFIG.parent / "variants" / "refined.json", **phantom)
+    assert refined["tre_mm"]["after"] < 1.1 * metrics["tre_mm"]["after"]
+    assert refined["dice"]["after"] > metrics["dice"]["after"] - 0.01
+    assert refined["sdlogj"] < metrics["sdlogj"]
+
+
 def test_metrics_have_their_keys(result: tuple[Path, dict]) -> None:
     _, metrics = result
     expected = {"start", "dice", "hd95_mm", "tre_mm", "warped_keypoints", "similarity", "folding_percent", "sdlogj"}

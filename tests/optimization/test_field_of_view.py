@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from common.optimization import correlation_volume, forget_unseen, shrink_seen
+from common.optimization import correlation_volume, forget_unseen
 
 
 def volumes(seed: int = 0) -> tuple[Tensor, Tensor]:
@@ -21,13 +21,11 @@ def test_cost_stays_where_all_was_seen() -> None:
 
 
 def test_candidates_beyond_the_moving_scan_cost_the_mean_of_the_others() -> None:
-    """Against a loop over voxels and candidates; what the moving scan holds outside changes nothing."""
+    """Against a loop over voxels and candidates."""
     fixed, moving = volumes()
     seen = torch.ones(1, 1, 9, 8)
     seen[..., 5:] = 0
     forgotten = forget_unseen(correlation_volume(fixed, moving, 1), torch.ones(1, 1, 9, 8), seen, 1)
-    other = torch.where(seen > 0, moving, 7.0)
-    assert torch.equal(forgotten, forget_unseen(correlation_volume(fixed, other, 1), torch.ones(1, 1, 9, 8), seen, 1))
     cost = correlation_volume(fixed, moving, 1)[0]
     box = F.pad(seen[0, 0], (2, 2, 2, 2))
     whole = F.pad(torch.ones(9, 8), (1, 1, 1, 1))
@@ -37,7 +35,7 @@ def test_candidates_beyond_the_moving_scan_cost_the_mean_of_the_others() -> None
             for candidate in range(9):
                 dy, dx = candidate // 3 - 1, candidate % 3 - 1
                 share = box[x + dx + 1 : x + dx + 4, y + dy + 1 : y + dy + 4] * whole[x : x + 3, y : y + 3]
-                known.append(bool(share.sum() >= 0.9 * whole[x : x + 3, y : y + 3].sum()))
+                known.append(bool(share.sum() >= 0.5 * whole[x : x + 3, y : y + 3].sum()))
             mean = cost[known, x, y].mean() if any(known) else torch.tensor(0.0)
             expected = torch.where(torch.tensor(known), cost[:, x, y], mean)
             torch.testing.assert_close(forgotten[0, :, x, y], expected)
@@ -49,17 +47,6 @@ def test_voxel_that_the_fixed_scan_does_not_know_costs_nothing() -> None:
     seen[..., :2, :] = 0
     forgotten = forget_unseen(cost, seen, torch.ones(1, 1, 9, 8), 1)
     assert bool((forgotten[..., :2, :] == 0).all())
-
-
-@pytest.mark.parametrize("shape", [(9, 8), (9, 8, 7)])
-def test_seen_shrinks_within_the_grid_alone(shape: tuple[int, ...]) -> None:
-    seen = torch.ones(1, 1, *shape)
-    assert torch.equal(shrink_seen(seen, 2), seen)
-    seen[:, :, 0] = 0
-    assert shrink_seen(seen, 2).flatten(3).amin(3)[0, 0].tolist() == pytest.approx(
-        shrink_seen(seen, 2).flatten(3).amax(3)[0, 0].tolist()
-    )
-    assert int((shrink_seen(seen, 2) == 0).flatten(2).sum()) == 3 * seen[0, 0, 0].numel()
 
 
 def test_seen_of_another_shape_is_refused() -> None:

@@ -56,6 +56,20 @@ def test_pair_gridd_on_the_fixed_grid_itself_is_a_stack() -> None:
     np.testing.assert_allclose(image[1].numpy(), RANDOM + 1000, atol=2e-2)
 
 
+def test_fields_of_view_are_told_where_one_of_them_ends() -> None:
+    shifted = OBLIQUE.clone()
+    shifted[:3, 3] += 4 * OBLIQUE[:3, 0]  # four voxels along the first axis, so that the grid grows by two
+    pair = {"fixed_image": scan(RANDOM, OBLIQUE), "moving_image": scan(RANDOM, shifted)}
+    start = {"initial_transform": torch.eye(4).double()}
+    done = PairGridd(KEYS, CaseGrid(SPACING), bounded=True)({**pair, **start})
+    assert done["seen"].shape == done["image"].shape == (2, 18, 14, 18)
+    assert done["seen"].amin(dim=(2, 3)).tolist() == [[1] * 16 + [0] * 2, [0] * 4 + [1] * 14]
+    assert done["seen"].amax(dim=(2, 3)).tolist() == [[1] * 16 + [0] * 2, [0] * 4 + [1] * 14]
+    assert "seen" not in PairGridd(KEYS, CaseGrid(SPACING))({**pair, **start})
+    pair["moving_image"] = pair["fixed_image"]
+    assert "seen" not in PairGridd(KEYS, CaseGrid(SPACING), bounded=True)({**pair, **start})
+
+
 @pytest.mark.parametrize(("axes", "signs"), ORIENTATIONS[::7])
 def test_convention_pair_gridd_sees_one_scan_however_it_is_stored(
     axes: tuple[int, ...], signs: tuple[int, ...]
