@@ -24,7 +24,7 @@ from choose_pairs import write_pairs
 from monai.bundle import run
 
 from common.data import read_pairs
-from common.engines import one_sentence
+from common.engines import one_sentence, sentence
 from common.io import read_json, save_text
 
 BUNDLE = Path(__file__).parents[1] / "bundles" / "abdomen_ct_self_training"
@@ -78,10 +78,14 @@ def register_all(program: str, pairs: Path, output: Path, overlays: list[str], o
     for name, pair in pairs_of(pairs):
         if name not in results:
             begin = time.process_time()
-            metrics = ours(pair, overlays, options) if program == OURS else peers.metrics_of(program, pair, 1)
-            results[name] = metrics | {"cpu_seconds": time.process_time() - begin}
+            try:
+                metrics = ours(pair, overlays, options) if program == OURS else peers.metrics_of(program, pair, 1)
+                results[name] = metrics | {"cpu_seconds": time.process_time() - begin}
+            except (ValueError, RuntimeError, OSError, MemoryError) as error:
+                results[name] = {"error": sentence(error)}
             save_text(output, json.dumps(results, indent=2))
-            print(name, *(f"{column} {cell}" for column, cell in _cells([results[name]])), flush=True)
+            told = [f"{column} {cell}" for column, cell in _cells([results[name]]) if cell]
+            print(name, results[name].get("error", ""), *told, flush=True)
 
 
 def pairs_of(part: Path) -> list[tuple[str, dict[str, Any]]]:
@@ -106,10 +110,10 @@ def ours(pair: dict[str, Any], overlays: list[str], options: dict[str, Any]) -> 
 
 
 def table_of(part: Path, files: list[Path]) -> str:
-    """Rows of Markdown: for each kind, the means of each file over the pairs that all files have."""
+    """Rows of Markdown: for each kind, the means of each file over the pairs that all registered."""
     results = {path.stem: read_json(path) for path in files}
     lines = [["kind", "pairs", "program", *CELLS], ["---"] * (len(CELLS) + 3)]
-    shared = [name for name, _ in pairs_of(part) if all(name in found for found in results.values())]
+    shared = [name for name, _ in pairs_of(part) if all("dice" in found.get(name, {}) for found in results.values())]
     for kind in dict.fromkeys(name.split("/")[0] for name in shared):
         of_kind = [name for name in shared if name.startswith(f"{kind}/")]
         for program, found in results.items():
