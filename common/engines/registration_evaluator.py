@@ -58,7 +58,7 @@ def prepare_guided_batch(batch: dict[str, Any], *to: Any, **how: Any) -> Any:
     """Give the network's ``image`` and, where something steers the registration, ``guidance`` for the inferer.
 
     Args:
-        batch: of one pair, see `common.transforms.GuidePaird`.
+        batch: of one pair, see `common.transforms.GuidePaird` and, of ``seen``, `common.transforms.PairGridd`.
         to: as MONAI's `default_prepare_batch` takes it.
         how: likewise.
 
