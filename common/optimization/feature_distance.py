@@ -32,6 +32,7 @@ class FeatureDistance:
         fixed_features: F, `(B, C, *spatial)`, 2-D or 3-D, any unit.
         moving_features: M, `(B, C, *spatial)`, same unit.
         scheme: where to look, and what lies beyond the grid of M.
+        known: voxels of F that are compared, `(B, 1, *spatial)`, 0 for those that are not and count as equal.
 
     Raises:
         TypeError: if an argument is not a tensor.
@@ -43,7 +44,9 @@ class FeatureDistance:
         tensor(0.)
     """
 
-    def __init__(self, fixed_features: Tensor, moving_features: Tensor, scheme: Scheme = EXACT) -> None:
+    def __init__(
+        self, fixed_features: Tensor, moving_features: Tensor, scheme: Scheme = EXACT, known: Tensor | None = None
+    ) -> None:
         check_image("FeatureDistance", "fixed_features", fixed_features)
         check_image("FeatureDistance", "moving_features", moving_features)
         channels = fixed_features.shape[1]
@@ -54,6 +57,12 @@ class FeatureDistance:
         moving = lift(moving_features.detach())
         self.moving_rows = [_rows(F.pad(image[None], margin, mode=PADDINGS[scheme.padding])[0]) for image in moving]
         self.fixed_rows = [_rows(image) for image in lift(fixed_features.detach())]
+        self.known: list[Tensor] | None = None  # numbers of the rows of each sample
+        if known is not None:
+            check_same_space("FeatureDistance", "known", known, fixed_features, 1)
+        if known is not None and not bool(known.all()):
+            self.known = [sample.flatten().nonzero()[:, 0] for sample in known]
+            self.fixed_rows = [rows[some] for rows, some in zip(self.fixed_rows, self.known, strict=True)]
 
     def __call__(self, ddf: Tensor) -> Tensor:
         """Return the distance, a scalar.
@@ -78,12 +87,13 @@ class FeatureDistance:
         """Return the distance and its gradient `(B, d, *spatial)`, per voxel of displacement."""
         shape = ddf.shape[2:]
         places = self.scheme.places(ddf).flatten(2)
-        total, gradient = ddf.new_zeros(()), torch.empty_like(places)
+        total, gradient = ddf.new_zeros(()), torch.zeros_like(places)
         for sample, (fixed, moving) in enumerate(zip(self.fixed_rows, self.moving_rows, strict=True)):
             fixed, moving = fixed.to(ddf.dtype), moving.to(ddf.dtype)
-            for start in range(0, places.shape[2], CHUNK):
-                part = slice(start, start + CHUNK)
-                squares, gradient[sample, :, part] = _compare(fixed[part], moving, places[sample, :, part], shape)
+            for start in range(0, len(fixed), CHUNK):
+                rows = slice(start, start + CHUNK)
+                part = rows if self.known is None else self.known[sample][rows]
+                squares, gradient[sample, :, part] = _compare(fixed[rows], moving, places[sample, :, part], shape)
                 total += squares
         count = self.fixed_features.numel()
         gradient = gradient.view_as(ddf) * (2 / count)

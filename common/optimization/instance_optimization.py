@@ -38,6 +38,7 @@ def adam_instance_optimization(
     callback: Callable[[int, float], None] | None = None,
     scheme: Scheme = EXACT,
     term: Callable[[Tensor], Tensor] | None = None,
+    known: Tensor | None = None,
 ) -> Tensor:
     """Fit a displacement field to a pair of feature maps with Adam.
 
@@ -62,6 +63,7 @@ def adam_instance_optimization(
         callback: called with the number of the iteration, from 1, and its loss.
         scheme: how to sample and smooth, and which field to return.
         term: added to the loss; of the field `(B, d, *features)`, voxels of the feature maps.
+        known: where F and M are compared, `(B, 1, *features)`; elsewhere, at 0, smoothness decides.
 
     Returns:
         Displacement, `(B, d, *spatial)`, voxels of the image, float32 or float64.
@@ -79,7 +81,7 @@ def adam_instance_optimization(
         return lift(initial_ddf)
     shapes = initial_ddf.shape[2:], fixed_features.shape[2:]
     with torch.inference_mode(False), torch.enable_grad(), full_precision(initial_ddf):
-        distance = FeatureDistance(fixed_features, moving_features, scheme)
+        distance = FeatureDistance(fixed_features, moving_features, scheme, known)
         start = resample_lattice(lift(initial_ddf.detach()) / stride, shapes[1], 1 / stride, centered)
         field = _Objective(distance, regularization, term).minimize(
             start.clone().requires_grad_(), iterations, learning_rate, damping, tolerance, callback

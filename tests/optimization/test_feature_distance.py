@@ -52,6 +52,25 @@ def test_feature_distance_released_equals_grid_sample_of_other_alignment(shape: 
 
 
 @pytest.mark.parametrize("shape", SHAPES)
+def test_feature_distance_of_known_voxels_alone(monkeypatch: pytest.MonkeyPatch, shape: tuple[int, ...]) -> None:
+    monkeypatch.setattr(feature_distance, "CHUNK", 7)
+    fixed, moving, ddf = random_case(shape)
+    ddf.requires_grad_()
+    known = (torch.rand(shape[0], 1, *shape[2:], generator=torch.Generator().manual_seed(1)) > 0.4).double()
+    distance = FeatureDistance(fixed, moving, known=known)(ddf)
+    expected = ((warp(moving, ddf, padding=EXACT.padding) - fixed).square() * known).mean()
+    torch.testing.assert_close(distance, expected)
+    torch.testing.assert_close(torch.autograd.grad(distance, ddf), torch.autograd.grad(expected, ddf))
+
+
+def test_feature_distance_of_nothing_known_is_zero() -> None:
+    fixed, moving, ddf = random_case(SHAPES[0])
+    distance = FeatureDistance(fixed, moving, known=torch.zeros_like(fixed[:, :1]))(ddf.requires_grad_())
+    assert distance == 0
+    assert not torch.autograd.grad(distance, ddf)[0].any()
+
+
+@pytest.mark.parametrize("shape", SHAPES)
 def test_feature_distance_passes_gradcheck(shape: tuple[int, ...]) -> None:
     fixed, moving, ddf = random_case(shape)
     assert torch.autograd.gradcheck(FeatureDistance(fixed, moving), ddf.requires_grad_())
@@ -100,3 +119,9 @@ def test_feature_distance_of_inference_tensors_has_gradient() -> None:
 def test_feature_distance_raises(moving: tuple[int, ...], ddf: tuple[int, ...], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         FeatureDistance(torch.zeros(1, 2, 5, 6, 7), torch.zeros(moving))(torch.zeros(ddf))
+
+
+def test_known_of_another_shape_is_refused() -> None:
+    features = torch.zeros(1, 2, 5, 6, 7)
+    with pytest.raises(ValueError, match=r"expects 'known' of shape \(1, 1, 5, 6, 7\), got \(1, 1, 5, 6, 8\)"):
+        FeatureDistance(features, features, known=torch.ones(1, 1, 5, 6, 8))

@@ -215,10 +215,9 @@ class CoupledConvexNet(nn.Module):
         warped = moving if whole else self.scheme.pull_back(moving, displacement)
         if points is not None:
             points = (points if whole else points.left_by(displacement)).on_lattice(stride, self.centered)
-        seen = self._seen(fixed, stride) * self._seen(warped, stride)  # elsewhere both descriptions are 0
         step = adam_instance_optimization(
-            self._describe(fixed, stride) * seen,
-            self._describe(warped, stride) * seen,
+            self._describe(fixed, stride),
+            self._describe(warped, stride),
             displacement if whole else torch.zeros_like(displacement),
             iterations=iterations,
             learning_rate=self.learning_rate,
@@ -229,6 +228,7 @@ class CoupledConvexNet(nn.Module):
             tolerance=self.tolerance,
             scheme=self.scheme,
             term=points.missed if points else None,
+            known=self._seen(fixed, stride) * self._seen(warped, stride),
         )
         return step if whole else self.scheme.compose(displacement, step)
 
