@@ -1,10 +1,10 @@
 """Every kind of pair under one setting, beside other programs: what chooses does not report.
 
     python benchmarks/choose.py pairs DATA PAIRS
-    python benchmarks/choose.py run ours PAIRS/choosing ours.json --options '{"network_def#regularization": 10}'
-    python benchmarks/choose.py run ours PAIRS/choosing refined.json --overlays refined
+    python benchmarks/choose.py run ours PAIRS/choosing ours.json
+    python benchmarks/choose.py run ours PAIRS/choosing smoother.json --options '{"regularization": 200}'
     python benchmarks/choose.py run greedy PAIRS/choosing greedy.json
-    python benchmarks/choose.py table PAIRS/choosing greedy.json ours.json refined.json
+    python benchmarks/choose.py table PAIRS/choosing greedy.json ours.json smoother.json
 
 The first writes the pairs of `choose_pairs.py` and their lists, the next register one part with the training-free
 bundle or with a program of `peers.py`, and the last prints the means of every kind.

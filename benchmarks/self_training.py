@@ -154,8 +154,8 @@ class Step:
 
 def compare_labels(features: SelfTrainingFeatureNet, image: Tensor, repeats: int) -> None:
     """Print the medians for the label of one pair, and by what the labels differ."""
-    settings = {"refinements": [(2, ITERATIONS)], "learning_rate": 1.0, "damping": 0.0}
-    labeler = CoupledConvexNet(features, [(8, 2), (8, 2)], regularization=1.0, reference=True, **settings)  # type: ignore[arg-type]
+    refinements = [(2, ITERATIONS)]
+    labeler = CoupledConvexNet(features, [(8, 2), (8, 2)], refinements=refinements, regularization=1.0, reference=True)
     cycle = SelfTrainingCycle(labeler.eval(), None, 1, 0.1, 0.1)  # type: ignore[arg-type]
     results: dict[str, Tensor] = {}
 

@@ -14,6 +14,7 @@ from common.spatial.checks import check_count, check_image
 from common.spatial.precision import full_precision, lift
 
 SLAB = 16  # slices
+ROUNDING = 16  # units in the last place of the largest gray value: what differs by less is flat
 
 # The neighbors that are compared, one pair a channel: unit steps at a right angle, in the order of the authors' code.
 PAIRS_2D = (((0, -1), (-1, 0)), ((0, 1), (-1, 0)), ((1, 0), (0, -1)), ((1, 0), (0, 1)))
@@ -70,8 +71,12 @@ def mind_ssc(image: Tensor, radius: int = 1, dilation: int = 2, sigma: float | N
         # Slab by slab, so that what lies between stays in the cache: three times faster on a CPU.
         slabs = [d - d.amin(1, keepdim=True) for d in _distance_slabs(lift(image), dilation, weights)]
         variances = [slab.mean(1, keepdim=True) for slab in slabs]
-        typical = torch.cat(variances, dim=2).mean(dim=tuple(range(1, image.ndim)), keepdim=True)
-        return torch.cat([_descriptor(*pair, typical) for pair in zip(slabs, variances, strict=True)], dim=2)
+        of_sample = tuple(range(1, image.ndim))
+        typical = torch.cat(variances, dim=2).mean(dim=of_sample, keepdim=True)
+        largest = lift(image.detach()).abs().amax(dim=of_sample, keepdim=True)
+        rounding = (ROUNDING * torch.finfo(typical.dtype).eps * largest).square()
+        least = torch.maximum(typical * 1e-3, rounding)
+        return torch.cat([_descriptor(*pair, least, typical * 1e3) for pair in zip(slabs, variances, strict=True)], 2)
 
 
 class MINDSSC(nn.Module):
@@ -156,9 +161,9 @@ def _weighted_mean(image: Tensor, weights: list[float]) -> Tensor:
     return image
 
 
-def _descriptor(excess: Tensor, variance: Tensor, typical: Tensor) -> Tensor:
-    # Flat regions have no variance; an image without any gets the descriptor 1.
-    variance = variance.clamp(typical * 1e-3, typical * 1e3).clamp_min(torch.finfo(variance.dtype).tiny)
+def _descriptor(excess: Tensor, variance: Tensor, least: Tensor, most: Tensor) -> Tensor:
+    # Flat regions have no variance but that of rounding; an image without any gets the descriptor 1.
+    variance = torch.minimum(variance, most).maximum(least).clamp_min(torch.finfo(variance.dtype).tiny)
     return torch.exp(-excess / variance)
 
 

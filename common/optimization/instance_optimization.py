@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from common.spatial.checks import check_count, check_ddf, check_image
 from common.spatial.precision import full_precision, lift
@@ -53,7 +54,7 @@ def adam_instance_optimization(
         moving_features: M, `(B, C, *features)`, same unit.
         initial_ddf: where to begin, `(B, d, *spatial)`, voxels of the image.
         iterations: most steps; with 0, the initial field is the result.
-        learning_rate: of Adam, voxels of the feature maps.
+        learning_rate: of Adam, voxels of the feature maps; it falls to 0 along half a cosine.
         regularization: lambda.
         damping: Adam makes steps of one length however small the slope, so it leaves a perfect fit; where the slope of
             the summed loss in a voxel is below this, they shrink with it. 0 is Adam as it is.
@@ -61,7 +62,7 @@ def adam_instance_optimization(
         centered: where the voxels of the feature maps lie, see `resample_lattice`.
         tolerance: stop when the loss changes by less than this share of it; None never stops early.
         callback: called with the number of the iteration, from 1, and its loss.
-        scheme: how to sample and smooth, and which field to return.
+        scheme: how to sample and smooth, whether the learning rate falls, and which field to return.
         term: added to the loss; of the field `(B, d, *features)`, voxels of the feature maps.
         known: where F and M are compared, `(B, 1, *features)`; elsewhere, at 0, smoothness decides.
 
@@ -109,6 +110,7 @@ class _Objective:
     ) -> Tensor:
         voxels, scheme = parameters[0, 0].numel(), self.distance.scheme
         optimizer = torch.optim.Adam([parameters], lr=learning_rate, eps=ADAM_EPSILON + damping / voxels)
+        schedule = None if scheme.steady else CosineAnnealingLR(optimizer, iterations)
         best, lowest, previous = parameters, float("inf"), float("inf")
         for iteration in range(1, iterations + 1):
             optimizer.zero_grad()
@@ -117,6 +119,8 @@ class _Objective:
             # The sum over the batch: each sample moves as it would alone.
             (loss * len(field)).backward()
             optimizer.step()
+            if schedule is not None:
+                schedule.step()
             value = loss.item()
             advance("optimization", iteration, iterations)
             if callback is not None:

@@ -31,6 +31,7 @@ class Scheme:
         backwards: displacements are composed as `u_0(x) + u_1(x + u_0(x))`, which is the wrong way round.
         centered: every feature map is taken for one whose voxels lie in the middle of those they stand for.
         whole: instance optimization smooths the whole field, not what it adds.
+        steady: instance optimization keeps its learning rate, which else falls to 0 along half a cosine.
         last: instance optimization returns the field of the last loss, before the last step, not that of the lowest.
         folds: what folds in the end stays.
         unbounded: what lies beyond the field of view of a scan counts.
@@ -43,6 +44,7 @@ class Scheme:
     backwards: bool = False
     centered: bool = False
     whole: bool = False
+    steady: bool = False
     last: bool = False
     folds: bool = False
     unbounded: bool = False
@@ -165,6 +167,7 @@ REFERENCE = Scheme(
     backwards=True,
     centered=True,
     whole=True,
+    steady=True,
     last=True,
     folds=True,
     unbounded=True,

@@ -31,7 +31,7 @@ TINY = {
     "spacing": [15.0, 15.0, 12.0],
     "device": "cpu",
 }
-OVERLAYS = sorted({path.stem for path in (CONFIGS / "variants").glob("*.json")} - {"paper", "refined"})  # of train.json
+OVERLAYS = sorted({path.stem for path in (CONFIGS / "variants").glob("*.json")} - {"paper"})  # of train.json
 
 
 def train(cases: Path, output_dir: Path, *overlays: str, **options: Any) -> ConfigWorkflow:

@@ -61,6 +61,13 @@ def test_mind_ssc_of_flat_image_is_one() -> None:
     torch.testing.assert_close(descriptor, torch.ones(1, 12, 5, 6, 7))
 
 
+def test_mind_ssc_of_rounding_alone_is_flat() -> None:
+    """An interpolated constant is one but for its last digits, which are no structure."""
+    noise = torch.rand(1, 1, 8, 9, 10, generator=torch.Generator().manual_seed(0)) - 0.5
+    assert float(mind_ssc(0.5 + 1e-7 * noise).min()) > 0.95
+    assert float(mind_ssc(0.5 + 1e-4 * noise).min()) < 0.5
+
+
 def test_mind_ssc_compares_pairs_at_right_angles() -> None:
     for pairs, dims in ((mind.PAIRS_2D, 2), (mind.PAIRS_3D, 3)):
         assert len({frozenset(pair) for pair in pairs}) == len(pairs) == {2: 4, 3: 12}[dims]

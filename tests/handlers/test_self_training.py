@@ -203,8 +203,8 @@ def test_label_equals_released_pseudo_label(oracle: Callable[[str], dict[str, np
     features = SelfTrainingFeatureNet([len(weights[f"{n}.bias"]) for n in (0, 3, 6, 9, 12)], len(weights["15.bias"]))
     features.load_state_dict(weights, strict=False)
     features.projection = torch.tensor(recorded["proj_weight"]).flatten(1)
-    settings: dict[str, Any] = {"refinements": [(2, 50)], "learning_rate": 1.0, "damping": 0.0}
-    labeler = CoupledConvexNet(features, [(8, 2), (8, 2)], regularization=10.0, reference=True, **settings).eval()
+    settings: dict[str, Any] = {"refinements": [(2, 50)], "regularization": 10.0, "reference": True}
+    labeler = CoupledConvexNet(features, [(8, 2), (8, 2)], **settings).eval()
     image = (torch.tensor(recorded["images"]).float()[:, 0] / 1000).clamp(-0.4, 0.6)[None]
     field, difficulty = SelfTrainingCycle(labeler, NO_DATA, 1, 0.1, 0.1).label(image)
     extents = torch.tensor([(n - 1) / 2 for n in field.shape[1:]]).view(-1, 1, 1, 1)

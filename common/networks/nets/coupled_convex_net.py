@@ -30,10 +30,11 @@ from common.optimization import (
 from common.spatial import unfold
 from common.spatial.checks import check_image
 
-from .convex_warps import Warps, choose_warps
 from .feature_extractor import FeatureExtractor
 
-STEPS = 20  # of the one refinement without any given
+Strides = Sequence[Sequence[int]]  # pairs: stride of the features, and radius of a warp or steps of a refinement
+WARPS = ((6, 4),)
+REFINEMENTS = ((2, 40), (1, 20))
 Points = GuidingPoints | None
 Side = tuple[Tensor, Tensor]  # features, and where they were seen
 NOT_EXPORTED = (
@@ -57,16 +58,15 @@ class CoupledConvexNet(nn.Module):
 
     Args:
         features: extractor of the features of one image; MIND-SSC without one.
-        warps: of each warp the stride of the features and the largest displacement on their grid, else `choose_warps`.
+        warps: of each warp the stride of the features and the largest displacement on their grid.
         feature_scale: factor of all features; it sets the sharpness of the optimization.
         consistency_iterations: of forward-backward consistency after each warp; 0 goes without and saves the
             backward direction.
         smoothing: mean filters after each doubling on the way to the grid of the images.
-        refinements: of each refinement the stride of the features, and the steps; None is one of `STEPS` steps at the
-            stride of the last warp, and none at all, or those of 0 steps, leave the field of the warps.
+        refinements: of each refinement the stride of the features, and the steps; none at all, or those of 0 steps,
+            leave the field of the warps.
         learning_rate: of their Adam, voxels of the features.
         regularization: their weight of the roughness of the field. The larger, the smoother is the field.
-        damping: of their Adam, see `adam_instance_optimization`.
         tolerance: they stop when the loss changes by less than this share; None never stops early.
         reference: do all as the reference implementation of the paper does, see `common.optimization.REFERENCE`.
         training_stride: side of a voxel of the prediction in training mode, voxels of the image; it divides the first
@@ -89,20 +89,19 @@ class CoupledConvexNet(nn.Module):
     def __init__(
         self,
         features: FeatureExtractor | None = None,
-        warps: Warps | None = None,
+        warps: Strides = WARPS,
         feature_scale: float = 5.0,
         consistency_iterations: int = 15,
         smoothing: int = 2,
-        refinements: Warps | None = None,
-        learning_rate: float = 0.3,
-        regularization: float = 30.0,
-        damping: float = 300.0,
+        refinements: Strides = REFINEMENTS,
+        learning_rate: float = 1.0,
+        regularization: float = 48.0,
         tolerance: float | None = None,
         reference: bool = False,
         training_stride: int = 1,
     ) -> None:
         super().__init__()
-        if warps is not None and not len(warps):
+        if not len(warps):
             raise ValueError("CoupledConvexNet() expects 'warps' of one pair or more, got none.")
         self.features = MINDSSC() if features is None else features
         self.warps = warps
@@ -112,7 +111,6 @@ class CoupledConvexNet(nn.Module):
         self.refinements = refinements
         self.learning_rate = learning_rate
         self.regularization = regularization
-        self.damping = damping
         self.tolerance = tolerance
         self.scheme = REFERENCE if reference else EXACT
         self.training_stride = training_stride
@@ -150,14 +148,13 @@ class CoupledConvexNet(nn.Module):
             ValueError: see `forward`.
         """
         _check(image)
-        warps = choose_warps(image.shape[2:]) if self.warps is None else self.warps
-        refinements = self._refinements(warps[-1][0])
+        refinements = [(stride, steps) for stride, steps in self.refinements if steps]
         if torch.jit.is_tracing() and refinements:
             raise TypeError(NOT_EXPORTED)
-        multiple = lcm(*(stride for stride, _ in (*warps, *refinements)))
+        multiple = lcm(*(stride for stride, _ in (*self.warps, *refinements)))
         both = guidance.beside(*image.as_subclass(Tensor).chunk(2, dim=1))  # a MetaTensor knows fewer operations
         fixed, moving = (pad_to_multiple(each, multiple) for each in both)
-        unrefined = displacement = self._warp_and_solve(fixed, moving, warps, guidance.points)
+        unrefined = displacement = self._warp_and_solve(fixed, moving, guidance.points)
         for stride, iterations in () if self.training else refinements:
             displacement = self._refine(fixed, moving, displacement, stride, iterations, guidance.points)
         step = self.training_stride if self.training else 1
@@ -176,18 +173,14 @@ class CoupledConvexNet(nn.Module):
         """Tell `torch.jit.script` why it cannot have this network."""
         raise TypeError(NOT_EXPORTED)
 
-    def _refinements(self, last_stride: int) -> list[tuple[int, int]]:
-        chosen = [(last_stride, STEPS)] if self.refinements is None else self.refinements
-        return [(stride, iterations) for stride, iterations in chosen if iterations]
-
-    def _warp_and_solve(self, fixed: Tensor, moving: Tensor, warps: Warps, points: Points) -> Tensor:
+    def _warp_and_solve(self, fixed: Tensor, moving: Tensor, points: Points) -> Tensor:
         first = points.first_field(fixed.shape[2:]) if points else None  # or that of the first warp
-        displacement = self._solve(fixed, moving, warps[0], None) if first is None else first
-        for done in range(1 if first is None else 0, 1 if self.training else len(warps)):
-            advance("warp", done, len(warps))
+        displacement = self._solve(fixed, moving, self.warps[0], None) if first is None else first
+        for done in range(1 if first is None else 0, 1 if self.training else len(self.warps)):
+            advance("warp", done, len(self.warps))
             warped = self.scheme.pull_back(moving, displacement, self.scheme.interpolation)
             left = points and points.left_by(displacement)
-            displacement = self.scheme.compose(displacement, self._solve(fixed, warped, warps[done], left))
+            displacement = self.scheme.compose(displacement, self._solve(fixed, warped, self.warps[done], left))
         return displacement
 
     def _solve(self, fixed: Tensor, moving: Tensor, warp: Sequence[int], points: Points) -> Tensor:
@@ -222,7 +215,6 @@ class CoupledConvexNet(nn.Module):
             iterations=iterations,
             learning_rate=self.learning_rate,
             regularization=self.regularization,
-            damping=self.damping,
             stride=stride,
             centered=self.centered,
             tolerance=self.tolerance,
