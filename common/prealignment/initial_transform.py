@@ -6,13 +6,13 @@ A transform is a matrix that takes fixed world points to moving world points (LP
 from pathlib import Path
 from typing import Any
 
-import itk
 import numpy as np
 import torch
 
 from common.io import InputError
 from common.spatial import Grid, center_of, ras_to_lps
 
+from ._itk_transforms import as_transform, read_transforms
 from .coarse import center_of_mass, coarse_copy
 from .start import Start, choose_start
 from .translation_search import search_translation, translation
@@ -96,15 +96,15 @@ def read_linear_transform(path: str, dims: int) -> torch.Tensor:
     if not Path(path).is_file():
         raise FileNotFoundError(f"initial_transform expects one of {', '.join(KINDS)} or an ITK file, got {path}.")
     try:
-        transforms = itk.transformread(path)
+        transforms = read_transforms(path)
     except RuntimeError as error:
         raise InputError(f"initial_transform cannot read {path} as an ITK transform file.") from error
     matrix = torch.eye(dims + 1, dtype=torch.float64)
     for transform in transforms:
-        if not transform.IsLinear() or transform.GetInputSpaceDimension() != dims:
+        if transform.GetInputSpaceDimension() != dims or not as_transform(transform, dims).IsLinear():
             name = transform.GetTransformTypeAsString()
             raise InputError(f"initial_transform expects linear transforms in {dims}-D, got {name} in {path}.")
-        matrix = matrix @ matrix_of(transform, dims)  # ITK applies the last of a composite first
+        matrix = matrix @ matrix_of(as_transform(transform, dims), dims)  # ITK applies the last of a composite first
     return matrix
 
 

@@ -1,5 +1,7 @@
 """Pre-alignment: exact where headers decide, within a voxel where scans are registered, and from ITK's files."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,6 +11,7 @@ import SimpleITK as sitk  # noqa: N813
 import torch
 from scipy.spatial.transform import Rotation
 
+from common import prealignment
 from common.phantoms import torso_phantom
 from common.prealignment import initial_transform, read_linear_transform
 from common.prealignment.coarse import center_of_mass
@@ -193,6 +196,16 @@ def test_convention_read_linear_transform_of_a_composite(suffix: str, tmp_path: 
     sitk.WriteTransform(composite, path)
     found = initial_transform(FIXED, AFFINE, MOVING, OTHER, path).matrix
     torch.testing.assert_close(found, expected_matrix(composite, 3))
+
+
+def test_a_transform_is_read_without_all_of_itk(tmp_path: Path) -> None:
+    """Its filters take eight seconds to load."""
+    path, module = str(tmp_path / "a.tfm"), Path(prealignment.__file__).parent / "_itk_transforms.py"
+    sitk.WriteTransform(rigid(3), path)
+    read = f"(transform,) = runpy.run_path({str(module)!r})['read_transforms']({path!r})"
+    code = f"import runpy, sys; {read}; print(transform.GetNameOfClass(), 'itk.ITKTransformPython' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["Euler3DTransform", "False"]
 
 
 def test_read_linear_transform_rejects_a_missing_file() -> None:
