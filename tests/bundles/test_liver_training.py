@@ -105,19 +105,27 @@ def test_every_variant_runs(livers: Path, tmp_path: Path, variant: str) -> None:
     assert isinstance(network.cascades[0], VoxelMorphUNet if variant == "voxelmorph" else DenseSubnetwork)
 
 
-def test_train_is_the_experiment_of_the_paper() -> None:
-    train = json.loads((CONFIGS / "train.json").read_text())
+def read(*names: str) -> dict[str, Any]:
+    """Configs on top of one another."""
+    return {key: value for name in names for key, value in json.loads((CONFIGS / f"{name}.json").read_text()).items()}
+
+
+def test_paper_is_the_experiment_of_the_paper() -> None:
+    train = read("train", "variants/paper")
     assert train["epochs"] * train["pairs_per_epoch"] / train["batch_size"] == 40_000
     assert (train["batch_size"], train["learning_rate"], train["spatial_size"]) == (4, 0.0001, [128] * 3)
     assert (train["base_channels"], train["levels"], train["cascades"]) == (16, 6, 1)
 
 
-def test_small_trains_what_inference_registers() -> None:
-    train, small, inference = (
-        json.loads((CONFIGS / f"{name}.json").read_text()) for name in ("train", "variants/small", "inference")
-    )
+@pytest.mark.parametrize("variant", sorted(VARIANTS - {"paper"}))
+def test_variants_come_on_top_of_the_paper_as_well(variant: str) -> None:
+    assert read("variants/paper").keys().isdisjoint(read(f"variants/{variant}"))
+
+
+def test_train_trains_what_inference_registers() -> None:
+    train, inference = read("train"), read("inference")
     for name in ("spatial_size", "windows", "base_channels", "levels", "cascades", "repetitions", "base"):
-        assert (train | small)[name] == inference[name], name
+        assert train[name] == inference[name], name
 
 
 def test_evaluation_measures_all_ordered_pairs(livers: Path, tmp_path: Path) -> None:
