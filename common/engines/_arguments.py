@@ -7,18 +7,16 @@ import re
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from functools import cache
-from importlib import import_module
 from inspect import Parameter, signature
-from pydoc import locate
 from typing import Any, get_type_hints
 
 from common.io import InputError
 
+from ._components import find_component, is_component
 from ._kinds import describe, fits, meaning
 from .knobs import short
 
 REFERENCE = re.compile(r"@([\w:#]+)")
-MONAI = ("data", "transforms", "inferers", "losses", "handlers", "networks.nets")  # where short names are looked up
 
 
 def check_arguments(config: Any, place: str, whole: Mapping[str, Any] | None = None) -> Any:
@@ -58,13 +56,14 @@ def _check_kind(value: Any, kind: Any, place: str, whole: Mapping[str, Any]) -> 
     meant, named = value, place
     while isinstance(meant, str) and (reference := REFERENCE.fullmatch(meant)):  # to something inside of a part
         named = reference[1].replace("::", "#")
-        meant = _at(named.split("#"), whole)
-    if (named == place or "#" in named) and not fits(meant, kind):
-        raise InputError(f"--{named} is expected to be {describe(kind)}, got {short(meant)}.")
+        meant = part_at(named.split("#"), whole)
+    if (named == place or "#" in named or is_component(meant)) and not fits(meant, kind):
+        use = "" if named == place or "#" in named else f" as --{place}"
+        raise InputError(f"--{named} is expected to be {describe(kind)}{use}, got {short(meant)}.")
     return value
 
 
-def _at(place: Sequence[str], part: Any) -> Any:
+def part_at(place: Sequence[str], part: Any) -> Any:
     """What is at a place of a config; nowhere it is ``...``, which is no literal and fits."""
     for name in place:
         if isinstance(part, list | tuple) and name.isdecimal() and int(name) < len(part):
@@ -77,7 +76,7 @@ def _at(place: Sequence[str], part: Any) -> Any:
 @cache
 def _taken(target: str) -> dict[str, Any]:
     """The arguments of a component and their kinds; none if it takes any, or is not there, which the parser tells."""
-    found = locate(target) if "." in target else _of_monai(target)
+    found = find_component(target)
     if not callable(found):
         return {}
     hints: dict[str, Any] = {}
@@ -92,8 +91,3 @@ def _taken(target: str) -> dict[str, Any]:
     if any(each.kind in (Parameter.VAR_KEYWORD, Parameter.VAR_POSITIONAL) for each in parameters):
         return {}
     return {each.name: hints.get(each.name, Any) for each in parameters}
-
-
-def _of_monai(name: str) -> Any:
-    modules = (import_module(f"monai.{room}") for room in MONAI)
-    return next((getattr(module, name) for module in modules if hasattr(module, name)), None)

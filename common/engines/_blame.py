@@ -1,7 +1,7 @@
-"""Whose mistake it is that a part of a config cannot be built: the user's, if the part is not as the bundle has it."""
+"""Whose mistake an error in a config is: the user's, if a part of it that is not as the bundle has it did not do."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -11,12 +11,17 @@ from monai.bundle.config_item import ConfigComponent, ConfigExpression
 
 from common.io import InputError
 
+from ._arguments import part_at
+from ._components import is_component
 from ._config_files import read_files
 from ._references import references
 
 
 def blame(error: BaseException, parser: ConfigParser, workflow: ConfigWorkflow | None) -> InputError | None:
-    """Find out whether an error is that of a component or an expression which a user gave or changed.
+    """Find out whether an error is that of a part which a user gave or changed.
+
+    That is the component or expression that cannot be built; an object that was at work, made by another component than
+    the bundle has there; or such an object of which one is built.
 
     Args:
         error: that the parser raised.
@@ -24,24 +29,47 @@ def blame(error: BaseException, parser: ConfigParser, workflow: ConfigWorkflow |
         workflow: of the parser.
 
     Returns:
-        The mistake; None where the part is one of the bundle's own, or does the work: then the error is ours.
+        The mistake, with the error as its cause; None where the parts are the bundle's own: then the error is ours.
     """
-    items = [item for item in _items(error) if isinstance(item, ConfigComponent | ConfigExpression)]
-    if not items or workflow is None:
+    if workflow is None:
         return None
-    place = items[-1].get_id()
+    owners = list(_owners(error))
+    items = [item.get_id() for item in owners if isinstance(item, ConfigComponent | ConfigExpression)][-1:]
     config: dict[str, Any] = parser.get()
-    work = {workflow.init_id, workflow.run_id, workflow.final_id, *references(config.get(workflow.init_id))}
     files = read_files(Path(workflow.config_root_path), config)
-    if place.split("::")[0] in work or _text(parser.get(place)) in {_text(part) for part in _parts(files)}:
+    work = {workflow.init_id, workflow.run_id, workflow.final_id, *references(config.get(workflow.init_id))}
+    own = {_text(part) for part in _parts(files)}
+    given = [place for place in items if place.split("::")[0] not in work and _text(parser.get(place)) not in own]
+    made = parser.ref_resolver.resolved_content
+    used = [place for owner in reversed(owners) for place in made if owner is not None and made[place] is owner]
+    used += [name for place in items for name in sorted(references(parser.get(place)))]
+    told = [f"--{place} cannot be used as it is given" for place in given]
+    told += [
+        f"--{place} cannot be used in place of {replaced}"
+        for place in used
+        if (replaced := _replaced(place, config, files)) is not None
+    ]
+    if not told:
         return None
-    while error.__cause__ is not None:
-        error = error.__cause__
-    told = f"{type(error).__name__}: {' '.join(str(error).split())}"
-    return InputError(f"--{place.replace('::', '#')} cannot be used as it is given: {told}")
+    bottom = error
+    while bottom.__cause__ is not None:
+        bottom = bottom.__cause__
+    why = f"{type(bottom).__name__}: {' '.join(str(bottom).split())}"
+    mistake = InputError(f"{told[0].replace('::', '#')}: {why}")
+    mistake.__cause__ = error
+    return mistake
 
 
-def _items(error: BaseException) -> Iterator[Any]:
+def _replaced(place: str, config: Mapping[str, Any], files: Sequence[Mapping[str, Any]]) -> str | None:
+    """What the bundle's files have at a place where there is another component now; None where there is none."""
+    part, *others = (part_at(place.split("::"), content) for content in (config, *files))
+    targets = [other["_target_"] for other in others if is_component(other)]
+    if not is_component(part) or part["_target_"] in targets:
+        return None
+    return targets[0] if targets else "what is there"
+
+
+def _owners(error: BaseException) -> Iterator[Any]:
     """The objects whose methods were under way, the innermost last."""
     cause: BaseException | None = error
     while cause is not None:

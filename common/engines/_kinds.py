@@ -1,11 +1,12 @@
 """What the annotation of an argument says of a value in a config: whether it fits, and what it means."""
 
 import types
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from enum import Enum
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
+from ._components import is_component, kind_of
 from .knobs import NULL, WORDS, is_built, is_literal, is_number
 
 NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "a word", Path: "a name"}
@@ -22,7 +23,10 @@ def meaning(value: Any, kind: Any) -> Any:
 
 
 def fits(value: Any, kind: Any) -> bool:
-    """Whether a value may be of a kind; what the parser builds, and kinds that are not known here, are any."""
+    """Whether a value may be of a kind; expressions, and kinds that are not known here, are any."""
+    if is_component(value):
+        made = kind_of(value)
+        return made is None or any(_is_kind_of(made, option) for option in _options(kind))
     if is_built(value) or not is_literal(value):
         return True
     return any(_fits(value, option) for option in _options(kind))
@@ -56,6 +60,19 @@ def _fits(value: Any, kind: Any) -> bool:
         return True
 
 
+def _is_kind_of(made: type, kind: Any) -> bool:
+    """Whether a class may be what an annotation names; a function may promise less than it gives."""
+    origin = get_origin(kind) or kind
+    if origin is Any or not isinstance(origin, type):
+        return True
+    if origin in (Sequence, list, tuple) and hasattr(made, "__getitem__"):
+        return True
+    try:
+        return issubclass(made, origin) or issubclass(origin, made)
+    except TypeError:  # a protocol
+        return True
+
+
 def _parts(value: Any, kind: Any) -> list[tuple[Any, Any]]:
     """The items of a list, and what each of them is to be."""
     kinds = get_args(kind)
@@ -75,4 +92,5 @@ def _describe(kind: Any) -> str:
     if isinstance(origin, type) and issubclass(origin, Collection) and origin is not str:
         inner = describe(get_args(kind)[0]) if get_args(kind) else ""
         return f"a list of {inner[2:]}s" if inner in NAMES.values() else "a list"
-    return NAMES.get(kind, "a component")
+    known = NAMES.get(kind, "a component")
+    return known if kind in NAMES or not isinstance(origin, type) else f"{known} of the kind {origin.__name__}"

@@ -10,6 +10,7 @@ import torch
 from monai.utils import CommonKeys
 from torch import Tensor
 
+from common.io import InputError
 from common.spatial import warp
 
 Batch = dict[str, Any]
@@ -35,7 +36,12 @@ def prepare_pair_batch(
 
     Returns:
         The network's `image`, fixed channels first, and the batch on the device as plain tensors.
+
+    Raises:
+        InputError: if the images were not loaded.
     """
+    if not isinstance(batch["fixed_image"], Tensor):
+        raise InputError("The pairs hold names of images and no images: their preprocessing is expected to load them.")
     moved = move_batch(batch, device, non_blocking)
     return torch.cat([moved["fixed_image"], moved["moving_image"]], dim=1), moved
 

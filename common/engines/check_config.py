@@ -40,7 +40,7 @@ def check_config() -> None:
     An entry of ``initialize`` that refers to nothing: it comes before anything that a user gives is evaluated.
 
     Raises:
-        InputError: in one sentence, if an option is unknown or cannot be used.
+        InputError: in one sentence, if an option is unknown or cannot be used, or nothing is run.
     """
     parser, workflow = calling(ConfigParser), calling(ConfigWorkflow)
     if parser is None or workflow is None:
@@ -52,6 +52,8 @@ def check_config() -> None:
     if on_command_line() and config.pop("help", False):
         print(list_options(config, folder.parent / "docs" / "README.md"))
         raise SystemExit
+    if not config.get(workflow.run_id):
+        raise InputError(f"--{workflow.run_id} is expected to be what is run, got {config.get(workflow.run_id)}.")
     entries = ENTRIES | {workflow.init_id, workflow.run_id, workflow.final_id}
     files = read_files(folder, config)
     changed = use_new_names(config, files)

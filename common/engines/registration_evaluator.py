@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from common.io import load_weights
 from common.optimization import Guidance, GuidingPoints
 
+from .workflow import check_started
+
 GUIDANCE = ("fixed_features", "moving_features", "fixed_points", "moving_points", "seen")
 
 
@@ -40,8 +42,9 @@ def registration_evaluator(
 
     Raises:
         FileNotFoundError: if there are no such weights.
-        InputError: if they do not fit.
+        InputError: if they do not fit, and see `check_started`.
     """
+    check_started()
     if checkpoint is not None:
         load_weights(network, checkpoint, checkpoint_key)
     return SupervisedEvaluator(

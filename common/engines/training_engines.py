@@ -15,9 +15,10 @@ from torch import device as Device
 from torch import nn
 from torch.optim import Optimizer
 
-from common.io import load_weights
+from common.io import InputError, load_weights
 
 from .batch import prepare_pair_batch
+from .workflow import check_started
 
 
 def training_engine(
@@ -44,7 +45,11 @@ def training_engine(
         amp: mixed precision: MONAI's on a GPU, bfloat16 on a CPU, where its own does nothing; the loss stays in float32
             there. Processors without instructions for bfloat16 get slower by it.
         prepare_batch: of pairs, or of cases.
+
+    Raises:
+        InputError: see `check_started`.
     """
+    check_started()
     device = _device(network)
     if amp and device.type == "cpu":
         inferer, amp = torch.autocast("cpu", torch.bfloat16)(inferer), False
@@ -91,8 +96,12 @@ def validation_engine(
 
     Raises:
         FileNotFoundError: if there are no such weights.
-        InputError: if they do not fit the network.
+        InputError: if they do not fit the network, or there are no metrics.
     """
+    if not metrics:
+        raise InputError(
+            "validation_engine() expects 'metrics' with one or more, the first for the best weights, got none."
+        )
     if checkpoint is not None:
         load_weights(network, checkpoint, checkpoint_key)
     return SupervisedEvaluator(

@@ -17,9 +17,10 @@ import torch
 from monai.bundle import ConfigParser, ConfigWorkflow, scripts
 from monai.utils import ensure_tuple
 
-from common.io import find_mistake
+from common.io import InputError, find_mistake
 
 from ._blame import blame
+from ._references import texts
 
 ENTRY_ERRORS = (ImportError, SyntaxError)  # of an entry that names nothing there is, or is no Python
 Kind = TypeVar("Kind")
@@ -86,6 +87,29 @@ def raise_mistakes() -> None:
         raise found  # out here, so that it has no context but its own cause
 
     vars(parser)["get_parsed_content"] = get_parsed_content
+
+
+def check_started() -> None:
+    """Make sure that the entries of ``initialize`` of the calling config are its own still: they check its options.
+
+    Without them nobody tells mistakes: on the command line this one is told here.
+
+    Raises:
+        InputError: if mistakes are not raised as what they are, see `raise_mistakes`.
+    """
+    parser, workflow = calling(ConfigParser), calling(ConfigWorkflow)
+    if parser is None or workflow is None or "get_parsed_content" in vars(parser):
+        return
+    given = parser.get(workflow.init_id)
+    if f"{__package__}.{raise_mistakes.__name__}" in texts(given):  # these are here, and have not been run
+        return
+    message = (
+        f"--{workflow.init_id} is expected to keep the entries of the bundle, which check its options, got {given}: "
+        f"further ones are added with +{workflow.init_id}."
+    )
+    if on_command_line():
+        raise SystemExit(f"Error: {message}")
+    raise InputError(message)
 
 
 @contextmanager

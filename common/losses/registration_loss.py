@@ -30,7 +30,7 @@ class RegistrationLoss(nn.Module):
         padding: of moving images and labels, see `common.spatial.warp`.
 
     Raises:
-        InputError: if the padding is unknown.
+        InputError: if the padding is unknown, or there are no terms.
 
     Example:
         >>> from common.losses import DisplacementSmoothness, Regularization, Similarity
@@ -45,6 +45,8 @@ class RegistrationLoss(nn.Module):
         super().__init__()
         if padding not in PADDINGS:
             raise InputError(f"padding is expected to be one of {', '.join(PADDINGS)}, got {padding}.")
+        if not terms:
+            raise InputError("RegistrationLoss() expects 'terms' with one or more, got none.")
         self.weights = {name: float(weight) for name, (weight, _) in terms.items()}
         self.parts: dict[str, Term] = {name: term for name, (_, term) in terms.items()}
         self.padding = padding

@@ -13,6 +13,7 @@ from monai.bundle import ConfigWorkflow
 from monai.networks.nets import VoxelMorphUNet
 
 from common.data import find_cases
+from common.io import InputError
 from common.networks.nets import DenseSubnetwork
 
 BUNDLE = Path(__file__).parents[2] / "bundles" / "liver_ct_curriculum"
@@ -126,6 +127,27 @@ def test_train_trains_what_inference_registers() -> None:
     train, inference = read("train"), read("inference")
     for name in ("spatial_size", "windows", "base_channels", "levels", "cascades", "repetitions", "base"):
         assert train[name] == inference[name], name
+
+
+WRONG = {"_target_": "torch.nn.MSELoss"}
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"loss": WRONG}, r"^--loss cannot be used in place of common\.losses\.RegistrationLoss: AttributeError: "),
+        ({"network": WRONG}, r"^--network cannot be used in place of common\.engines\.place_network: ValueError: "),
+        ({"train#handlers": [WRONG]}, r"^--train#handlers#0 cannot be used in place of \S+: AttributeError: "),
+        ({"loss#terms": {}}, r"^RegistrationLoss\(\) expects 'terms' with one or more, got none\."),
+        ({"validate#key_metric": {}}, r"^validation_engine\(\) expects 'metrics' with one or more, "),
+        ({"case_preprocessing#transforms": []}, r"^The pairs hold names of images and no images: "),
+    ],
+)
+def test_parts_of_a_wrong_kind_are_told_in_a_sentence(
+    livers: Path, tmp_path: Path, changed: dict[str, Any], told: str
+) -> None:
+    with pytest.raises(InputError, match=told):
+        train(livers, tmp_path, pairs_per_epoch=2, epochs=1, **changed)
 
 
 def test_evaluation_measures_all_ordered_pairs(livers: Path, tmp_path: Path) -> None:

@@ -39,6 +39,7 @@ BAD: list[Any] = [
     *("abc", "", "nan", True, False, -1, 0, -0.0, math.nan, math.inf, 1e300, 10**30, None),
     *([], [1, 2], [[1, 2], [3]], {}, {"a": 1}),
 ]
+WRONG = {"_target_": "torch.nn.MSELoss"}  # where another component is needed
 INFERENCE = [name for name, files in CONFIGS if files == ("inference",)]
 
 
@@ -82,7 +83,7 @@ def test_arguments_that_a_component_does_not_have_are_refused() -> None:
         ("loss#padding", 3, r"^--loss#padding is expected to be a word, got 3\.$"),
         ("loss#terms", "x", r"^--loss#terms is expected to be a dictionary, got x\.$"),
         ("loss#terms#overlap#1#labels", [1, "a"], r"#labels is expected to be a list of whole numbers, got \[1, 'a'\]"),
-        ("loss#terms#overlap#1#loss", 3, r"#loss is expected to be a component, got 3\.$"),
+        ("loss#terms#overlap#1#loss", 3, r"#loss is expected to be a component of the kind Callable, got 3\.$"),
         ("overlap#jaccard", "perhaps", r"^--overlap#jaccard is expected to be true or false, got perhaps\.$"),
         ("overlap#jacard", True, r"^--overlap#jacard is not an option here: DiceLoss takes jaccard\.$"),
         ("optimizer#lrr", 1, r"^--optimizer#lrr is not an option here: torch\.optim\.Adam takes lr\.$"),
@@ -91,8 +92,16 @@ def test_arguments_that_a_component_does_not_have_are_refused() -> None:
         ("case_grid#fill", "x", r"^--case_grid#fill is expected to be a number or null, got x\.$"),
         ("train#handlers#0#val_interval", 1.5, r"^--train#handlers#0#val_interval is .* a whole number, got 1\.5\.$"),
         ("train#handlers", "x", r"^--train#handlers is expected to be a list, got x\.$"),
-        ("train#inferer", None, r"^--train#inferer is expected to be a component, got None\.$"),
+        ("train#inferer", None, r"^--train#inferer is expected to be a component of the kind Inferer, got None\.$"),
         ("validate#handlers#0#output_dir", 5, r"^--.*output_dir is expected to be a word or a name, got 5\.$"),
+        ("optimizer", WRONG, r"^--optimizer is .* of the kind Optimizer as --train#trainer#optimizer, got \{"),
+        ("case_grid", WRONG, r"^--case_grid is .* of the kind CaseGrid as --.*#grid, got \{.*MSELoss'\}\.$"),
+        ("train#inferer", WRONG, r"^--train#inferer is .* of the kind Inferer, got \{"),
+        ("train#dataloader", WRONG, r"^--train#dataloader is .* of the kind Iterable, got \{"),
+        ("train#handlers", WRONG, r"^--train#handlers is expected to be a list, got \{"),
+        ("validate#key_metric", WRONG, r"^--validate#key_metric is expected to be a dictionary, got \{"),
+        ("validate#evaluator", WRONG, r"^--validate#evaluator is .* of the kind Evaluator, got \{"),
+        ("seed", WRONG, r"^--seed is expected to be a whole number as --\S+, got \{"),
     ],
 )
 def test_kinds_of_arguments_are_those_that_components_say(place: str, value: Any, told: str) -> None:

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,8 +17,8 @@ from bundle_runs import QUIET
 from monai.bundle import ConfigParser, ConfigWorkflow, ckpt_export, create_workflow, load, run
 
 from common.engines import bundle_root, one_sentence, raise_mistakes, sentence
-from common.engines.workflow import calling
-from common.io.integrity import InputError
+from common.engines.workflow import calling, check_started
+from common.io import InputError, find_mistake
 
 REPOSITORY = Path(__file__).parents[2]
 IN_TRAINING = "or in training a smaller batch or spatial size"
@@ -218,6 +219,37 @@ def test_mistakes_of_ours_keep_what_is_around_them(expression: str, kind: type[E
 def test_parts_that_a_user_changed_are_told(changed: dict[str, Any], told: str, bundle: Path, elsewhere: Path) -> None:
     with pytest.raises(InputError, match=f"^{told}"):
         run(config_file=str(bundle / "configs" / "train.json"), logging_file=QUIET, **changed)
+
+
+def test_a_component_that_a_user_put_there_and_fails_at_work_is_told(bundle: Path, elsewhere: Path) -> None:
+    config, work = str(bundle / "configs" / "train.json"), ["$@network_def('text')"]
+    other = {"_target_": "torch.nn.LeakyReLU", "negative_slope": "@size"}
+    told = r"^--network_def cannot be used in place of torch\.nn\.Linear: TypeError: leaky_relu\(\)"
+    with pytest.raises(InputError, match=told) as error:
+        run(config_file=config, logging_file=QUIET, run=work, network_def=other)
+    assert error.value.__cause__ is not None  # whoever wrote the component sees where
+    with pytest.raises(RuntimeError, match="Failed to evaluate"):
+        run(config_file=config, logging_file=QUIET, run=work)
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"initialize": []}, r"^--initialize is expected to keep the entries of the bundle, .*, got \[\]: "),
+        ({"initialize": ["$print()"]}, r"^--initialize is expected to keep .* with \+initialize\.$"),
+        ({"run": []}, r"^--run is expected to be what is run, got \[\]\.$"),
+    ],
+)
+def test_entries_of_a_bundle_are_kept(changed: dict[str, Any], told: str, bundle: Path, elsewhere: Path) -> None:
+    checked = {"_target_": "common.engines.workflow.check_started"}
+    options: dict[str, Any] = {"run": ["$@checked"], "checked": checked, **changed}
+    with pytest.raises((InputError, RuntimeError), match=r"--run|Failed to instantiate") as error:
+        run(config_file=str(bundle / "configs" / "train.json"), logging_file=QUIET, **options)
+    assert re.search(told, str(find_mistake(error.value)))
+
+
+def test_check_started_alone_does_nothing() -> None:
+    check_started()
 
 
 def test_work_that_fails_is_no_mistake_of_the_user(bundle: Path, elsewhere: Path) -> None:
