@@ -56,7 +56,24 @@ class SegmenterSettings:
 
     def attach(self, engine: SupervisedTrainer) -> None:
         """Register with the trainer."""
-        engine.add_event_handler(Events.STARTED, self.write)
+        engine.add_event_handler(Events.STARTED, self.start)
+
+    def start(self, engine: SupervisedTrainer) -> None:
+        """Write the file, once the checkpoint is loaded.
+
+        Raises:
+            InputError: if the training is resumed, and began with other settings.
+            OSError: see `write`.
+        """
+        if engine.state.epoch and self.path.is_file():
+            before = _read_settings(self.path)
+            for name, value in json.loads(json.dumps(self.settings)).items():
+                if before.get(name, value) != value:
+                    raise InputError(
+                        f"The training in {self.path.parent} began with {name} {before[name]}, got {value}: resume "
+                        "with it, or begin in another --output_dir, from --initial_weights where wanted."
+                    )
+        self.write()
 
     def write(self) -> None:
         """Write the file.

@@ -55,10 +55,6 @@ class PointSelfTrainingCycle(SelfTrainingCycle):
         """Both clouds, see `common.networks.nets.PointRegistrationNet`."""
         return torch.as_tensor(pair["image"])
 
-    def shape_of_label(self, image: Tensor) -> tuple[int, ...]:
-        """Three numbers for each fixed point."""
-        return int((image[:, 3] == 0).sum()), 3
-
     def label(self, image: Tensor) -> tuple[Tensor, float]:
         """Register a pair: displacement of the fixed points, `(N, 3)`, and no difficulty."""
         device = next(self.labeler.parameters()).device

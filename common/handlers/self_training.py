@@ -22,6 +22,7 @@ from common.optimization import coarsen_displacement
 from .schedules import cosine
 
 logger = logging.getLogger("common")
+DIGITS = 10  # of the images, settings and weights a label was made from, each
 
 
 class Labelled(Protocol):
@@ -120,13 +121,13 @@ class SelfTrainingCycle:
     def refresh(self, stage: int) -> float:
         """Make the labels of a stage that are missing, and return the seconds this took."""
         began = time.perf_counter()
-        labeler, labels = self.labeler.eval(), self.dataset.labels
-        origin = _fingerprint(labeler, self.stride, self.margin)
+        labels, origin = self.dataset.labels, self._settings() + self._weights()
+        self.labeler.eval()
         logger.info("Stage %d: making %d pseudo labels.", stage + 1, len(self.dataset.pairs))
         for number in range(idist.get_rank(), len(self.dataset.pairs), idist.get_world_size()):
             pair = self.dataset.pairs[number]
             image = self.look(pair)
-            source = blake2b(origin + image.numpy().tobytes(), digest_size=16).hexdigest()
+            source = _digest(_bytes(image)) + origin
             if labels.source(stage, number) != source:
                 labels.write(stage, number, *self.label(image[None]), source)
         idist.barrier()
@@ -137,18 +138,22 @@ class SelfTrainingCycle:
         return seconds
 
     def _check_labels(self, stage: int) -> None:
-        """Compare a label of a stage that is resumed with what would be made of its pair now."""
-        found = tuple(self.dataset.labels.field(stage, 0).shape)
-        wanted = self.shape_of_label(self.look(self.dataset.pairs[0]))
-        if found != wanted:
-            raise InputError(
-                f"The pseudo labels of stage {stage + 1}, which goes on, are of shape {found} and would be of {wanted} "
-                "now: resume with the spatial_size and the stride it began with, or begin in another --output_dir."
-            )
+        """Make sure that a stage which is resumed goes on with the images and settings that it began with."""
+        made_of = self.dataset.labels.source(stage, 0) or ""
+        now = _digest(_bytes(self.look(self.dataset.pairs[0]))) + self._settings()
+        for part, name in ((slice(DIGITS), "images"), (slice(DIGITS, 2 * DIGITS), "settings")):
+            if made_of[part] != now[part]:
+                raise InputError(
+                    f"The pseudo labels of stage {stage + 1}, which goes on, were made of other {name} than "
+                    "there would be now: resume with what it began with, or begin in another --output_dir."
+                )
 
-    def shape_of_label(self, image: Tensor) -> tuple[int, ...]:
-        """That of the displacement which `label` gives for what `look` has seen."""
-        return image.ndim - 1, *(size // self.stride for size in image.shape[1:])
+    def _settings(self) -> str:
+        own = {name: value for name, value in vars(self.labeler).items() if name[0] != "_" and name != "training"}
+        return _digest(repr((own, self.stride, self.margin)).encode())
+
+    def _weights(self) -> str:
+        return _digest(*map(_bytes, (*self.labeler.parameters(), *self.labeler.buffers())))
 
     def look(self, pair: Mapping[Any, Any]) -> Tensor:
         """What the labeler is given of a pair, without the axis of the batch."""
@@ -195,10 +200,12 @@ def _draw_weights(network: nn.Module, seed: int) -> None:
                 module.reset_parameters()  # type: ignore[operator]
 
 
-def _fingerprint(network: CoupledConvexNet, *settings: int) -> bytes:
-    """What tells labels of the same images apart: settings and weights."""
-    own = {name: value for name, value in vars(network).items() if name[0] != "_" and name != "training"}
-    digest = blake2b(repr((own, settings)).encode())
-    for _, tensor in (*network.named_parameters(), *network.named_buffers()):
-        digest.update(tensor.detach().cpu().numpy().tobytes())
-    return digest.digest()
+def _bytes(tensor: Tensor) -> bytes:
+    return tensor.detach().cpu().numpy().tobytes()
+
+
+def _digest(*parts: bytes) -> str:
+    digest = blake2b(digest_size=DIGITS // 2)
+    for part in parts:
+        digest.update(part)
+    return digest.hexdigest()

@@ -101,6 +101,15 @@ def test_refused_training_leaves_the_settings(trained: Path, cases: Path) -> Non
     assert (trained / "checkpoints" / "settings.json").read_text() == before
 
 
+def test_training_resumed_with_other_settings_is_a_mistake(trained: Path, cases: Path) -> None:
+    before = (trained / "checkpoints" / "settings.json").read_text()
+    with pytest.raises(
+        ValueError, match=r"^The training in .* began with spacing \[.*\], got \[9\.0, 9\.0, 9\.0\]: resume"
+    ):
+        train(cases, trained, spacing=[9.0, 9.0, 9.0], resume=True, epochs=9)
+    assert (trained / "checkpoints" / "settings.json").read_text() == before
+
+
 def test_overlay_of_the_hippocampus_runs(cases: Path, tmp_path: Path) -> None:
     train(cases, tmp_path, "variants/hippocampus_segmentation", epochs=1)
     assert (tmp_path / "checkpoints" / "model.pt").is_file()
