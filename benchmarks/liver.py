@@ -2,7 +2,8 @@
 
 `python benchmarks/liver.py crops abdomen_ct livers` cuts 20 abdominal CT to their livers as the paper's data are and
 writes `dataset.json`, the `--datalist` of training and evaluation. The division was made before the first run.
-`python benchmarks/liver.py table evaluations` compares evaluations in the folders `REGIME_SEED` of one folder.
+`python benchmarks/liver.py table evaluations` compares evaluations in the folders `REGIME_SEED` of one folder, of any
+bundle; the pairs of several evaluations in one `REGIME_SEED`, such as of patients held out, are taken together.
 
 The scans (see the bundle's page) have 8-bit gray values in place of Hounsfield units: they are spread over the window,
 so that the bundle's own normalization gives them back.
@@ -56,16 +57,18 @@ def crops(abdomen_ct: str, livers: str) -> str:
 
 def table(evaluations: str) -> str:
     """Mean over pairs and seeds, deviation over seeds, and the paired test of each regime against the baseline."""
-    regimes: dict[str, dict[str, Any]] = defaultdict(dict)
-    for path in sorted(Path(evaluations).glob("*_*/pairs.csv")):
-        regime, seed = path.parent.name.rsplit("_", 1)
-        regimes[regime][seed] = {row["pair"]: row for row in read_table(path)[1]}
+    regimes: dict[str, dict[str, Any]] = defaultdict(lambda: defaultdict(dict))
+    for path in sorted(Path(evaluations).glob("*_*/**/pairs.csv")):
+        regime, seed = path.relative_to(evaluations).parts[0].rsplit("_", 1)
+        regimes[regime][seed] |= {row["pair"]: row for row in read_table(path)[1]}
     if BASELINE not in regimes:
         raise InputError(f"{evaluations} is expected to have an evaluation {BASELINE}_SEED/pairs.csv.")
-    lines = [f"| regime | seeds | {' | '.join(COLUMNS)} | p (Dice) |", "|---" * (len(COLUMNS) + 3) + "|"]
+    measured = next(iter(next(iter(regimes[BASELINE].values())).values()))
+    columns = [column for column in COLUMNS if column in measured]
+    lines = [f"| regime | seeds | {' | '.join(columns)} | p (Dice) |", "|---" * (len(columns) + 3) + "|"]
     for regime, seeds in sorted(regimes.items(), key=lambda item: (item[0] != BASELINE, item[0])):
         cells = []
-        for column in COLUMNS:
+        for column in columns:
             means = [np.mean([float(row[column]) for row in rows.values()]) for rows in seeds.values()]
             cells.append(f"{np.mean(means):.4f} ± {np.std(means, ddof=1) if len(means) > 1 else np.nan:.4f}")
         lines.append(f"| {regime} | {len(seeds)} | {' | '.join(cells)} | {_against_baseline(regimes, regime)} |")

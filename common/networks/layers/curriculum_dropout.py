@@ -17,11 +17,8 @@ from .curriculum_hooks import after, before
 
 LEVELS = 2**8  # a byte is drawn for each value: quicker by far on a CPU than a number of its own
 
-HOMOGENEOUS = (
-    nn.ReLU,
-    nn.LeakyReLU,
-    nn.PReLU,
-)  # to drop before or after them is the same, and before takes less memory
+HOMOGENEOUS = (nn.ReLU, nn.LeakyReLU, nn.PReLU)  # to drop before or after them is the same
+KEEPING_INPUT = (nn.LeakyReLU, nn.PReLU)  # for their backward pass, and not their output
 
 
 class CurriculumDropout(ConvolutionHooks):
@@ -55,18 +52,25 @@ class CurriculumDropout(ConvolutionHooks):
         return self.value > 0
 
     def _end(self, module: nn.Module) -> RemovableHandle:
-        if isinstance(module, HOMOGENEOUS):
-            return before(module, self._change_input)
+        if isinstance(module, HOMOGENEOUS) and not _leaves_output(module):
+            return before(module, self._change_input)  # which takes less memory
         return after(module, self._change_activated)
 
-    def _change(self, maps: Tensor) -> Tensor:
-        return quick_dropout(maps, self.value)
+    def _change(self, maps: Tensor, inplace: bool = False) -> Tensor:
+        return quick_dropout(maps, self.value, inplace)
 
     def _change_activated(self, module: nn.Module, arguments: tuple, output: Tensor) -> Tensor | None:
-        return self._change_output(module, arguments, output) if self._is_fresh(arguments[0], output) else None
+        if not module.training or not self._is_fresh(arguments[0], output):
+            return None
+        return self._change(output.as_subclass(Tensor), inplace=_leaves_output(module))
 
 
-def quick_dropout(maps: Tensor, rate: float) -> Tensor:
+def _leaves_output(module: nn.Module) -> bool:
+    """Whether nobody needs what an activation gives but who comes next: it can be changed in place."""
+    return isinstance(module, KEEPING_INPUT) and not getattr(module, "inplace", False)
+
+
+def quick_dropout(maps: Tensor, rate: float, inplace: bool = False) -> Tensor:
     """Set values to zero at random and scale up the others, so that the mean stays.
 
     On a CPU a byte is drawn for each value and kept for the backward pass. The rate of a call is one of the two
@@ -76,35 +80,38 @@ def quick_dropout(maps: Tensor, rate: float) -> Tensor:
     Args:
         maps: any shape, floating point.
         rate: share of zeros, from 0 to below 1.
+        inplace: change the maps themselves.
 
     Returns:
         The same shape and type.
     """
     if maps.device.type != "cpu":
-        return F.dropout(maps, rate)
+        return F.dropout(maps, rate, inplace=inplace)
     level = min(int(LEVELS * rate + float(torch.rand(()))), LEVELS - 1)
-    dropped: Tensor = _Dropout.apply(maps, level)
+    dropped: Tensor = _Dropout.apply(maps, level, inplace)
     return dropped
 
 
 class _Dropout(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, maps: Tensor, level: int) -> Tensor:
+    def forward(ctx: Any, maps: Tensor, level: int, inplace: bool) -> Tensor:
         kept = torch.empty(-(-maps.numel() // 8), dtype=torch.int64).random_(-(2**63), None).view(torch.int8)
         kept.ge_(level - LEVELS // 2)
         kept = kept.as_strided(maps.shape, torch.empty_like(maps, device="meta").stride())  # in the order of memory
         ctx.scale = LEVELS / (LEVELS - level)
         ctx.save_for_backward(kept)
-        return _scaled(kept, ctx.scale, maps)
+        if inplace:
+            ctx.mark_dirty(maps)
+        return _scaled(kept, ctx.scale, maps, maps if inplace else torch.empty_like(kept, dtype=maps.dtype))
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        return _scaled(ctx.saved_tensors[0], ctx.scale, gradient), None
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        (kept,) = ctx.saved_tensors
+        return _scaled(kept, ctx.scale, gradient, torch.empty_like(kept, dtype=gradient.dtype)), None, None
 
 
-def _scaled(kept: Tensor, scale: float, values: Tensor) -> Tensor:
-    """Kept values times the scale, the others 0; bytes become numbers quicker than truth values do."""
-    scaled = torch.empty_like(kept, dtype=values.dtype)
+def _scaled(kept: Tensor, scale: float, values: Tensor, scaled: Tensor) -> Tensor:
+    """Write kept values times the scale, 0 for others; bytes become numbers quicker than truth values do."""
     for piece, bytes_, numbers in pieces(scaled, kept, values):
         torch.mul(numbers, bytes_.to(values.dtype).mul_(scale), out=piece)
     return scaled

@@ -100,7 +100,7 @@ def test_blocks_are_found_and_heads_left_alone(
     case: str, tool: type[CurriculumHooks], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make, shape, blocks = CASES[case]
-    change = Mock(side_effect=lambda maps: maps)
+    change = Mock(side_effect=lambda maps, **_: maps)
     monkeypatch.setattr(tool, "_change", change)
     network = make().train()
     tool(network, 0.5)
