@@ -9,6 +9,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 from ._components import is_component, kind_of
 from .knobs import NULL, WORDS, is_built, is_literal, is_number
 
+TAKEN: dict[type, type] = {float: int, Path: str}  # for these as well
 NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "a word", Path: "a name"}
 
 
@@ -68,7 +69,7 @@ def _is_kind_of(made: type, kind: Any) -> bool:
     if origin in (Sequence, list, tuple) and hasattr(made, "__getitem__"):
         return True
     try:
-        return issubclass(made, origin) or issubclass(origin, made)
+        return issubclass(made, (origin, TAKEN.get(origin, origin))) or issubclass(origin, made)
     except TypeError:  # a protocol
         return True
 
