@@ -20,7 +20,7 @@ from common.networks.nets import PointRegistrationNet
 from common.spatial import scattered_spline
 from common.transforms import CaseGrid
 
-SCALE_MM = (130.0, 96.0, 168.0)
+SCALE_MM = (168.0, 96.0, 130.0)
 
 
 def compare(folder: str, checkpoint: str | None = None, seed: int = 0) -> None:
