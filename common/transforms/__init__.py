@@ -9,6 +9,7 @@ from .guide_pair import GuidePaird
 from .initial_transform import InitialTransformd
 from .keep_start import KeepStartd
 from .key_points import CloudFieldd, KeyPointsd, PairCloudsd
+from .landmark_displacement import LandmarkDisplacementd
 from .largest_component import keep_largest_component
 from .load_points import LoadPointsd
 from .load_scans import LoadScansd

@@ -31,7 +31,11 @@ TINY = {
     "spacing": [15.0, 15.0, 12.0],
     "device": "cpu",
 }
-OVERLAYS = sorted({path.stem for path in (CONFIGS / "variants").glob("*.json")} - {"paper"})  # of train.json
+OVERLAYS = sorted(  # of train.json
+    path.stem
+    for path in (CONFIGS / "variants").glob("*.json")
+    if path.stem != "paper" and not path.stem.endswith("_keypoints")
+)
 
 
 def train(cases: Path, output_dir: Path, *overlays: str, **options: Any) -> ConfigWorkflow:
