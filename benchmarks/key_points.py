@@ -1,4 +1,4 @@
-"""The ten COPDgene pairs of key points: the network untrained, and trained in five folds by every strategy of the paper.
+"""The ten COPDgene pairs of key points: the network untrained, and trained in five folds by each strategy of paper 003.
 
     python -m common prepare copd_points --source ../shared/data/copd_lung_points --output points
     OMP_NUM_THREADS=1 python benchmarks/key_points.py compare points [--checkpoint model.pt]

@@ -49,6 +49,10 @@ def test_two_files_of_points_are_registered(clouds: dict[str, str], checkpoint: 
     assert record["tre_mm"]["after"] < 0.5 * record["tre_mm"]["before"]
     assert len((folder / "displaced_cloud.csv").read_text().splitlines()) == 121
     assert set(record["inputs"]) == set(clouds)
+    assert set(record["files"]) == {"displacement_field.nii.gz", "displaced_cloud.csv", "report.png"} | {
+        "warped_keypoints.csv"
+    }
+    assert all((folder / name).is_file() for name in record["files"])
 
 
 def test_a_list_of_points_is_registered_and_not_again(clouds: dict[str, str], checkpoint: str, tmp_path: Path) -> None:
