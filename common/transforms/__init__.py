@@ -20,6 +20,7 @@ from .normalize_foreground import NormalizeForeground
 from .normalize_percentiles import NormalizePercentiles
 from .organ_labels import OrganLabelsd, map_labels
 from .pair_grid import PairGridd
+from .random_contrast import random_contrast
 from .random_deformation import PAIR_KEYS, RandDeformedPaird, RandSplineDeformd
 from .random_field_of_view import RandFieldOfViewd
 from .study_pair import StudyPaird
