@@ -31,7 +31,9 @@ class _Landmarks(Transform):
 
     def __call__(self, data: Any) -> dict[Any, Any]:
         if missing := [key for key in KEYPOINT_KEYS if key not in data]:
-            raise InputError(f"Every pair is measured by its landmarks, but {data['pair']} has no {missing[0]}.")
+            raise InputError(
+                f"Every pair is measured by its landmarks, but {data.get('pair', 'one')} has no {missing[0]}."
+            )
         return dict(data)
 
 
