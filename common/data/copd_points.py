@@ -1,6 +1,7 @@
 """Key points and landmarks of the DIR-Lab COPDgene pairs, as the authors of paper 003's model share them.
 
-They come as tensors of normalized coordinates; here they become points in mm, as any others.
+They come as tensors of normalized coordinates, the last axis of their volumes first; here they become points in LPS
+mm, as any others.
 """
 
 import pickle
@@ -12,14 +13,18 @@ import torch
 
 from common.io import InputError, format_points, save_text
 
-HALF_EXTENTS_MM = (130.0, 96.0, 168.0)  # of the volumes of 208 x 192 x 192 voxels of 1.25 x 1 x 1.75 mm
+# Of the volumes of the exhaled scans, 192 x 192 x 208 voxels of 1.75 x 1 x 1.25 mm, along the patient's x, y and z.
+HALF_EXTENTS_MM = (168.0, 96.0, 130.0)
 FILES = ("keypoints.pth", "landmarks.pth")
 
 
 def write_copd_points(source: Path, output: Path) -> list[dict[str, str]]:
     """Write the clouds and the landmarks of the pairs, exhaled (fixed) and inhaled (moving).
 
-    The pairs are aligned by an affine map of the lungs already. Axes are those of the files, from their middle.
+    The pairs are aligned by an affine map of the lungs already; places are from the middle of the volume. Which axis is
+    which the points themselves tell: the third coordinate has the gap between two lungs, the heart on its positive side
+    (left), the first one the narrow tips at its positive end (superior), the second one the spine (posterior); and the
+    landmarks in voxels, which lie beside, say that the first one counts 208 voxels.
 
     Args:
         source: folder with ``keypoints.pth`` and ``landmarks.pth``.
@@ -37,7 +42,7 @@ def write_copd_points(source: Path, output: Path) -> list[dict[str, str]]:
         row = {"pair": f"copd{number:02d}"}
         for key, points in clouds.items():
             row[key] = f"points/{row['pair']}_{key}.csv"
-            scaled = points.double() * torch.tensor(HALF_EXTENTS_MM, dtype=torch.float64)
+            scaled = points.double().flip(1) * torch.tensor(HALF_EXTENTS_MM, dtype=torch.float64)
             save_text(output / row[key], format_points(row[key], scaled))
         rows.append(row)
     return rows

@@ -34,6 +34,7 @@ from .registration_preprocessing import registration_preprocessing
 from .segmenter import Segmenter, SegmenterSettings, merge_true_labels, segmenter_normalization
 from .self_training_batch import SelfTrainingBatch
 from .slice_inferer import SliceBySliceInferer
+from .synthetic_cloud_batch import SyntheticCloudBatch
 from .training_engines import training_engine, validation_engine
 from .training_handlers import TrainingHandlers, ValidationHandlers
 from .workflow import bundle_root, one_sentence, raise_mistakes, sentence

@@ -4,6 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from monai.transforms import Transform
+
+from common.io import InputError
 from common.reports import SaveRegistrationd
 from common.transforms import (
     CaseGrid,
@@ -23,6 +26,17 @@ from .registration_preprocessing import IMAGE_KEYS, KEYPOINT_KEYS, LABEL_KEYS
 CLOUD_KEYS = ("fixed_cloud", "moving_cloud")
 
 
+class _Landmarks(Transform):
+    """See to it that a pair has what it is measured by."""
+
+    def __call__(self, data: Any) -> dict[Any, Any]:
+        if missing := [key for key in KEYPOINT_KEYS if key not in data]:
+            raise InputError(
+                f"Every pair is measured by its landmarks, but {data.get('pair', 'one')} has no {missing[0]}."
+            )
+        return dict(data)
+
+
 class _ScansIfAny(LoadScansd):
     """Read the scans of a pair that has some."""
 
@@ -31,7 +45,7 @@ class _ScansIfAny(LoadScansd):
 
 
 def key_point_preprocessing(
-    case_grid: CaseGrid, scale_mm: Sequence[float], initial_transform: str = "centers"
+    case_grid: CaseGrid, scale_mm: Sequence[float], initial_transform: str = "centers", landmarks: bool = False
 ) -> ClockedCompose:
     """Build the way of a pair from its files to the network's ``image``.
 
@@ -39,13 +53,15 @@ def key_point_preprocessing(
         case_grid: how a scan is brought onto the grid on which key points are looked for.
         scale_mm: see `common.transforms.PairCloudsd`.
         initial_transform: see there.
+        landmarks: whether a pair without any is a mistake, as in a validation.
 
     Returns:
         Transform of a dictionary of paths, see `common.data.read_pairs`.
     """
+    needed = [_Landmarks()] if landmarks else []
     return ClockedCompose(
         {
-            "load": [_ScansIfAny(IMAGE_KEYS, LABEL_KEYS), LoadPointsd(KEYPOINT_KEYS)],
+            "load": [*needed, _ScansIfAny(IMAGE_KEYS, LABEL_KEYS), LoadPointsd(KEYPOINT_KEYS)],
             "key points": [KeyPointsd(CLOUD_KEYS, case_grid), PairCloudsd(scale_mm, initial_transform)],
         }
     )

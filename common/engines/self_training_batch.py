@@ -11,6 +11,7 @@ from torch import Tensor
 
 from common.optimization import EXACT, REFERENCE, transport_displacement
 from common.spatial import affine_displacement, affine_in_voxels, warp
+from common.transforms import random_contrast
 
 from .batch import Batch, prepare_pair_batch
 
@@ -27,6 +28,8 @@ class SelfTrainingBatch:
 
     Args:
         strength: s, half the sides of the images for a step of 1; 0 leaves the pairs as they are.
+        contrast: of a random curve of the gray values of each image, see `common.transforms.random_contrast`: for
+            features that serve any contrast. Not of the paper.
         stride: side of a voxel of the label, voxels of the images.
         centered: where the voxels of the label lie, see `common.optimization.resample_lattice`.
         reference: do as the released code does.
@@ -36,9 +39,15 @@ class SelfTrainingBatch:
     """
 
     def __init__(
-        self, strength: float = 0.05, stride: int = 2, centered: bool = False, reference: bool = False
+        self,
+        strength: float = 0.05,
+        stride: int = 2,
+        centered: bool = False,
+        reference: bool = False,
+        contrast: float = 0.0,
     ) -> None:
         self.strength = strength
+        self.contrast = contrast
         self.stride = stride
         self.scheme = REFERENCE if reference else EXACT
         self.centered = centered or self.scheme.centered
@@ -70,6 +79,8 @@ class SelfTrainingBatch:
             moved["pseudo_label"] = transport_displacement(
                 label, fixed_map, moving_map, self.stride, self.centered, self.scheme
             )
+        for key in ("fixed_image", "moving_image"):
+            moved[key] = random_contrast(moved[key], self.contrast)
         return torch.cat([moved["fixed_image"], moved["moving_image"]], dim=1), moved
 
     def draw(self, count: int, dims: int) -> tuple[Tensor, Tensor]:

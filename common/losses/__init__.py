@@ -3,6 +3,7 @@
 from .affine_determinant import AffineDeterminant
 from .affine_orthogonality import AffineOrthogonality
 from .annotated_dice import AnnotatedDiceLoss
+from .cloud_distance import CloudDistance
 from .direction import Direction
 from .displacement_smoothness import DisplacementSmoothness
 from .field_error import FieldError

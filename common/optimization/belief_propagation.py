@@ -75,12 +75,13 @@ def belief_propagation(
     starts, ends = edges.T
     with full_precision(cost):
         belief = cost = lift(cost)
+        edge = _Edges(displacements.detach().to(cost), starts, ends, smoothness)
         messages: Tensor | None = None
         for _ in range(iterations - 1):
             told = belief.index_select(0, starts)
             if messages is not None:
                 told = told - messages.index_select(0, reverse)
-            messages = _pass_on(told, displacements, starts, ends, smoothness)
+            messages = edge.pass_on(told)
             messages = messages - messages.detach().amin(1, keepdim=True)
             belief = cost.index_add(0, ends, messages)
     return belief
@@ -101,25 +102,34 @@ def expected_displacement(belief: Tensor, displacements: Tensor, sharpness: floa
     return torch.einsum("nk,nkd->nd", weights, displacements.to(weights))
 
 
-def _pass_on(told: Tensor, displacements: Tensor, starts: Tensor, ends: Tensor, smoothness: float) -> Tensor:
-    """Messages along the edges, `(E, K)`."""
-    own = displacements.detach().to(told)
-    squares = smoothness * own.square().sum(2)
-    levels = (told.detach() + squares[starts])[..., None]
-    receiving = torch.cat([-2 * smoothness * own, torch.ones_like(own[..., :1])], 2)  # (N, K, d + 1)
-    least, places = [], []
-    rows = max(COSTS // told.shape[1] ** 2, 1)
-    for start, end, level in zip(starts.split(rows), ends.split(rows), levels.split(rows), strict=True):
-        sums = receiving[end] @ torch.cat([own[start], level], 2).mT  # (edges, candidates of the end, of the start)
-        if told.requires_grad:
-            places.append(_argmin(sums))
-        else:
-            least.append(sums.amin(2))
-    if not told.requires_grad:
-        return torch.cat(least) + squares[ends]
-    best = torch.cat(places)
-    steps = own[starts].gather(1, best[..., None].expand(-1, -1, own.shape[2])) - own[ends]
-    return told.gather(1, best) + smoothness * steps.square().sum(2)
+class _Edges:
+    """The candidates at either end of every edge, so laid out that a product has what they cost together.
+
+    Args:
+        own: displacements, `(N, K, d)`.
+        starts, ends: of the edges, `(E,)`.
+        smoothness: alpha.
+    """
+
+    def __init__(self, own: Tensor, starts: Tensor, ends: Tensor, smoothness: float) -> None:
+        squares = smoothness * own.square().sum(2)
+        self.own, self.starts, self.ends, self.smoothness = own, starts, ends, smoothness
+        self.sent, self.received = squares[starts], squares[ends]  # (E, K)
+        self.giving = torch.cat([own, squares[..., None]], 2)[starts]  # (E, K, d + 1); the last is set anew
+        self.receiving = torch.cat([-2 * smoothness * own, torch.ones_like(own[..., :1])], 2)[ends]
+
+    def pass_on(self, told: Tensor) -> Tensor:
+        """Messages along the edges, `(E, K)`."""
+        torch.add(told.detach(), self.sent, out=self.giving[..., -1])
+        rows = max(COSTS // told.shape[1] ** 2, 1)
+        parts = zip(self.receiving.split(rows), self.giving.split(rows), strict=True)
+        sums = (received @ given.mT for received, given in parts)  # (edges, candidates of the end, of the start)
+        if not told.requires_grad:
+            return torch.cat([part.amin(2) for part in sums]) + self.received
+        best = torch.cat([_argmin(part) for part in sums])
+        places = best + told.shape[1] * self.starts[:, None]
+        steps = self.own.flatten(0, 1).index_select(0, places.flatten()).view_as(self.giving[..., :-1])
+        return told.gather(1, best) + self.smoothness * (steps - self.own[self.ends]).square().sum(2)
 
 
 def _argmin(sums: Tensor) -> Tensor:

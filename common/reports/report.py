@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 from common.io import grid_of
 from common.spatial import displacement_from_world
 
+from .cloud_figure import cloud_report
 from .figure import registration_report
 
+CLOUDS = ("fixed", "moving", "displaced")
 LABEL_NAMES = {"fixed": "fixed_label", "before": "unaligned_label", "warped": "warped_label"}
 
 
@@ -48,6 +50,20 @@ def write_report(path: str | Path, data: Mapping[Any, Any]) -> None:
     )
 
 
+def write_cloud_report(path: str | Path, data: Mapping[Any, Any]) -> None:
+    """Draw a pair of clouds without scans after `common.transforms.MeasureRegistrationd`.
+
+    Args:
+        path: PNG file to write.
+        data: ``fixed_cloud moving_cloud displaced_cloud metrics``; and what `write_report` takes for the title.
+
+    Raises:
+        OSError: if the file cannot be written.
+    """
+    fixed, moving, displaced = (torch.as_tensor(data[f"{name}_cloud"]).numpy() for name in CLOUDS)
+    cloud_report(path, fixed, moving, displaced, _title(data), _figures(data["metrics"]))
+
+
 def to_canonical(image: MetaTensor) -> NDArray:
     """Reorder and flip the voxels of a scan ``(1, *spatial)`` so that its axes run along R, A (and S)."""
     orientation, _ = canonical_orientation(image)
@@ -71,11 +87,11 @@ def canonical_orientation(image: MetaTensor) -> tuple[NDArray, list[int]]:
 
 
 def _title(data: Mapping[Any, Any]) -> list[str]:
-    """Name of the pair; its scans, and what registered them; its labels."""
+    """Name of the pair; its scans or clouds, and what registered them; its labels."""
     made_of = json.loads(data.get("made_of", "{}"))
-    scans = [
-        Path(made_of.get("inputs", {}).get(f"{side}_image", {}).get("file", "")).name for side in ("moving", "fixed")
-    ]
+    inputs = made_of.get("inputs", {})
+    kind = "image" if "fixed_image" in inputs else "cloud"
+    scans = [Path(inputs.get(f"{side}_{kind}", {}).get("file", "")).name for side in ("moving", "fixed")]
     registered = [" onto ".join(scans)] if all(scans) else []
     program = [" ".join(str(made_of[key]) for key in ("bundle", "version") if made_of.get(key))]
     labels = ", ".join(data["metrics"].get("dice", {}).get("per_label", {}))
@@ -90,6 +106,6 @@ def _figures(metrics: Mapping[str, Any]) -> dict[str, Any]:
         for name, text in names.items()
         if name in metrics
     }
-    similarity = metrics["similarity"]
-    figures["NMI"] = (similarity["before"], similarity["after"])
+    if similarity := metrics.get("similarity"):
+        figures["NMI"] = (similarity["before"], similarity["after"])
     return figures | {"folding (%)": metrics["folding_percent"], "SDlogJ": metrics["sdlogj"]}

@@ -14,7 +14,7 @@ from common.io import InputError, format_points, points_suffix, save_scan, save_
 from common.transforms import field_of
 
 from .record import CLOUD, RECORD, RESULT_FILES, format_record
-from .report import write_report
+from .report import write_cloud_report, write_report
 
 
 class SaveRegistrationd(Transform):
@@ -22,7 +22,7 @@ class SaveRegistrationd(Transform):
 
     ``displacement_field.nii.gz``, ``warped_image.nii.gz``, ``warped_label.nii.gz`` and ``warped_keypoints`` (where
     given, in the format of the moving ones), ``displaced_cloud.csv`` (of a cloud: where its points lie in the moving
-    one), ``report.png`` (of scans) and, last, ``metrics.json``: its seconds contain the writing of the others. They
+    one), ``report.png`` and, last, ``metrics.json``: its seconds contain the writing of the others. They
     replace those of an earlier result as a whole, see `common.io.write_together`: none of
     it is left, and other files of the folder stay.
 
@@ -72,7 +72,7 @@ def _names(data: Mapping[Any, Any]) -> list[str]:
     there = [name for name in RESULT_FILES if name.removesuffix(".nii.gz") in data]
     points = [_points_name(data)] if "warped_keypoints" in data else []
     clouds = [CLOUD] if "displaced_cloud" in data else []
-    return [*there, *points, *clouds, *(["report.png"] if "warped_image" in data else [])]
+    return [*there, *points, *clouds, *(["report.png"] if "warped_image" in data or clouds else [])]
 
 
 def _points_name(data: Mapping[Any, Any]) -> str:
@@ -90,6 +90,8 @@ def _write(folder: Path, data: Mapping[Any, Any]) -> None:
             save_text(folder / CLOUD, format_points(CLOUD, torch.as_tensor(data["displaced_cloud"])))
         if "warped_image" in data:
             write_report(folder / "report.png", data)
+        elif "displaced_cloud" in data:
+            write_cloud_report(folder / "report.png", data)
         volumes.result()
 
 

@@ -9,6 +9,7 @@ from .guide_pair import GuidePaird
 from .initial_transform import InitialTransformd
 from .keep_start import KeepStartd
 from .key_points import CloudFieldd, KeyPointsd, PairCloudsd
+from .landmark_displacement import LandmarkDisplacementd
 from .largest_component import keep_largest_component
 from .load_points import LoadPointsd
 from .load_scans import LoadScansd
@@ -19,6 +20,7 @@ from .normalize_foreground import NormalizeForeground
 from .normalize_percentiles import NormalizePercentiles
 from .organ_labels import OrganLabelsd, map_labels
 from .pair_grid import PairGridd
+from .random_contrast import random_contrast
 from .random_deformation import PAIR_KEYS, RandDeformedPaird, RandSplineDeformd
 from .random_field_of_view import RandFieldOfViewd
 from .study_pair import StudyPaird

@@ -40,7 +40,8 @@ def test_points_alone_become_a_field_and_its_measures(pair: dict[str, str], tmp_
     assert record["tre_mm"]["after"] == pytest.approx(0, abs=1e-4)
     assert "similarity" not in record
     written = {path.name for path in (tmp_path / "out").iterdir()}
-    assert written == {"displacement_field.nii.gz", "warped_keypoints.csv", "displaced_cloud.csv", "metrics.json"}
+    files = {"displacement_field.nii.gz", "warped_keypoints.csv", "displaced_cloud.csv", "report.png"}
+    assert written == files | {"metrics.json"}
     assert set(record["files"]) == written - {"metrics.json"}
     displaced = read_points(tmp_path / "out" / "displaced_cloud.csv").positions
     expected = read_points(pair["fixed_cloud"]).positions + torch.tensor([0, 0, 12.0])

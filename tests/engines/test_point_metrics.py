@@ -7,7 +7,7 @@ from monai.utils import CommonKeys
 
 from common.engines import point_metrics
 
-SCALE_MM = (130.0, 96.0, 168.0)
+SCALE_MM = (168.0, 96.0, 130.0)
 
 
 def test_point_metrics_are_mm_at_the_landmarks() -> None:

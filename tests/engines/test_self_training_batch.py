@@ -40,6 +40,19 @@ def test_each_image_follows_its_map_and_the_label_both(reference: bool) -> None:
     torch.testing.assert_close(made["pseudo_label"], label)
 
 
+def test_contrasts_change_and_the_label_does_not() -> None:
+    given = batch()
+    images, labels = [], []
+    for contrast in (0.0, 1.0):
+        torch.manual_seed(2)
+        image, made = SelfTrainingBatch(contrast=contrast)(given, "cpu")
+        images.append(image)
+        labels.append(made["pseudo_label"])
+    assert torch.equal(*labels)
+    assert ((images[0] - images[1]).abs().flatten(2).mean(2) > 0.01).all()  # of both images of both pairs
+    assert not torch.allclose(*(images[1] - images[0]).split(1, dim=1))
+
+
 def test_maps_are_as_strong_as_they_should_be() -> None:
     torch.manual_seed(0)
     fixed_map, moving_map = SelfTrainingBatch(strength=0.02).draw(4000, 3)

@@ -71,6 +71,8 @@ class PointRegistrationNet(nn.Module):
         neighbors: of a point in the graph of the fixed cloud, for features and beliefs.
         moving_neighbors: of a point in the graph of the moving cloud, which is denser.
         candidates: moving points each fixed one is compared with; fewer where there are fewer.
+        training_candidates: as many in training, where clouds are thinned; None for the same. What neighbors tell one
+            another costs as much as the square of this number.
         smoothness: alpha, for the square of the difference between displacements of neighbors.
         iterations: of the belief propagation.
         sharpness: delta of the softmax over the candidates.
@@ -92,6 +94,7 @@ class PointRegistrationNet(nn.Module):
         neighbors: int = 10,
         moving_neighbors: int = 40,
         candidates: int = 256,
+        training_candidates: int | None = None,
         smoothness: float = 10.0,
         iterations: int = 5,
         sharpness: float = 50.0,
@@ -101,6 +104,7 @@ class PointRegistrationNet(nn.Module):
         self.neighbors = neighbors
         self.moving_neighbors = moving_neighbors
         self.candidates = candidates
+        self.training_candidates = candidates if training_candidates is None else training_candidates
         self.smoothness = smoothness
         self.iterations = iterations
         self.sharpness = sharpness
@@ -130,18 +134,29 @@ class PointRegistrationNet(nn.Module):
                 f"{', '.join(map(str, counts))} moving ones of {clouds.shape[1]}."
             )
         pairs = [(points[~side, :3], points[side, :3]) for points, side in zip(clouds, moving, strict=True)]
-        if len(pairs) == 1 or not torch.is_grad_enabled():
-            return torch.stack([self.register_pair(*pair) for pair in pairs])
-        # The way back of a pair takes gigabytes: those of several are not kept at once, for a second way there.
-        return torch.stack([checkpoint(self.register_pair, *pair, use_reentrant=False) for pair in pairs])
+        return torch.stack([self.register_pair(*pair, forget=len(pairs) > 1) for pair in pairs])
 
-    def register_pair(self, fixed: Tensor, moving: Tensor) -> Tensor:
-        """Register one pair, `(N, 3)` and `(M, 3)`."""
-        nearest = nearest_points(fixed, moving, min(self.candidates, len(moving)))
-        described = self.features(fixed, self.neighbors), self.features(moving, self.moving_neighbors)
-        theirs = described[1].index_select(0, nearest.flatten()).unflatten(0, nearest.shape)  # (N, K, channels)
-        cost = (described[0][:, None] - theirs).square().mean(2)
+    def register_pair(self, fixed: Tensor, moving: Tensor, forget: bool = False) -> Tensor:
+        """Register one pair, `(N, 3)` and `(M, 3)`.
+
+        Args:
+            fixed: the fixed points.
+            moving: the moving points.
+            forget: in training, compute the features a second time on the way back in place of keeping their layers.
+        """
+        candidates = self.training_candidates if self.training else self.candidates
+        nearest = nearest_points(fixed, moving, min(candidates, len(moving)))
+        if forget and torch.is_grad_enabled():
+            cost = checkpoint(self._cost, fixed, moving, nearest, use_reentrant=False)
+        else:
+            cost = self._cost(fixed, moving, nearest)
         displacements = moving[nearest] - fixed[:, None]
         graph = displacement_graph(fixed, self.neighbors)
         belief = belief_propagation(cost, displacements, *graph, self.smoothness, self.iterations)
         return expected_displacement(belief, displacements, self.sharpness)
+
+    def _cost(self, fixed: Tensor, moving: Tensor, nearest: Tensor) -> Tensor:
+        """How little each fixed point is like its candidates, `(N, K)`."""
+        described = self.features(fixed, self.neighbors), self.features(moving, self.moving_neighbors)
+        theirs = described[1].index_select(0, nearest.flatten()).unflatten(0, nearest.shape)  # (N, K, channels)
+        return (described[0][:, None] - theirs).square().mean(2)

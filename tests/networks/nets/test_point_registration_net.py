@@ -106,6 +106,15 @@ def test_point_registration_net_of_a_batch_has_the_gradients_of_its_pairs() -> N
         torch.testing.assert_close(first, second, atol=1e-5, rtol=1e-3)
 
 
+def test_point_registration_net_compares_fewer_candidates_in_training() -> None:
+    torch.manual_seed(0)
+    features, clouds = PointFeatureNet(), join_clouds(torch.rand(1, 40, 3), torch.rand(1, 60, 3))
+    nets = [PointRegistrationNet(features, *(10, 40), *counts) for counts in ((16, 8), (16, None), (8, None))]
+    with torch.no_grad():
+        torch.testing.assert_close(nets[0].eval()(clouds), nets[1](clouds))
+        torch.testing.assert_close(nets[0].train()(clouds), nets[2](clouds))
+
+
 def test_point_registration_net_takes_fewer_points_than_neighbors() -> None:
     assert PointRegistrationNet()(join_clouds(torch.rand(1, 6, 3), torch.rand(1, 7, 3))).isfinite().all()
 
