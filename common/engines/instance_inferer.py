@@ -15,7 +15,7 @@ from common.io import InputError
 from common.optimization import UNGUIDED, Guidance, adam_instance_optimization, coarsen_features
 from common.spatial import compose, unfold, warp
 
-FEATURE_SCALE, LEARNING_RATE, DAMPING = 5.0, 0.3, 300.0  # as in `common.networks.nets.CoupledConvexNet`
+FEATURE_SCALE, LEARNING_RATE, REGULARIZATION = 5.0, 1.0, 48.0  # as in `common.networks.nets.CoupledConvexNet`
 
 
 class InstanceOptimizationInferer(Inferer):
@@ -35,7 +35,11 @@ class InstanceOptimizationInferer(Inferer):
     """
 
     def __init__(
-        self, iterations: int = 0, stride: int = 1, regularization: float = 30.0, inferer: Inferer | None = None
+        self,
+        iterations: int = 0,
+        stride: int = 1,
+        regularization: float = REGULARIZATION,
+        inferer: Inferer | None = None,
     ) -> None:
         super().__init__()
         if iterations < 0:
@@ -86,7 +90,6 @@ class InstanceOptimizationInferer(Inferer):
             iterations=self.iterations,
             learning_rate=LEARNING_RATE,
             regularization=self.regularization,
-            damping=DAMPING,
             stride=self.stride,
             term=None if left is None else left.on_lattice(self.stride, True).missed,
         )

@@ -22,7 +22,6 @@ from .upsample import resample_lattice
 DISTANCE_WEIGHT = 12.0
 ROUGHNESS_WEIGHT = 0.65
 FILTERS = 3
-ADAM_EPSILON = 1e-8  # torch's default
 
 
 def adam_instance_optimization(
@@ -32,7 +31,6 @@ def adam_instance_optimization(
     iterations: int = 50,
     learning_rate: float = 1.0,
     regularization: float = 10.0,
-    damping: float = 0.0,
     stride: float = 2.0,
     centered: bool = True,
     tolerance: float | None = None,
@@ -56,8 +54,6 @@ def adam_instance_optimization(
         iterations: most steps; with 0, the initial field is the result.
         learning_rate: of Adam, voxels of the feature maps; it falls to 0 along half a cosine.
         regularization: lambda.
-        damping: Adam makes steps of one length however small the slope, so it leaves a perfect fit; where the slope of
-            the summed loss in a voxel is below this, they shrink with it. 0 is Adam as it is.
         stride: side of a voxel of the feature maps, voxels of the image.
         centered: where the voxels of the feature maps lie, see `resample_lattice`.
         tolerance: stop when the loss changes by less than this share of it; None never stops early.
@@ -85,7 +81,7 @@ def adam_instance_optimization(
         distance = FeatureDistance(fixed_features, moving_features, scheme, known)
         start = resample_lattice(lift(initial_ddf.detach()) / stride, shapes[1], 1 / stride, centered)
         field = _Objective(distance, regularization, term).minimize(
-            start.clone().requires_grad_(), iterations, learning_rate, damping, tolerance, callback
+            start.clone().requires_grad_(), iterations, learning_rate, tolerance, callback
         )
         field = resample_lattice(field * stride, shapes[0], stride, centered)
         return scheme.smooth(field, FILTERS)
@@ -104,12 +100,11 @@ class _Objective:
         parameters: Tensor,
         iterations: int,
         learning_rate: float,
-        damping: float,
         tolerance: float | None,
         callback: Callable[[int, float], None] | None,
     ) -> Tensor:
-        voxels, scheme = parameters[0, 0].numel(), self.distance.scheme
-        optimizer = torch.optim.Adam([parameters], lr=learning_rate, eps=ADAM_EPSILON + damping / voxels)
+        scheme = self.distance.scheme
+        optimizer = torch.optim.Adam([parameters], lr=learning_rate)
         schedule = None if scheme.steady else CosineAnnealingLR(optimizer, iterations)
         best, lowest, previous = parameters, float("inf"), float("inf")
         for iteration in range(1, iterations + 1):

@@ -163,16 +163,3 @@ def test_adam_instance_optimization_raises() -> None:
         adam_instance_optimization(features, features, torch.zeros(1, 3, 8, 10, 12), iterations=-1)
     with pytest.raises(ValueError, match=r"FeatureDistance\(\) expects 'moving_features' of shape \(1, 2, 4, 5, 6\)"):
         adam_instance_optimization(features, features[:, :1], torch.zeros(1, 3, 8, 10, 12))
-
-
-def test_adam_instance_optimization_damped_does_not_chase_noise() -> None:
-    """Adam's steps have one length whatever the slope: features that differ by next to nothing move a field."""
-    generator = torch.Generator().manual_seed(0)
-    fixed, moving = 1e-3 * torch.rand(2, 1, 4, 8, 9, 10, generator=generator)
-    start = torch.zeros(1, 3, 8, 9, 10)
-    fields = [
-        adam_instance_optimization(fixed, moving, start, 10, regularization=0.0, damping=damping, stride=1)
-        for damping in (0.0, 300.0)
-    ]
-    assert fields[0].abs().max() > 0.05
-    assert fields[1].abs().max() < 1e-3
