@@ -17,23 +17,25 @@ BUNDLES = Path(__file__).parents[2] / "bundles"
 
 def first_of(overlay: Path) -> str:
     """The config that an overlay changes: that of the training, if it has all whose parts are changed."""
-    if overlay.stem.endswith("_segmentation"):
-        return "segmentation"
+    for kind, base in {"_segmentation": "segmentation", "_keypoints": "train_keypoints"}.items():
+        if overlay.stem.endswith(kind):
+            return base
     train = next(iter(overlay.parents[overlay.parent.name == "variants"].glob("train.json")), None)
     parts = {name.split("#")[0].lstrip("+") for name in json.loads(overlay.read_text()) if "#" in name}
     return "train" if train and parts <= json.loads(train.read_text()).keys() else "inference"
 
 
+BASES = ("inference", "train", "segmentation", "inference_keypoints", "train_keypoints")
 CONFIGS = [
     (bundle.name, tuple(str(path.relative_to(bundle / "configs").with_suffix("")) for path in files))
     for bundle in sorted(BUNDLES.iterdir())
-    for base in ("inference", "train", "segmentation")
+    for base in BASES
     if (first := bundle / "configs" / f"{base}.json").is_file()
     for files in [
         [first],
         *([first, overlay] for overlay in sorted((bundle / "configs").rglob("*.json")) if base == first_of(overlay)),
     ]
-    if files[-1].stem not in ("metadata", "monai_label", "train", "inference", "segmentation") or len(files) == 1
+    if files[-1].stem not in ("metadata", "monai_label", *BASES) or len(files) == 1
 ]
 BAD: list[Any] = [
     *("abc", "", "nan", True, False, -1, 0, -0.0, math.nan, math.inf, 1e300, 10**30, None),
