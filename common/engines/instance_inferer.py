@@ -98,5 +98,5 @@ class InstanceOptimizationInferer(Inferer):
     def _describe(self, image: Tensor, channels: int) -> Tensor:
         """Describe the channels of a scan, one by one, and put those behind them beside that."""
         described = [self.features(channel, self.stride) for channel in image[:, :channels].split(1, dim=1)]
-        beside = coarsen_features(image[:, channels + 1 :], self.stride, True)  # behind where the image was seen
+        beside = coarsen_features(image[:, channels:], self.stride, True)
         return torch.cat([torch.cat(described, dim=1) * FEATURE_SCALE, beside], dim=1)

@@ -15,7 +15,7 @@ from common.optimization import Guidance, GuidingPoints
 
 from .workflow import check_started
 
-GUIDANCE = ("fixed_features", "moving_features", "fixed_points", "moving_points", "seen")
+GUIDANCE = ("fixed_features", "moving_features", "fixed_points", "moving_points")
 
 
 def registration_evaluator(
@@ -61,7 +61,7 @@ def prepare_guided_batch(batch: dict[str, Any], *to: Any, **how: Any) -> Any:
     """Give the network's ``image`` and, where something steers the registration, ``guidance`` for the inferer.
 
     Args:
-        batch: of one pair, see `common.transforms.GuidePaird` and, of ``seen``, `common.transforms.PairGridd`.
+        batch: of one pair, see `common.transforms.GuidePaird`.
         to: as MONAI's `default_prepare_batch` takes it.
         how: likewise.
 
@@ -76,5 +76,5 @@ def prepare_guided_batch(batch: dict[str, Any], *to: Any, **how: Any) -> Any:
     points = None
     if "fixed_points" in placed:
         points = GuidingPoints(placed["fixed_points"][0], placed["moving_points"][0])
-    guidance = Guidance(placed.get("fixed_features"), placed.get("moving_features"), points, placed.get("seen"))
+    guidance = Guidance(placed.get("fixed_features"), placed.get("moving_features"), points)
     return *prepared, (), {"guidance": guidance}

@@ -19,21 +19,16 @@ class Guidance(NamedTuple):
         fixed_features: `(B, L, *spatial)`, in the unit of the features of the images; the guidance has none with None.
         moving_features: same shape.
         points: of a batch of one pair.
-        seen: `(B, 2, *spatial)`, 1 where the fixed and where the moving scan was taken, 0 outside; None takes it for 1
-            everywhere.
     """
 
     fixed_features: Tensor | None = None
     moving_features: Tensor | None = None
     points: GuidingPoints | None = None
-    seen: Tensor | None = None
 
     def beside(self, fixed: Tensor, moving: Tensor) -> tuple[Tensor, Tensor]:
-        """Put where it was seen and its features behind the C channels of each image: `(B, C + 1 + L, *spatial)`."""
-        everywhere = [torch.ones_like(image[:, :1]) for image in (fixed, moving)]
-        seen = everywhere if self.seen is None else self.seen.to(fixed.dtype).chunk(2, dim=1)
+        """Put its features behind the C channels of each image: `(B, C + L, *spatial)`."""
         features = [fixed[:, :0] if each is None else each for each in (self.fixed_features, self.moving_features)]
-        return torch.cat([fixed, seen[0], features[0]], 1), torch.cat([moving, seen[1], features[1]], 1)
+        return torch.cat([fixed, features[0]], 1), torch.cat([moving, features[1]], 1)
 
 
 UNGUIDED = Guidance()

@@ -29,7 +29,7 @@ class PairGridd(MapTransform):
     Args:
         keys: the fixed and the moving scan, in this order.
         grid: how a single scan is brought onto its grid.
-        bounded: add where each scan was taken: ``seen``, ``(2, *working)``, 1 or 0, unless both fill the working grid.
+        bounded: behind the channels of each scan comes one that says where it was taken, 1 or 0.
         bytes_per_voxel: what the network will need of the computer's memory for a voxel of the working grid; a pair
             that needs much more than there is is refused.
 
@@ -67,8 +67,8 @@ class PairGridd(MapTransform):
                     data = {**data, "counts": inside}
         seen = [scanned(side, place, grid) for side, place in sides]
         done = [self.grid.finish(scan, inside) for scan, inside in zip(scans, seen, strict=True)]
-        if self.bounded and not all(bool(inside.all()) for inside in seen):
-            data = {**data, "seen": torch.cat(seen).float()}
+        if self.bounded:
+            done = [torch.cat([scan, inside.float()]) for scan, inside in zip(done, seen, strict=True)]
         return {**data, "image": MetaTensor(torch.cat(done), affine=grid.affine_3d())}
 
 

@@ -36,8 +36,6 @@ def test_label_is_that_of_the_command_line(name: str, phantom: dict[str, str], t
         weights = tmp_path / "model.pt"
         torch.save(parser.get_parsed_content("network_def").state_dict(), weights)
         options["checkpoint"] = str(weights)
-    if "bounded" in parser["preprocessing"]:  # MONAI Label hands on the image alone, not where the scans were seen
-        options["preprocessing#bounded"] = False
     run(config_file=str(config), logging_file=QUIET, **options, **pair)
     parser.update(options)
     (answering,) = parser.get_parsed_content("pre_transforms")

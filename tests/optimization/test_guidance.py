@@ -8,20 +8,11 @@ def test_what_is_known_of_a_voxel_comes_behind_the_images() -> None:
     fixed, moving = torch.zeros(1, 1, 4, 4), torch.full((1, 1, 4, 4), 5.0)
     guidance = Guidance(torch.full((1, 2, 4, 4), 2.0), torch.full((1, 2, 4, 4), 3.0))
     first, second = guidance.beside(fixed, moving)
-    assert first[0, :, 0, 0].tolist() == [0, 1, 2, 2]
-    assert second[0, :, 0, 0].tolist() == [5, 1, 3, 3]
+    assert first[0, :, 0, 0].tolist() == [0, 2, 2]
+    assert second[0, :, 0, 0].tolist() == [5, 3, 3]
     first, second = UNGUIDED.beside(fixed, moving)
-    assert first[0, :, 0, 0].tolist() == [0, 1]
-    assert second[0, :, 0, 0].tolist() == [5, 1]
-
-
-def test_fields_of_view_come_behind_their_images() -> None:
-    seen = torch.ones(1, 2, 4, 4)
-    seen[:, 1, :3] = 0
-    images = torch.zeros(1, 1, 4, 4)
-    first, second = Guidance(seen=seen).beside(images, images)
-    assert first[0, 1, :, 0].tolist() == [1, 1, 1, 1]
-    assert second[0, 1, :, 0].tolist() == [0, 0, 0, 1]
+    assert first[0, :, 0, 0].tolist() == [0]
+    assert second[0, :, 0, 0].tolist() == [5]
 
 
 @pytest.mark.parametrize(("centered", "expected"), [(True, [2.5, 4.5]), (False, [0.0, 2.0])])

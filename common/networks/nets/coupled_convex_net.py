@@ -119,8 +119,9 @@ class CoupledConvexNet(nn.Module):
         """Register the moving image to the fixed image.
 
         Args:
-            image: fixed and moving image, `(B, 2, *spatial)`, 2-D or 3-D, in the unit the features expect. Sizes that
-                the strides do not divide are filled up and cut off again.
+            image: fixed and moving image, `(B, 2, *spatial)`, 2-D or 3-D, in the unit the features expect; or
+                `(B, 4, *spatial)` with its field of view behind each, 1 where the scan was taken and 0 outside. Sizes
+                that the strides do not divide are filled up and cut off again.
             guidance: what steers it besides.
 
         Returns:
@@ -152,7 +153,8 @@ class CoupledConvexNet(nn.Module):
         if torch.jit.is_tracing() and refinements:
             raise TypeError(NOT_EXPORTED)
         multiple = lcm(*(stride for stride, _ in (*self.warps, *refinements)))
-        both = guidance.beside(*image.as_subclass(Tensor).chunk(2, dim=1))  # a MetaTensor knows fewer operations
+        sides = image.as_subclass(Tensor).chunk(2, dim=1)  # a MetaTensor knows fewer operations
+        both = guidance.beside(*map(_bounded, sides))
         fixed, moving = (pad_to_multiple(each, multiple) for each in both)
         unrefined = displacement = self._warp_and_solve(fixed, moving, guidance.points)
         for stride, iterations in () if self.training else refinements:
@@ -234,8 +236,13 @@ class CoupledConvexNet(nn.Module):
         return torch.ones_like(share) if self.scheme.unbounded else (share >= KNOWN).to(image.dtype)
 
 
+def _bounded(side: Tensor) -> Tensor:
+    """An image and its field of view, which is the whole grid where there is none."""
+    return side if side.shape[1] == 2 else torch.cat([side, torch.ones_like(side)], 1)
+
+
 def _check(image: Tensor) -> None:
     check_image("CoupledConvexNet", "image", image)
-    if image.shape[1] != 2:
+    if image.shape[1] not in (2, 4):
         expected, got = (len(image), 2, *image.shape[2:]), f"{tuple(image.shape)}. Concatenate fixed and moving image."
         raise ValueError(f"CoupledConvexNet() expects 'image' of shape {expected}, got {got}")

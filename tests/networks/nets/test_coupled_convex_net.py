@@ -338,3 +338,17 @@ def test_without_guidance_nothing_changes() -> None:
     image = torch.cat([texture(24, 24, 24), texture(24, 24, 24, seed=1)], dim=1)
     with torch.no_grad():
         assert torch.equal(small_net()(image), small_net()(image, UNGUIDED))
+
+
+def test_fields_of_view_come_behind_their_images() -> None:
+    """Fields of view that are the whole grid change nothing; what lies outside of smaller ones does not count."""
+    fixed, moving = (texture(24, 24, 24, seed=seed) for seed in (0, 1))
+    whole, half = torch.ones_like(fixed), torch.ones_like(fixed)
+    half[:, :, 12:] = 0
+    with torch.no_grad():
+        plain, bounded, other = (
+            small_net()(torch.cat(channels, 1))
+            for channels in ([fixed, moving], [fixed, whole, moving, whole], [fixed, half, moving, whole])
+        )
+    assert torch.equal(plain, bounded)
+    assert (other - plain)[:, :, 12:].abs().max() > 0.1
