@@ -9,6 +9,7 @@ from .field_of_view import KNOWN, forget_unseen
 from .guidance import UNGUIDED, Guidance, coarsen_features
 from .guiding_points import GuidingPoints
 from .instance_optimization import adam_instance_optimization
+from .matching import Described, match_features, mean_difference
 from .progress import advance, listening
 from .scheme import EXACT, REFERENCE, Scheme
 from .transport import transport_displacement

@@ -4,7 +4,6 @@ MONAI's registration networks regress a displacement; here the features are lear
 """
 
 from collections.abc import Sequence
-from math import lcm
 
 import torch
 from torch import Tensor, nn
@@ -16,15 +15,14 @@ from common.optimization import (
     KNOWN,
     REFERENCE,
     UNGUIDED,
+    Described,
     Guidance,
     GuidingPoints,
     adam_instance_optimization,
     advance,
     coarsen_features,
-    correlation_volume,
-    coupled_convex,
-    enforce_consistency,
-    forget_unseen,
+    match_features,
+    mean_difference,
     upsample_displacement,
 )
 from common.spatial import unfold
@@ -35,8 +33,9 @@ from .feature_extractor import FeatureExtractor
 Strides = Sequence[Sequence[int]]  # pairs: stride of the features, and radius of a warp or steps of a refinement
 WARPS = ((6, 4),)
 REFINEMENTS = ((2, 40), (1, 20))
+COMPARED = 2  # stride of the features by which one of several sequences of warps is chosen
 Points = GuidingPoints | None
-Side = tuple[Tensor, Tensor]  # features, and where they were seen
+Fields = tuple[Tensor, Tensor]  # of the warps alone, and after a refinement
 NOT_EXPORTED = (
     "CoupledConvexNet fits each pair by gradient descent, which TorchScript cannot hold: export its features alone, "
     "such as the id feature_network."
@@ -51,7 +50,9 @@ class CoupledConvexNet(nn.Module):
 
     .. math:: u(x) = u_1(x) + u_0(x + u_1(x))
 
-    What folds after the last step is smoothed there, see `common.spatial.unfold`.
+    Where matching fails depends on its strides: of several sequences of warps, the field is kept that leaves the
+    smallest difference of the features after the first refinement. What folds after the last step is smoothed there,
+    see `common.spatial.unfold`.
 
     In training mode only the first warp is computed, without consistency and instance optimization, on a grid that may
     be coarser: the prediction of the self-training, differentiable with respect to the features.
@@ -59,6 +60,7 @@ class CoupledConvexNet(nn.Module):
     Args:
         features: extractor of the features of one image; MIND-SSC without one.
         warps: of each warp the stride of the features and the largest displacement on their grid.
+        alternatives: to these warps, other sequences of some.
         feature_scale: factor of all features; it sets the sharpness of the optimization.
         consistency_iterations: of forward-backward consistency after each warp; 0 goes without and saves the
             backward direction.
@@ -90,6 +92,7 @@ class CoupledConvexNet(nn.Module):
         self,
         features: FeatureExtractor | None = None,
         warps: Strides = WARPS,
+        alternatives: Sequence[Strides] = (),
         feature_scale: float = 5.0,
         consistency_iterations: int = 15,
         smoothing: int = 2,
@@ -101,10 +104,10 @@ class CoupledConvexNet(nn.Module):
         training_stride: int = 1,
     ) -> None:
         super().__init__()
-        if not len(warps):
+        if not all(len(each) for each in (warps, *alternatives)):
             raise ValueError("CoupledConvexNet() expects 'warps' of one pair or more, got none.")
         self.features = MINDSSC() if features is None else features
-        self.warps = warps
+        self.warps = [warps, *alternatives]
         self.feature_scale = feature_scale
         self.consistency_iterations = consistency_iterations
         self.smoothing = smoothing
@@ -143,25 +146,19 @@ class CoupledConvexNet(nn.Module):
 
         Returns:
             The displacement, see `forward`, and that of the warps alone, of the same shape and unit.
-
-        Raises:
-            TypeError: see `forward`.
-            ValueError: see `forward`.
         """
         _check(image)
-        refinements = [(stride, steps) for stride, steps in self.refinements if steps]
+        refinements = [] if self.training else [(stride, steps) for stride, steps in self.refinements if steps]
         if torch.jit.is_tracing() and refinements:
             raise TypeError(NOT_EXPORTED)
-        multiple = lcm(*(stride for stride, _ in (*self.warps, *refinements)))
         sides = image.as_subclass(Tensor).chunk(2, dim=1)  # a MetaTensor knows fewer operations
-        both = guidance.beside(*map(_bounded, sides))
-        fixed, moving = (pad_to_multiple(each, multiple) for each in both)
-        unrefined = displacement = self._warp_and_solve(fixed, moving, guidance.points)
-        for stride, iterations in () if self.training else refinements:
-            displacement = self._refine(fixed, moving, displacement, stride, iterations, guidance.points)
-        step = self.training_stride if self.training else 1
-        shape = [-(-size // step) for size in image.shape[2:]]
-        unrefined, displacement = cut(unrefined, shape), cut(displacement, shape)
+        fixed, moving = guidance.beside(*map(_bounded, sides))
+        tried = []
+        for warps in self.warps[:1] if self.training else self.warps:
+            unrefined = self._warp_and_solve(fixed, moving, warps, guidance.points)
+            tried.append((unrefined, self._refine(fixed, moving, unrefined, refinements[:1], guidance.points)))
+        unrefined, displacement = tried[0] if len(tried) == 1 else self._closest(fixed, moving, tried)
+        displacement = self._refine(fixed, moving, displacement, refinements[1:], guidance.points)
         if not self.scheme.folds and not self.training:
             displacement = unfold(displacement)
         return displacement, unrefined
@@ -175,65 +172,70 @@ class CoupledConvexNet(nn.Module):
         """Tell `torch.jit.script` why it cannot have this network."""
         raise TypeError(NOT_EXPORTED)
 
-    def _warp_and_solve(self, fixed: Tensor, moving: Tensor, points: Points) -> Tensor:
+    def _warp_and_solve(self, fixed: Tensor, moving: Tensor, warps: Strides, points: Points) -> Tensor:
         first = points.first_field(fixed.shape[2:]) if points else None  # or that of the first warp
-        displacement = self._solve(fixed, moving, self.warps[0], None) if first is None else first
-        for done in range(1 if first is None else 0, 1 if self.training else len(self.warps)):
-            advance("warp", done, len(self.warps))
+        displacement = self._solve(fixed, moving, warps[0], None) if first is None else first
+        for done in range(1 if first is None else 0, 1 if self.training else len(warps)):
+            advance("warp", done, len(warps))
             warped = self.scheme.pull_back(moving, displacement, self.scheme.interpolation)
             left = points and points.left_by(displacement)
-            displacement = self.scheme.compose(displacement, self._solve(fixed, warped, self.warps[done], left))
+            displacement = self.scheme.compose(displacement, self._solve(fixed, warped, warps[done], left))
         return displacement
 
     def _solve(self, fixed: Tensor, moving: Tensor, warp: Sequence[int], points: Points) -> Tensor:
-        """Displacement of one warp, `(B, d, *spatial)`, voxels of the image."""
+        """Displacement of one warp, `(B, d, *spatial)`, voxels of the image, or of its `training_stride`."""
         stride, radius = warp
-        sides = [(self._describe(image, stride), self._seen(image, stride)) for image in (fixed, moving)]
         points = points and points.on_lattice(stride, self.centered)
-        displacement = self._match(sides[0], sides[1], radius, points)
-        if self.consistency_iterations and not self.training:
-            backward = self._match(sides[1], sides[0], radius, points and points.reversed())
-            displacement, _ = enforce_consistency(displacement, backward, self.consistency_iterations, self.scheme)
-        step = self.training_stride if self.training else 1
-        shape = [size // step for size in fixed.shape[2:]]
-        return upsample_displacement(displacement, shape, stride / step, self.centered, self.smoothing, self.scheme)
+        iterations, step = (0, self.training_stride) if self.training else (self.consistency_iterations, 1)
+        sides = self._describe(fixed, stride), self._describe(moving, stride)
+        displacement = match_features(*sides, radius, iterations, points, self.scheme)
+        shape = [size * stride // step for size in displacement.shape[2:]]
+        finer = upsample_displacement(displacement, shape, stride / step, self.centered, self.smoothing, self.scheme)
+        return cut(finer, [-(-size // step) for size in fixed.shape[2:]])
 
-    def _match(self, fixed: Side, moving: Side, radius: int, points: Points) -> Tensor:
-        cost = correlation_volume(fixed[0], moving[0], radius)
-        cost = forget_unseen(cost, fixed[1], moving[1], radius)
-        return coupled_convex(points.add_to(cost, radius) if points else cost, radius, scheme=self.scheme)
+    def _closest(self, fixed: Tensor, moving: Tensor, tried: Sequence[Fields]) -> Fields:
+        """Of each sample the fields of the way that leaves the smallest difference of the features."""
+        described = self._describe(fixed, COMPARED)
+        warped = [self._describe(self.scheme.pull_back(moving, field), COMPARED) for _, field in tried]
+        best = torch.stack([mean_difference(described, each) for each in warped]).argmin(0).tolist()
+        first, second = (torch.stack([tried[k][n][sample] for sample, k in enumerate(best)]) for n in (0, 1))
+        return first, second
 
     def _refine(
-        self, fixed: Tensor, moving: Tensor, displacement: Tensor, stride: int, iterations: int, points: Points
+        self, fixed: Tensor, moving: Tensor, displacement: Tensor, refinements: Strides, points: Points
     ) -> Tensor:
-        whole = self.scheme.whole
-        warped = moving if whole else self.scheme.pull_back(moving, displacement)
-        if points is not None:
-            points = (points if whole else points.left_by(displacement)).on_lattice(stride, self.centered)
-        step = adam_instance_optimization(
-            self._describe(fixed, stride),
-            self._describe(warped, stride),
-            displacement if whole else torch.zeros_like(displacement),
-            iterations=iterations,
-            learning_rate=self.learning_rate,
-            regularization=self.regularization,
-            stride=stride,
-            centered=self.centered,
-            tolerance=self.tolerance,
-            scheme=self.scheme,
-            term=points.missed if points else None,
-            known=self._seen(fixed, stride) * self._seen(warped, stride),
-        )
-        return step if whole else self.scheme.compose(displacement, step)
+        for stride, iterations in refinements:
+            whole = self.scheme.whole
+            sides = fixed, moving if whole else self.scheme.pull_back(moving, displacement)
+            if points is not None:
+                left = (points if whole else points.left_by(displacement)).on_lattice(stride, self.centered)
+            described, warped = (self._describe(image, stride) for image in sides)
+            step = adam_instance_optimization(
+                described.features,
+                warped.features,
+                pad_to_multiple(displacement if whole else torch.zeros_like(displacement), stride),
+                iterations=iterations,
+                learning_rate=self.learning_rate,
+                regularization=self.regularization,
+                stride=stride,
+                centered=self.centered,
+                tolerance=self.tolerance,
+                scheme=self.scheme,
+                term=left.missed if points else None,
+                known=described.seen * warped.seen,
+            )
+            step = cut(step, fixed.shape[2:])
+            displacement = step if whole else self.scheme.compose(displacement, step)
+        return displacement
 
-    def _describe(self, image: Tensor, stride: int) -> Tensor:
-        described = self.features(image[:, :1], stride) * self.feature_scale
-        return torch.cat([described, coarsen_features(image[:, 2:], stride, self.features.centered)], 1)
-
-    def _seen(self, image: Tensor, stride: int) -> Tensor:
-        """Which voxels of the features lie in the field of view, `(B, 1, *spatial / stride)`, 1 or 0."""
-        share = coarsen_features(image[:, 1:2], stride, self.features.centered)
-        return torch.ones_like(share) if self.scheme.unbounded else (share >= KNOWN).to(image.dtype)
+    def _describe(self, image: Tensor, stride: int) -> Described:
+        """Features of an image and of what guides it, and which of them are in its field of view."""
+        image = pad_to_multiple(image, stride)
+        centered = self.features.centered
+        features = self.features(image[:, :1], stride) * self.feature_scale
+        seen = coarsen_features(image[:, 1:2], stride, centered)
+        seen = torch.ones_like(seen) if self.scheme.unbounded else (seen >= KNOWN).to(image.dtype)
+        return Described(torch.cat([features, coarsen_features(image[:, 2:], stride, centered)], 1), seen)
 
 
 def _bounded(side: Tensor) -> Tensor:

@@ -187,6 +187,22 @@ def test_second_warp_composes_in_the_right_order() -> None:
     torch.testing.assert_close(total, compose(second, first))
 
 
+def test_of_several_sequences_each_pair_gets_the_one_that_fits() -> None:
+    """A far shift needs a coarse warp, a near one is found by the fine warp alone."""
+    moving = texture(48, 40)
+    near, far = ((moving.roll([-s, 0], (2, 3)), moving) for s in (2, 11))
+    image = torch.cat([torch.cat(pair, 1) for pair in (near, far)])
+    ways: list[Any] = [[(2, 1)], [(6, 2), (2, 1)]]
+    with torch.no_grad():
+        alone = [small_net(warps=way).register(image) for way in ways]
+        both = small_net(warps=ways[0], alternatives=ways[1:]).register(image)
+        left = [(warp(image[:, 1:], ddf) - image[:, :1]).abs().flatten(1).mean(1) for ddf, _ in alone]
+    assert left[0][1] > 1.5 * left[1][1]
+    for sample, way in ((0, int(left[1][0] < left[0][0])), (1, 1)):
+        for got, expected in zip(both, alone[way], strict=True):
+            torch.testing.assert_close(got[sample], expected[sample])
+
+
 def test_net_of_equal_images_stays_near_zero() -> None:
     image = texture(24, 20, 28)
     with torch.no_grad():
@@ -280,6 +296,8 @@ def test_net_raises() -> None:
         small_net()(torch.zeros(1, 1, 8, 8))
     with pytest.raises(ValueError, match=r"CoupledConvexNet\(\) expects 'warps' of one pair or more, got none"):
         CoupledConvexNet(warps=[])
+    with pytest.raises(ValueError, match=r"CoupledConvexNet\(\) expects 'warps' of one pair or more, got none"):
+        CoupledConvexNet(alternatives=[[]])
 
 
 def test_net_never_folds() -> None:
