@@ -155,7 +155,9 @@ class Step:
 def compare_labels(features: SelfTrainingFeatureNet, image: Tensor, repeats: int) -> None:
     """Print the medians for the label of one pair, and by what the labels differ."""
     refinements = [(2, ITERATIONS)]
-    labeler = CoupledConvexNet(features, [(8, 2), (8, 2)], refinements=refinements, regularization=1.0, reference=True)
+    labeler = CoupledConvexNet(
+        features, [(8, 2), (8, 2)], keep_best=False, refinements=refinements, regularization=1.0, reference=True
+    )
     cycle = SelfTrainingCycle(labeler.eval(), None, 1, 0.1, 0.1)  # type: ignore[arg-type]
     results: dict[str, Tensor] = {}
 

@@ -31,14 +31,13 @@ from common.spatial.checks import check_image
 from .feature_extractor import FeatureExtractor
 
 Strides = Sequence[Sequence[int]]  # pairs: stride of the features, and radius of a warp or steps of a refinement
-WARPS = ((6, 4),)
+WARPS = ((6, 4), (4, 2))
 REFINEMENTS = ((2, 40), (1, 20))
-COMPARED = 2  # stride of the features by which one of several sequences of warps is chosen
+COMPARED = 2  # stride of the features by which the best of several fields is chosen
 Points = GuidingPoints | None
-Fields = tuple[Tensor, Tensor]  # of the warps alone, and after a refinement
 NOT_EXPORTED = (
-    "CoupledConvexNet fits each pair by gradient descent, which TorchScript cannot hold: export its features alone, "
-    "such as the id feature_network."
+    "CoupledConvexNet fits each pair by gradient descent and chooses among fields, which TorchScript cannot hold: "
+    "export its features alone, such as the id feature_network."
 )
 
 
@@ -50,9 +49,9 @@ class CoupledConvexNet(nn.Module):
 
     .. math:: u(x) = u_1(x) + u_0(x + u_1(x))
 
-    Where matching fails depends on its strides: of several sequences of warps, the field is kept that leaves the
-    smallest difference of the features after the first refinement. What folds after the last step is smoothed there,
-    see `common.spatial.unfold`.
+    A further warp finds what was too fine for those before, or takes over their mistakes. So the field after each of
+    them is refined once, and the one is kept that leaves the smallest difference of the features. What folds after the
+    last step is smoothed there, see `common.spatial.unfold`.
 
     In training mode only the first warp is computed, without consistency and instance optimization, on a grid that may
     be coarser: the prediction of the self-training, differentiable with respect to the features.
@@ -60,7 +59,7 @@ class CoupledConvexNet(nn.Module):
     Args:
         features: extractor of the features of one image; MIND-SSC without one.
         warps: of each warp the stride of the features and the largest displacement on their grid.
-        alternatives: to these warps, other sequences of some.
+        keep_best: of the fields after each warp, keep the one that fits best; else that after the last.
         feature_scale: factor of all features; it sets the sharpness of the optimization.
         consistency_iterations: of forward-backward consistency after each warp; 0 goes without and saves the
             backward direction.
@@ -92,7 +91,7 @@ class CoupledConvexNet(nn.Module):
         self,
         features: FeatureExtractor | None = None,
         warps: Strides = WARPS,
-        alternatives: Sequence[Strides] = (),
+        keep_best: bool = True,
         feature_scale: float = 5.0,
         consistency_iterations: int = 15,
         smoothing: int = 2,
@@ -104,17 +103,15 @@ class CoupledConvexNet(nn.Module):
         training_stride: int = 1,
     ) -> None:
         super().__init__()
-        if not all(len(each) for each in (warps, *alternatives)):
+        if not len(warps):
             raise ValueError("CoupledConvexNet() expects 'warps' of one pair or more, got none.")
         self.features = MINDSSC() if features is None else features
-        self.warps = [warps, *alternatives]
+        self.warps, self.keep_best = warps, keep_best
         self.feature_scale = feature_scale
-        self.consistency_iterations = consistency_iterations
-        self.smoothing = smoothing
+        self.consistency_iterations, self.smoothing = consistency_iterations, smoothing
         self.refinements = refinements
         self.learning_rate = learning_rate
-        self.regularization = regularization
-        self.tolerance = tolerance
+        self.regularization, self.tolerance = regularization, tolerance
         self.scheme = REFERENCE if reference else EXACT
         self.training_stride = training_stride
 
@@ -132,7 +129,7 @@ class CoupledConvexNet(nn.Module):
             `training_stride`-th voxel, counted in such steps.
 
         Raises:
-            TypeError: if the image is not a tensor, or the network is traced with instance optimization.
+            TypeError: if the image is not a tensor, or the network is traced with instance optimization or a choice.
             ValueError: if its shape is wrong.
         """
         return self.register(image, guidance)[0]
@@ -149,15 +146,16 @@ class CoupledConvexNet(nn.Module):
         """
         _check(image)
         refinements = [] if self.training else [(stride, steps) for stride, steps in self.refinements if steps]
-        if torch.jit.is_tracing() and refinements:
+        if torch.jit.is_tracing() and (refinements or (self.keep_best and len(self.warps) > 1)):
             raise TypeError(NOT_EXPORTED)
         sides = image.as_subclass(Tensor).chunk(2, dim=1)  # a MetaTensor knows fewer operations
         fixed, moving = guidance.beside(*map(_bounded, sides))
-        tried = []
-        for warps in self.warps[:1] if self.training else self.warps:
-            unrefined = self._warp_and_solve(fixed, moving, warps, guidance.points)
-            tried.append((unrefined, self._refine(fixed, moving, unrefined, refinements[:1], guidance.points)))
-        unrefined, displacement = tried[0] if len(tried) == 1 else self._closest(fixed, moving, tried)
+        warped = self._warp_and_solve(fixed, moving, guidance.points)
+        refined = [self._refine(fixed, moving, field, refinements[:1], guidance.points) for field in warped]
+        best = self._best(fixed, moving, refined)
+        unrefined, displacement = (
+            torch.stack([fields[number][sample] for sample, number in enumerate(best)]) for fields in (warped, refined)
+        )
         displacement = self._refine(fixed, moving, displacement, refinements[1:], guidance.points)
         if not self.scheme.folds and not self.training:
             displacement = unfold(displacement)
@@ -172,15 +170,16 @@ class CoupledConvexNet(nn.Module):
         """Tell `torch.jit.script` why it cannot have this network."""
         raise TypeError(NOT_EXPORTED)
 
-    def _warp_and_solve(self, fixed: Tensor, moving: Tensor, warps: Strides, points: Points) -> Tensor:
+    def _warp_and_solve(self, fixed: Tensor, moving: Tensor, points: Points) -> list[Tensor]:
+        """The field after each warp, or after the last one, `(B, d, *spatial)`, voxels of the image."""
         first = points.first_field(fixed.shape[2:]) if points else None  # or that of the first warp
-        displacement = self._solve(fixed, moving, warps[0], None) if first is None else first
-        for done in range(1 if first is None else 0, 1 if self.training else len(warps)):
-            advance("warp", done, len(warps))
-            warped = self.scheme.pull_back(moving, displacement, self.scheme.interpolation)
-            left = points and points.left_by(displacement)
-            displacement = self.scheme.compose(displacement, self._solve(fixed, warped, warps[done], left))
-        return displacement
+        fields = [self._solve(fixed, moving, self.warps[0], None) if first is None else first]
+        for done in range(1 if first is None else 0, 1 if self.training else len(self.warps)):
+            advance("warp", done, len(self.warps))
+            warped = self.scheme.pull_back(moving, fields[-1], self.scheme.interpolation)
+            left = points and points.left_by(fields[-1])
+            fields.append(self.scheme.compose(fields[-1], self._solve(fixed, warped, self.warps[done], left)))
+        return fields if self.keep_best else fields[-1:]
 
     def _solve(self, fixed: Tensor, moving: Tensor, warp: Sequence[int], points: Points) -> Tensor:
         """Displacement of one warp, `(B, d, *spatial)`, voxels of the image, or of its `training_stride`."""
@@ -193,13 +192,14 @@ class CoupledConvexNet(nn.Module):
         finer = upsample_displacement(displacement, shape, stride / step, self.centered, self.smoothing, self.scheme)
         return cut(finer, [-(-size // step) for size in fixed.shape[2:]])
 
-    def _closest(self, fixed: Tensor, moving: Tensor, tried: Sequence[Fields]) -> Fields:
-        """Of each sample the fields of the way that leaves the smallest difference of the features."""
+    def _best(self, fixed: Tensor, moving: Tensor, fields: Sequence[Tensor]) -> list[int]:
+        """Which of some fields leaves the smallest difference of the features, for each sample."""
+        if len(fields) == 1:
+            return [0] * len(fixed)
         described = self._describe(fixed, COMPARED)
-        warped = [self._describe(self.scheme.pull_back(moving, field), COMPARED) for _, field in tried]
-        best = torch.stack([mean_difference(described, each) for each in warped]).argmin(0).tolist()
-        first, second = (torch.stack([tried[k][n][sample] for sample, k in enumerate(best)]) for n in (0, 1))
-        return first, second
+        warped = [self._describe(self.scheme.pull_back(moving, field), COMPARED) for field in fields]
+        best: list[int] = torch.stack([mean_difference(described, each) for each in warped]).argmin(0).tolist()
+        return best
 
     def _refine(
         self, fixed: Tensor, moving: Tensor, displacement: Tensor, refinements: Strides, points: Points
