@@ -21,6 +21,7 @@ class Traced(nn.Module):
     def __init__(self, network: nn.Module, image: Tensor) -> None:
         super().__init__()
         evaluated = deepcopy(network).eval()  # a copy: parts of a network have modes of their own
+        evaluated.requires_grad_(False)  # what is written out by hand has its gradient outside of the trace
         with warnings.catch_warnings(), torch.no_grad():
             # PyTorch's instance normalization compares sizes, which are numbers to a trace
             warnings.simplefilter("ignore", torch.jit.TracerWarning)

@@ -9,6 +9,7 @@ from .feature_extractor import FEATURES, select_features
 from .feature_net import SelfTrainingFeatureNet
 from .point_registration_net import PointFeatureNet, PointRegistrationNet, join_clouds
 from .progressive_unet import ProgressiveUNet, plain_weights
+from .pyramid_net import PyramidNet, PyramidPrediction
 from .segmentation_unet import SegmentationUNet, load_segmentation_unet
 from .symmetric_gradient_net import GradientPrediction, SymmetricGradientNet
 from .vtn import VTN, TweenedPrediction
