@@ -44,7 +44,7 @@ CASES: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], int]] = {
     "plain": (Plain, (2, 2, 8, 8), 1),
     "dirnet": (lambda: DIRNet(channels=4, extra_convolutions=True), (2, 2, 32, 32), 8),
     "progressive": (lambda: ProgressiveUNet(base_channels=2, levels=3), (1, 2, 16, 16, 16), 10),
-    "pyramid": (lambda: PyramidNet(widths=(4, 6)), (1, 2, 16, 16, 16), 11),
+    "pyramid": (lambda: PyramidNet(widths=(4, 6), repetitions=1), (1, 2, 16, 16, 16), 11),
     "symmetric": (lambda: SymmetricGradientNet(multiplier=1, convolutions=(1, 1)), (1, 2, 16, 16, 16), 10),
     "vtn": (lambda: VTN((16, 16, 16), base_channels=2, levels=3), (1, 2, 16, 16, 16), 10),
     "segmenter": (lambda: SegmentationUNet(multiplier=1, convolutions=(1, 1)), (1, 1, 16, 16, 16), 10),
