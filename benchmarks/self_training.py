@@ -2,6 +2,7 @@
 
 import argparse
 import copy
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -20,6 +21,7 @@ from common.phantoms import torso_phantom
 from common.spatial import warp
 
 COUPLINGS = (0.003, 0.03, 0.3)
+RELEASED: dict[str, Any] = {"reference": True, "bending": False, "keep_best": False}
 ITERATIONS = 50
 
 
@@ -116,7 +118,7 @@ class Step:
         self.plain_pair = {**self.pair, "label": (label / extents(shape)).flip(1)}
         self.augmentation = SelfTrainingBatch(reference=True)
         self.plain = copy.deepcopy(features)
-        network = CoupledConvexNet(copy.deepcopy(features), [(8, 2)], reference=True, training_stride=2)
+        network = CoupledConvexNet(copy.deepcopy(features), [(8, 2)], training_stride=2, **RELEASED)
         self.network = place_network(network, "cpu", channels_last=True).train()
         self.loss = RegistrationLoss({"field": [3.0, FieldError("pseudo_label", squared=False, margin=8)]})
         self.optimizers = {
@@ -155,9 +157,7 @@ class Step:
 def compare_labels(features: SelfTrainingFeatureNet, image: Tensor, repeats: int) -> None:
     """Print the medians for the label of one pair, and by what the labels differ."""
     refinements = [(2, ITERATIONS)]
-    labeler = CoupledConvexNet(
-        features, [(8, 2), (8, 2)], keep_best=False, refinements=refinements, regularization=1.0, reference=True
-    )
+    labeler = CoupledConvexNet(features, [(8, 2), (8, 2)], refinements=refinements, regularization=1.0, **RELEASED)
     cycle = SelfTrainingCycle(labeler.eval(), None, 1, 0.1, 0.1)  # type: ignore[arg-type]
     results: dict[str, Tensor] = {}
 

@@ -12,10 +12,10 @@ from torch import Tensor
 
 from common.features import MINDSSC
 from common.io import InputError
-from common.optimization import UNGUIDED, Guidance, adam_instance_optimization, coarsen_features
+from common.optimization import UNGUIDED, Guidance, adam_instance_optimization, bending, coarsen_features
 from common.spatial import compose, unfold, warp
 
-FEATURE_SCALE, LEARNING_RATE, REGULARIZATION = 5.0, 1.0, 48.0  # as in `common.networks.nets.CoupledConvexNet`
+FEATURE_SCALE, LEARNING_RATE, REGULARIZATION = 5.0, 1.0, 150.0  # as in `common.networks.nets.CoupledConvexNet`
 
 
 class InstanceOptimizationInferer(Inferer):
@@ -27,7 +27,7 @@ class InstanceOptimizationInferer(Inferer):
     Args:
         iterations: steps; 0 gives the answer as it is.
         stride: of the features, voxels.
-        regularization: weight of the roughness.
+        regularization: weight of the bending energy of the whole field.
         inferer: asks the network; by default once.
 
     Raises:
@@ -91,6 +91,8 @@ class InstanceOptimizationInferer(Inferer):
             learning_rate=LEARNING_RATE,
             regularization=self.regularization,
             stride=self.stride,
+            roughness=bending,
+            before=ddf,
             term=None if left is None else left.on_lattice(self.stride, True).missed,
         )
         return torch.cat([unfold(compose(rest, ddf)), ddf], dim=1)

@@ -11,6 +11,7 @@ from .guiding_points import GuidingPoints
 from .instance_optimization import adam_instance_optimization
 from .matching import Described, match_features, mean_difference
 from .progress import advance, listening
+from .roughness import Roughness, bending, stretching
 from .scheme import EXACT, REFERENCE, Scheme
 from .transport import transport_displacement
 from .upsample import coarsen_displacement, resample_lattice, upsample_displacement

@@ -20,7 +20,7 @@ REACH = 0.5  # of the longest side of the grid: how far a point is felt at least
 SLOPE = 4.0  # so many times its displacement, so that nothing folds
 SMOOTHING = 1e-3
 CANDIDATE_WEIGHT = 3.0  # of a candidate in the voxel of a point, cost per squared voxel of the features
-WEIGHT = 2e4  # of the squared distance that a field misses a point by, in voxels of the features
+WEIGHT = 1e5  # of the squared distance that a field misses a point by, in voxels of the features
 FOUND = 0.1  # voxels
 
 

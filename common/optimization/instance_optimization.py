@@ -4,11 +4,9 @@ MONAI trains networks; nothing there fits a single pair.
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from common.spatial.checks import check_count, check_ddf, check_image
@@ -16,6 +14,7 @@ from common.spatial.precision import full_precision, lift
 
 from .feature_distance import FeatureDistance
 from .progress import advance
+from .roughness import Roughness, stretching
 from .scheme import EXACT, Scheme
 from .upsample import resample_lattice
 
@@ -38,14 +37,17 @@ def adam_instance_optimization(
     scheme: Scheme = EXACT,
     term: Callable[[Tensor], Tensor] | None = None,
     known: Tensor | None = None,
+    roughness: Roughness = stretching,
+    before: Tensor | None = None,
 ) -> Tensor:
     """Fit a displacement field to a pair of feature maps with Adam.
 
-    .. math:: L(p) = 12 mean |M(x + u(x)) - F(x)|^2 + lambda 0.65 sum_a mean |u(x + e_a) - u(x)|^2
+    .. math:: L(p) = 12 mean |M(x + u(x)) - F(x)|^2 + lambda 0.65 R(v + u)
 
-    The parameters p lie on the grid of the features, and u is p after three mean filters. The field of the lowest loss
-    is returned: where nothing is to gain, Adam's steps, which do not shrink with the gradient, do no harm. Works within
-    `torch.no_grad` and `torch.inference_mode`; no gradient flows to the arguments.
+    The parameters p lie on the grid of the features, and u is p after three mean filters. R is the roughness, and v a
+    field by which the moving features have been displaced before: the whole shall be smooth. The field of the lowest
+    loss is returned: where nothing is to gain, Adam's steps, which do not shrink with the gradient, do no harm. Works
+    within `torch.no_grad` and `torch.inference_mode`; no gradient flows to the arguments.
 
     Args:
         fixed_features: F, `(B, C, *features)`, 2-D or 3-D, any unit.
@@ -61,6 +63,8 @@ def adam_instance_optimization(
         scheme: how to sample and smooth, whether the learning rate falls, and which field to return.
         term: added to the loss; of the field `(B, d, *features)`, voxels of the feature maps.
         known: where F and M are compared, `(B, 1, *features)`; elsewhere, at 0, smoothness decides.
+        roughness: R, of a field `(B, d, *features)`: `stretching`, the paper's, or `bending`.
+        before: v, `(B, d, *spatial)`, voxels of the image; none without it.
 
     Returns:
         Displacement, `(B, d, *spatial)`, voxels of the image, float32 or float64.
@@ -80,7 +84,8 @@ def adam_instance_optimization(
     with torch.inference_mode(False), torch.enable_grad(), full_precision(initial_ddf):
         distance = FeatureDistance(fixed_features, moving_features, scheme, known)
         start = resample_lattice(lift(initial_ddf.detach()) / stride, shapes[1], 1 / stride, centered)
-        field = _Objective(distance, regularization, term).minimize(
+        bent = None if before is None else resample_lattice(lift(before) / stride, shapes[1], 1 / stride, centered)
+        field = _Objective(distance, regularization, term, roughness, bent).minimize(
             start.clone().requires_grad_(), iterations, learning_rate, tolerance, callback
         )
         field = resample_lattice(field * stride, shapes[0], stride, centered)
@@ -89,11 +94,18 @@ def adam_instance_optimization(
 
 class _Objective:
     def __init__(
-        self, distance: FeatureDistance, regularization: float, term: Callable[[Tensor], Tensor] | None
+        self,
+        distance: FeatureDistance,
+        regularization: float,
+        term: Callable[[Tensor], Tensor] | None,
+        roughness: Roughness,
+        before: Tensor | None,
     ) -> None:
         self.distance = distance
         self.regularization = regularization
         self.term = term
+        self.roughness = roughness
+        self.before = before
 
     def minimize(
         self,
@@ -128,32 +140,9 @@ class _Objective:
         return best.detach()
 
     def loss(self, field: Tensor) -> Tensor:
-        roughness: Tensor = _Roughness.apply(field)
+        roughness = self.roughness(field if self.before is None else self.before + field)
         loss = DISTANCE_WEIGHT * self.distance(field) + self.regularization * ROUGHNESS_WEIGHT * roughness
         return loss if self.term is None else loss + self.term(field)
-
-
-class _Roughness(torch.autograd.Function):
-    """Sum over the axes of the mean squared forward difference; its gradient at half the price of autograd's."""
-
-    @staticmethod
-    def forward(ctx: Any, field: Tensor) -> Tensor:
-        roughness, gradient = field.new_zeros(()), torch.zeros_like(field)
-        for axis in range(2, field.ndim):
-            steps = field.shape[axis] - 1
-            difference = field.diff(dim=axis)
-            count = max(difference.numel(), 1)
-            roughness += torch.dot(difference.flatten(), difference.flatten()) / count
-            difference *= 2 / count
-            gradient.narrow(axis, 1, steps).add_(difference)
-            gradient.narrow(axis, 0, steps).sub_(difference)
-        ctx.save_for_backward(gradient)
-        return roughness
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        return ctx.saved_tensors[0] * gradient
 
 
 def _check(fixed_features: Tensor, initial_ddf: Tensor, iterations: int) -> None:

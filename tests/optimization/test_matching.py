@@ -1,5 +1,7 @@
 """One warp by matching, and the difference that tells which of several fields fits."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
@@ -30,17 +32,16 @@ def test_matching_finds_a_shift(shape: tuple[int, ...]) -> None:
     moving = 10 * torch.rand(1, 4, *shape, generator=torch.Generator().manual_seed(0))
     fixed = moving.roll(-1, 2)
     ddf = match_features(described(fixed), described(moving), radius=2)
-    inside = ddf[(..., *[slice(3, -3)] * len(shape))]
+    middle: Any = (..., *[slice(3, -3)] * len(shape))
+    inside = ddf[middle]
     assert (inside[:, 0] - 1).abs().mean() < 0.1
     assert inside[:, 1:].abs().mean() < 0.1
 
 
 def test_matching_is_consistent_after_its_iterations() -> None:
-    pair = [described(torch.rand(1, 4, 8, 9, 7, generator=torch.Generator().manual_seed(seed))) for seed in (0, 1)]
-    forth, back = (match_features(*sides, radius=2, consistency_iterations=0) for sides in (pair, pair[::-1]))
-    torch.testing.assert_close(
-        match_features(*pair, radius=2, consistency_iterations=3), enforce_consistency(forth, back, 3)[0]
-    )
+    first, second = (described(torch.rand(1, 4, 8, 9, 7, generator=torch.Generator().manual_seed(s))) for s in (0, 1))
+    forth, back = (match_features(*pair, 2, 0) for pair in ((first, second), (second, first)))
+    torch.testing.assert_close(match_features(first, second, 2, 3), enforce_consistency(forth, back, 3)[0])
 
 
 def test_matching_raises() -> None:

@@ -20,9 +20,11 @@ from common.optimization import (
     GuidingPoints,
     adam_instance_optimization,
     advance,
+    bending,
     coarsen_features,
     match_features,
     mean_difference,
+    stretching,
     upsample_displacement,
 )
 from common.spatial import unfold
@@ -49,9 +51,9 @@ class CoupledConvexNet(nn.Module):
 
     .. math:: u(x) = u_1(x) + u_0(x + u_1(x))
 
-    A further warp finds what was too fine for those before, or takes over their mistakes. So the field after each of
-    them is refined once, and the one is kept that leaves the smallest difference of the features. What folds after the
-    last step is smoothed there, see `common.spatial.unfold`.
+    A further warp finds what was too fine for those before, or takes over their mistakes: the field after each is
+    refined once, and that is kept that leaves the smallest difference of the features. What folds after the last step
+    is smoothed there, see `common.spatial.unfold`.
 
     In training mode only the first warp is computed, without consistency and instance optimization, on a grid that may
     be coarser: the prediction of the self-training, differentiable with respect to the features.
@@ -68,6 +70,7 @@ class CoupledConvexNet(nn.Module):
             leave the field of the warps.
         learning_rate: of their Adam, voxels of the features.
         regularization: their weight of the roughness of the field. The larger, the smoother is the field.
+        bending: of the whole field is punished; else, as in the paper, the stretching of what a refinement adds.
         tolerance: they stop when the loss changes by less than this share; None never stops early.
         reference: do all as the reference implementation of the paper does, see `common.optimization.REFERENCE`.
         training_stride: side of a voxel of the prediction in training mode, voxels of the image; it divides the first
@@ -97,7 +100,8 @@ class CoupledConvexNet(nn.Module):
         smoothing: int = 2,
         refinements: Strides = REFINEMENTS,
         learning_rate: float = 1.0,
-        regularization: float = 48.0,
+        regularization: float = 150.0,
+        bending: bool = True,
         tolerance: float | None = None,
         reference: bool = False,
         training_stride: int = 1,
@@ -109,9 +113,8 @@ class CoupledConvexNet(nn.Module):
         self.warps, self.keep_best = warps, keep_best
         self.feature_scale = feature_scale
         self.consistency_iterations, self.smoothing = consistency_iterations, smoothing
-        self.refinements = refinements
-        self.learning_rate = learning_rate
-        self.regularization, self.tolerance = regularization, tolerance
+        self.refinements, self.learning_rate = refinements, learning_rate
+        self.regularization, self.bending, self.tolerance = regularization, bending, tolerance
         self.scheme = REFERENCE if reference else EXACT
         self.training_stride = training_stride
 
@@ -144,7 +147,10 @@ class CoupledConvexNet(nn.Module):
         Returns:
             The displacement, see `forward`, and that of the warps alone, of the same shape and unit.
         """
-        _check(image)
+        check_image("CoupledConvexNet", "image", image)
+        if image.shape[1] not in (2, 4):
+            expected, got = (len(image), 2, *image.shape[2:]), f"{tuple(image.shape)}. Concatenate fixed and moving."
+            raise ValueError(f"CoupledConvexNet() expects 'image' of shape {expected}, got {got}")
         refinements = [] if self.training else [(stride, steps) for stride, steps in self.refinements if steps]
         if torch.jit.is_tracing() and (refinements or (self.keep_best and len(self.warps) > 1)):
             raise TypeError(NOT_EXPORTED)
@@ -201,19 +207,18 @@ class CoupledConvexNet(nn.Module):
         best: list[int] = torch.stack([mean_difference(described, each) for each in warped]).argmin(0).tolist()
         return best
 
-    def _refine(
-        self, fixed: Tensor, moving: Tensor, displacement: Tensor, refinements: Strides, points: Points
-    ) -> Tensor:
-        for stride, iterations in refinements:
+    def _refine(self, fixed: Tensor, moving: Tensor, displacement: Tensor, steps: Strides, points: Points) -> Tensor:
+        for stride, iterations in steps:
             whole = self.scheme.whole
             sides = fixed, moving if whole else self.scheme.pull_back(moving, displacement)
             if points is not None:
                 left = (points if whole else points.left_by(displacement)).on_lattice(stride, self.centered)
             described, warped = (self._describe(image, stride) for image in sides)
+            padded = pad_to_multiple(displacement, stride)
             step = adam_instance_optimization(
                 described.features,
                 warped.features,
-                pad_to_multiple(displacement if whole else torch.zeros_like(displacement), stride),
+                padded if whole else torch.zeros_like(padded),
                 iterations=iterations,
                 learning_rate=self.learning_rate,
                 regularization=self.regularization,
@@ -223,9 +228,10 @@ class CoupledConvexNet(nn.Module):
                 scheme=self.scheme,
                 term=left.missed if points else None,
                 known=described.seen * warped.seen,
+                roughness=bending if self.bending else stretching,
+                before=padded if self.bending and not whole else None,
             )
-            step = cut(step, fixed.shape[2:])
-            displacement = step if whole else self.scheme.compose(displacement, step)
+            displacement = cut(step if whole else self.scheme.compose(padded, step), fixed.shape[2:])
         return displacement
 
     def _describe(self, image: Tensor, stride: int) -> Described:
@@ -241,10 +247,3 @@ class CoupledConvexNet(nn.Module):
 def _bounded(side: Tensor) -> Tensor:
     """An image and its field of view, which is the whole grid where there is none."""
     return side if side.shape[1] == 2 else torch.cat([side, torch.ones_like(side)], 1)
-
-
-def _check(image: Tensor) -> None:
-    check_image("CoupledConvexNet", "image", image)
-    if image.shape[1] not in (2, 4):
-        expected, got = (len(image), 2, *image.shape[2:]), f"{tuple(image.shape)}. Concatenate fixed and moving image."
-        raise ValueError(f"CoupledConvexNet() expects 'image' of shape {expected}, got {got}")

@@ -1,0 +1,125 @@
+"""How rough a displacement field is, by first or by second differences, with the gradient at half autograd's price.
+
+MONAI's `BendingEnergyLoss` and `DiffusionLoss` take central differences, which let every second voxel swing freely.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from common.spatial.checks import check_ddf
+
+Roughness = Callable[[Tensor], Tensor]
+
+
+def stretching(ddf: Tensor) -> Tensor:
+    r"""Squares of the first differences, as paper 003 has them: zero for a translation.
+
+    .. math:: R(u) = \sum_a mean_x |u(x + e_a) - u(x)|^2
+
+    Args:
+        ddf: displacement u, `(B, d, *spatial)`, voxels.
+
+    Returns:
+        Scalar, squared voxels of displacement per voxel.
+
+    Raises:
+        TypeError: if the field is not a tensor of floating point numbers.
+        ValueError: if its shape is wrong.
+
+    Example:
+        >>> ramp = torch.arange(5.0).view(1, 1, 5, 1).expand(1, 2, 5, 6)
+        >>> stretching(ramp), bending(ramp)
+        (tensor(1.), tensor(0.))
+    """
+    check_ddf("stretching", ddf)
+    roughness: Tensor = _Stretching.apply(ddf)
+    return roughness
+
+
+def bending(ddf: Tensor) -> Tensor:
+    r"""Bending energy, squares of the second differences: zero for an affine field.
+
+    .. math:: R(u) = \sum_{a, b} mean_x |D_a D_b u(x)|^2
+
+    with D_a the difference of neighbors along axis a.
+
+    Args:
+        ddf: displacement u, `(B, d, *spatial)`, voxels.
+
+    Returns:
+        Scalar, squared voxels of displacement per voxel to the fourth.
+
+    Raises:
+        TypeError: if the field is not a tensor of floating point numbers.
+        ValueError: if its shape is wrong.
+
+    Reference:
+        Rueckert et al., "Nonrigid registration using free-form deformations", IEEE TMI 1999,
+        https://doi.org/10.1109/42.796284 -- equation (8).
+    """
+    check_ddf("bending", ddf)
+    roughness: Tensor = _Bending.apply(ddf)
+    return roughness
+
+
+class _Stretching(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, field: Tensor) -> Tensor:
+        roughness, gradient = field.new_zeros(()), torch.zeros_like(field)
+        for axis in range(2, field.ndim):
+            difference = _difference(field, axis)
+            roughness += _weigh(difference)
+            _scatter(difference, gradient, axis)
+        ctx.save_for_backward(gradient)
+        return roughness
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        return ctx.saved_tensors[0] * gradient
+
+
+class _Bending(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, field: Tensor) -> Tensor:
+        roughness, gradient = field.new_zeros(()), torch.zeros_like(field)
+        for axis in range(2, field.ndim):
+            first = _difference(field, axis)
+            to_first = torch.zeros_like(first)
+            for other in range(axis, field.ndim):
+                second = _difference(first, other)
+                roughness += _weigh(second, 1 if other == axis else 2)  # D_a D_b and D_b D_a
+                _scatter(second, to_first, other)
+            _scatter(to_first, gradient, axis)
+        ctx.save_for_backward(gradient)
+        return roughness
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        return ctx.saved_tensors[0] * gradient
+
+
+def _difference(field: Tensor, axis: int) -> Tensor:
+    """Of neighbors along an axis; none where there is one voxel or none."""
+    steps = max(field.shape[axis] - 1, 0)
+    return field.narrow(axis, field.shape[axis] - steps, steps) - field.narrow(axis, 0, steps)
+
+
+def _weigh(difference: Tensor, times: int = 1) -> Tensor:
+    """Mean of the squares, some times; turns the differences into the gradient with respect to them."""
+    count = max(difference.numel(), 1)
+    mean = times * torch.dot(difference.flatten(), difference.flatten()) / count
+    difference *= 2 * times / count
+    return mean
+
+
+def _scatter(difference: Tensor, gradient: Tensor, axis: int) -> None:
+    """Hand a gradient with respect to differences along an axis on to what they are of."""
+    steps = difference.shape[axis]
+    gradient.narrow(axis, gradient.shape[axis] - steps, steps).add_(difference)
+    gradient.narrow(axis, 0, steps).sub_(difference)
