@@ -59,7 +59,7 @@ def test_what_guides_is_followed_and_marked(flat: dict[str, str], tmp_path: Path
 def test_key_points_guide_and_labels_measure(flat: dict[str, str], tmp_path: Path) -> None:
     metrics = register(flat, tmp_path / "points", guide="keypoints")
     assert metrics["tre_mm"]["after"] < 0.5
-    assert metrics["dice"]["after"] > metrics["dice"]["before"] + 0.1
+    assert metrics["dice"]["after"] > metrics["dice"]["before"] + 0.08
     assert "guided" not in metrics["dice"]
 
 

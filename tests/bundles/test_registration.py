@@ -56,7 +56,7 @@ def test_regularization_makes_fields_smoother(
     result: tuple[Path, dict], phantom: dict[str, str], tmp_path: Path
 ) -> None:
     _, metrics = result
-    smoother = register(tmp_path, regularization=480.0, **phantom)
+    smoother = register(tmp_path, regularization=1500.0, **phantom)
     assert smoother["sdlogj"] < 0.85 * metrics["sdlogj"]
     assert smoother["dice"]["after"] > smoother["dice"]["before"] + 0.1
 

@@ -19,7 +19,6 @@ BUNDLE = REPOSITORY / "bundles" / "hippocampus_mr_symmetric"
 CONFIGS = BUNDLE / "configs"
 VARIANTS = sorted({path.stem for path in (CONFIGS / "variants").glob("*.json")} - {"hippocampus_segmentation"})
 TINY = {
-    "multiplier": 1,
     "spatial_size": [16, 16, 32],
     "batch_size": 2,
     "epochs": 2,
@@ -31,14 +30,20 @@ TINY = {
 }
 
 
+def narrow(*overlays: str) -> dict[str, Any]:
+    """A small network of the overlays."""
+    return {"widths": [4, 6, 8]} if "variants/pyramid" in overlays else {"multiplier": 1}
+
+
 def train(cases: Path, output_dir: Path, *overlays: str, **options: Any) -> ConfigWorkflow:
-    return run_training(BUNDLE, output_dir, "train", *overlays, **{**TINY, "dataset_dir": str(cases), **options})
+    options = {**TINY, **narrow(*overlays), "dataset_dir": str(cases), **options}
+    return run_training(BUNDLE, output_dir, "train", *overlays, **options)
 
 
 @pytest.mark.filterwarnings("ignore:executing the bundle config:UserWarning")
 def test_federated_client_finds_its_bundle(cases: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    options = {name: value for name, value in TINY.items() if name != "epochs"}  # those are the server's
+    options = {name: value for name, value in (TINY | narrow()).items() if name != "epochs"}  # those are the server's
     client: Any = MonaiAlgo(
         bundle_root=str(BUNDLE),
         train_kwargs={**options, "dataset_dir": str(cases), "output_dir": str(tmp_path)},
@@ -94,7 +99,7 @@ def test_every_variant_runs(cases: Path, tmp_path: Path, variant: str) -> None:
     assert float(rows(tmp_path / "metrics.csv")[0]["loss"]) < 10
 
 
-@pytest.mark.parametrize("overlays", [["paper"], ["paper", "abdomen_ct"], ["paper", "mse"]], ids="-".join)
+@pytest.mark.parametrize("overlays", [["paper"], ["paper", "abdomen_ct"], ["paper", "mse"], ["pyramid"]], ids="-".join)
 def test_weights_register_as_they_were_trained(cases: Path, tmp_path: Path, overlays: list[str]) -> None:
     names = [f"variants/{name}" for name in overlays]
     train(cases, tmp_path, *names, epochs=1, **({"whole_size": [16, 16, 32]} if "abdomen_ct" in overlays else {}))
@@ -105,9 +110,9 @@ def test_weights_register_as_they_were_trained(cases: Path, tmp_path: Path, over
         bundle_root=str(BUNDLE),
         output_dir=str(tmp_path / "result"),
         checkpoint=str(tmp_path / "checkpoints" / "model.pt"),
-        multiplier=1,
         spacing=8.0,
         largest_extent_mm=1000,
+        **narrow(*names),
         **scans,
     )
     assert json.loads((tmp_path / "result" / "metrics.json").read_text())["folding_percent"] == 0
@@ -128,7 +133,9 @@ def test_tracking_takes_the_loss_as_monai_does(cases: Path, tmp_path: Path) -> N
 
 
 def train_by_two(cases: Path, output_dir: Path, *overlays: str, **options: Any) -> None:
-    run_by_two(BUNDLE, output_dir, "train", *overlays, **{**TINY, "dataset_dir": str(cases), **options})
+    run_by_two(
+        BUNDLE, output_dir, "train", *overlays, **{**TINY, **narrow(*overlays), "dataset_dir": str(cases), **options}
+    )
 
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="gloo needs a POSIX system here")
