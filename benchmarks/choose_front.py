@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from common.engines import one_sentence
 from common.io import read_json
 
-DEFAULT = 48.0  # `regularization` of the bundle
+DEFAULT = 150.0  # `regularization` of the bundle
 SMOOTHNESS = "SDlogJ"
 ERROR, OVERLAP = "TRE", "Dice"  # the first where a kind has landmarks
 Found = dict[str, Any]
