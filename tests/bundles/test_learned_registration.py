@@ -17,8 +17,8 @@ BUNDLE = REPOSITORY / "bundles" / "hippocampus_mr_symmetric"
 LIMIT = 12 * 2**20  # bytes
 
 
-def register(output_dir: Path, **options: Any) -> dict:
-    return run_inference(BUNDLE, output_dir, **options)
+def register(output_dir: Path, *overlays: str, **options: Any) -> dict:
+    return run_inference(BUNDLE, output_dir, *overlays, **options)
 
 
 @pytest.fixture
@@ -48,8 +48,9 @@ def test_shipped_weights_register(blobs: dict[str, str], tmp_path: Path, weight:
     assert metrics["folding_percent"] < 0.5
 
 
-def test_without_scans_a_pair_of_its_own_anatomy_is_registered(tmp_path: Path) -> None:
-    metrics = register(tmp_path / "result")
+@pytest.mark.parametrize("overlays", [[], ["variants/pyramid"]], ids=["paper", "pyramid"])
+def test_without_scans_a_pair_of_its_own_anatomy_is_registered(tmp_path: Path, overlays: list[str]) -> None:
+    metrics = register(tmp_path / "result", *overlays)
     assert metrics["dice"]["after"] > metrics["dice"]["before"] + 0.05
     assert metrics["tre_mm"]["after"] < metrics["tre_mm"]["before"]
     assert metrics["folding_percent"] < 0.5

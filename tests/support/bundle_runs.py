@@ -48,9 +48,9 @@ def run_by_two(bundle: Path, output_dir: Path, *names: str, **options: Any) -> N
     assert done.returncode == 0, done.stderr[-2000:]
 
 
-def run_inference(bundle: Path, output_dir: Path, **options: Any) -> dict:
-    """Register with a bundle's own config; the record of a single pair."""
-    config = str(bundle / "configs" / "inference.json")
+def run_inference(bundle: Path, output_dir: Path, *overlays: str, **options: Any) -> dict:
+    """Register with a bundle's own config and overlays; the record of a single pair."""
+    config = [str(bundle / "configs" / f"{name}.json") for name in ("inference", *overlays)]
     run_bundle(config_file=config, logging_file=QUIET, bundle_root=str(bundle), output_dir=str(output_dir), **options)
     result = output_dir / "metrics.json"
     return json.loads(result.read_text()) if result.is_file() else {}
