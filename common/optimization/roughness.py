@@ -66,7 +66,16 @@ def bending(ddf: Tensor) -> Tensor:
     return roughness
 
 
-class _Stretching(torch.autograd.Function):
+class _Roughness(torch.autograd.Function):
+    """Its forward pass saves the gradient."""
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        return ctx.saved_tensors[0] * gradient
+
+
+class _Stretching(_Roughness):
     @staticmethod
     def forward(ctx: Any, field: Tensor) -> Tensor:
         roughness, gradient = field.new_zeros(()), torch.zeros_like(field)
@@ -77,13 +86,8 @@ class _Stretching(torch.autograd.Function):
         ctx.save_for_backward(gradient)
         return roughness
 
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        return ctx.saved_tensors[0] * gradient
 
-
-class _Bending(torch.autograd.Function):
+class _Bending(_Roughness):
     @staticmethod
     def forward(ctx: Any, field: Tensor) -> Tensor:
         roughness, gradient = field.new_zeros(()), torch.zeros_like(field)
@@ -97,11 +101,6 @@ class _Bending(torch.autograd.Function):
             _scatter(to_first, gradient, axis)
         ctx.save_for_backward(gradient)
         return roughness
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        return ctx.saved_tensors[0] * gradient
 
 
 def _difference(field: Tensor, axis: int) -> Tensor:
