@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from choose import CELLS, OURS, pairs_of
+from choose import BUNDLE, CELLS, OURS, pairs_of
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from common.engines import one_sentence
 from common.io import read_json
 
-DEFAULT = 150.0  # `regularization` of the bundle
+DEFAULT = read_json(BUNDLE / "configs" / "inference.json")["regularization"]
 SMOOTHNESS = "SDlogJ"
 ERROR, OVERLAP = "TRE", "Dice"  # the first where a kind has landmarks
 Found = dict[str, Any]

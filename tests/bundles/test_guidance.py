@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -57,9 +58,12 @@ def test_what_guides_is_followed_and_marked(flat: dict[str, str], tmp_path: Path
 
 
 def test_key_points_guide_and_labels_measure(flat: dict[str, str], tmp_path: Path) -> None:
-    metrics = register(flat, tmp_path / "points", guide="keypoints")
+    steps: dict[str, Any] = {
+        "network_def#refinements": [[2, 80], [1, 20]]
+    }  # without texture the default is not at the end of its way
+    metrics = register(flat, tmp_path / "points", guide="keypoints", **steps)
     assert metrics["tre_mm"]["after"] < 0.5
-    assert metrics["dice"]["after"] > metrics["dice"]["before"] + 0.08
+    assert metrics["dice"]["after"] > metrics["dice"]["before"] + 0.1
     assert "guided" not in metrics["dice"]
 
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from common.io import InputError
 from common.networks.blocks.folding_convolution import FoldingConvolution
+from common.networks.blocks.memory_format import CHANNELS_LAST
 from common.networks.blocks.padding import even_padding
 from common.networks.blocks.traced import Traced
 from common.spatial import bspline_displacement, thin_plate_spline_displacement
@@ -22,7 +23,6 @@ from common.spatial.checks import check_channels, check_choice
 POOLINGS = ("average", "max", "convolution")
 TRANSFORMERS = ("bspline", "thin_plate_spline")
 DENSE_WIDTH = 1024
-CHANNELS_LAST = {2: torch.channels_last, 3: torch.channels_last_3d}  # on a CPU much faster for few channels
 
 
 class DIRNet(nn.Module):

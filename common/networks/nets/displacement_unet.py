@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from common.networks.blocks.folding_convolution import FoldingConvolution
+from common.networks.blocks.memory_format import CHANNELS_LAST
 from common.networks.blocks.padding import even_padding
 from common.networks.blocks.running_norm import RUNNING_NORM
 from common.networks.blocks.traced import Traced
@@ -20,7 +21,6 @@ LEAKY = ("LEAKYRELU", {"negative_slope": 0.01})
 CONVOLUTION: dict[int, Any] = {2: nn.Conv2d, 3: nn.Conv3d}
 UPSAMPLING: dict[int, Any] = {2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
 POOLING = {2: F.max_pool2d, 3: F.max_pool3d}
-CHANNELS_LAST = {2: torch.channels_last, 3: torch.channels_last_3d}  # on a CPU much faster for few channels
 
 TRAINING_LAYERS = ("level_inputs.", "level_outputs.")  # of a `ProgressiveUNet` that has grown to this network
 

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from monai.networks.blocks import Convolution
 from torch import Tensor, nn
 
+from common.networks.blocks.memory_format import CHANNELS_LAST
 from common.networks.blocks.padding import even_padding
 from common.networks.blocks.traced import Traced
 from common.optimization import correlation_volume
@@ -25,7 +26,6 @@ RADIUS = 1  # of the comparison, voxels of each level
 REACH = 2.0  # most voxels of its level by which one step moves
 OPTIONS: dict[str, Any] = {"adn_ordering": "A", "act": ("LEAKYRELU", {"negative_slope": 0.1})}
 LINEAR = {2: "bilinear", 3: "trilinear"}
-CHANNELS_LAST = {2: torch.channels_last, 3: torch.channels_last_3d}  # on a CPU much faster for few channels
 
 
 class PyramidPrediction(NamedTuple):
@@ -34,12 +34,10 @@ class PyramidPrediction(NamedTuple):
     Attributes:
         ddf: displacement, `(B, d, *spatial)`, voxels.
         reverse: that from the moving to the fixed grid; None without the symmetric formulation.
-        levels: none, see `common.losses.Prediction`.
     """
 
     ddf: Tensor
     reverse: PyramidPrediction | None = None
-    levels: tuple[Tensor, ...] = ()
 
 
 class PyramidNet(nn.Module):

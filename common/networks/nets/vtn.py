@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from common.io import InputError
+from common.networks.blocks.memory_format import CHANNELS_LAST
 from common.networks.blocks.traced import Traced
 from common.networks.blocks.uniform_scaling import start_uniform_scaling
 from common.spatial import compose, warp
@@ -17,7 +18,6 @@ from common.spatial import compose, warp
 from .affine_subnetwork import AffineSubnetwork
 from .dense_subnetwork import DenseSubnetwork
 
-CHANNELS_LAST = {2: torch.channels_last, 3: torch.channels_last_3d}  # on a CPU much faster for few channels
 SMALL = 1e-5  # deviation of the last weights of another base network
 
 

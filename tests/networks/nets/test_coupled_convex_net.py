@@ -17,6 +17,7 @@ from common.optimization import REFERENCE, UNGUIDED, Guidance, GuidingPoints
 from common.spatial import compose, folding_percent, jacobian_determinant, warp
 
 Recorded = dict[str, np.ndarray]
+LONG = ((2, 80), (1, 20))  # without texture the default steps are not at the end of their way
 CONFIGS = Path(__file__).parents[3] / "bundles" / "abdomen_ct_self_training" / "configs"
 
 
@@ -337,10 +338,10 @@ def flat_pair() -> tuple[Tensor, Tensor, Tensor]:
 def test_labels_alone_show_the_way() -> None:
     image, fixed, moving = flat_pair()
     with torch.no_grad():
-        ddf = CoupledConvexNet().eval()(image, Guidance(30 * fixed, 30 * moving))
+        ddf = CoupledConvexNet(refinements=LONG).eval()(image, Guidance(30 * fixed, 30 * moving))
         overlap = (warp(moving, ddf, "nearest") * fixed).sum() / fixed.sum()
     assert float((moving * fixed).sum() / fixed.sum()) < 0.75
-    assert overlap > 0.96
+    assert overlap > 0.97
     assert float(folding_percent(jacobian_determinant(ddf))) == 0
 
 
