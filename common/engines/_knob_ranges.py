@@ -12,7 +12,7 @@ from common.data.pseudo_labelled_pairs import SAMPLINGS
 from common.networks.nets.dirnet import POOLINGS, TRANSFORMERS
 from common.networks.nets.progressive_unet import COMBINATIONS
 
-from .registration_metrics import NAMES as METRICS
+from .pair_metrics import NAMES as METRICS
 
 
 class Range(NamedTuple):

@@ -20,8 +20,8 @@ from common.transforms import (
     WarpToFixedd,
 )
 
-from .registration_postprocessing import MOVING_KEYS
-from .registration_preprocessing import IMAGE_KEYS, KEYPOINT_KEYS, LABEL_KEYS
+from .registration_inputs import IMAGE_KEYS, KEYPOINT_KEYS, LABEL_KEYS
+from .registration_outputs import MOVING_KEYS
 
 CLOUD_KEYS = ("fixed_cloud", "moving_cloud")
 

@@ -42,7 +42,7 @@ def register_pairs(
             was made of the same inputs and settings is not made again.
         output_dir: folder of the results. Several pairs are summed up in ``summary.csv``. Processes started by
             ``torchrun`` share them.
-        provenance: what a result is made of besides its inputs, see `common.reports.differences`.
+        provenance: what a result is made of besides its inputs, see `common.reports.difference_map`.
 
     Raises:
         InputError: if pairs of several failed; the others are done all the same. Whatever a single pair raises.

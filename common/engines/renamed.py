@@ -25,7 +25,7 @@ def use_new_names(config: dict[str, Any], files: Sequence[Mapping[str, Any]]) ->
 
     Args:
         config: not resolved, with all overlays and options.
-        files: what the bundle's own files say, see `common.engines.check_config.read_files`.
+        files: what the bundle's own files say, see `common.engines.config_check.read_files`.
 
     Returns:
         Whether anything was changed.

@@ -6,11 +6,11 @@ from .curriculum import Curriculum
 from .epoch_seed import EpochSeed
 from .metrics_csv import MetricsCsv
 from .non_finite import StopOnNonFinite
-from .pack_weights import pack_mean_weights, pack_weights
+from .packing import pack_mean_weights, pack_weights
 from .pair_results import PairResults
 from .point_self_training import PointSelfTrainingCycle
 from .progress import Progress
-from .progressive_levels import progressive_levels
+from .progression import progressive_levels
 from .schedules import approach, constant, cosine, exponential, linear, stepwise
 from .self_training import SelfTrainingCycle
 from .tensorboard import VALIDATION_PICTURE, TensorBoard

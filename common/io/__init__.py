@@ -3,8 +3,8 @@
 from .atomic import check_replaceable, save_bytes, save_text, write_atomically, write_together
 from .field import Field, read_field, write_field
 from .files import existing_file, read_text
-from .fingerprint import fingerprint
-from .fresh_folder import fresh_folder
+from .fingerprints import fingerprint
+from .folders import fresh_folder
 from .grid import grid_of, largest_distance
 from .input_error import MISTAKES, InputError, find_mistake
 from .integrity import check_complete

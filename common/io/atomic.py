@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from .fresh_folder import fresh_folder, locked
+from .folders import fresh_folder, locked
 
 
 def write_atomically(path: str | Path, write: Callable[[str], object]) -> None:

@@ -10,8 +10,8 @@ from torch import Tensor
 from common.spatial.checks import check_count, check_image, check_same_space
 
 from .consistency import enforce_consistency
+from .convex_coupling import coupled_convex
 from .correlation import correlation_volume
-from .coupled_convex import coupled_convex
 from .field_of_view import forget_unseen
 from .guiding_points import GuidingPoints
 from .scheme import EXACT, Scheme

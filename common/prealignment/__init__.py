@@ -1,4 +1,4 @@
 """Linear pre-alignment of two scans in the world."""
 
-from .initial_transform import KINDS, initial_transform, read_linear_transform
+from .initialization import KINDS, initial_transform, read_linear_transform
 from .start import Start

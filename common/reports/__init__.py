@@ -1,9 +1,9 @@
 """Pictures, tables and files of registrations."""
 
 from .cine import write_cine
-from .difference_maps import difference_maps, draw_difference_maps
+from .curves import learning_curves
+from .difference_map import difference_maps, draw_difference_maps
 from .figure import registration_report
-from .learning_curves import learning_curves
 from .record import RESULT_FILES, describe_inputs, differences, read_record
 from .report import write_report
 from .save import SaveRegistrationd

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from .sample import sample
+from .sampling import sample
 
 LEAST_DAMPING = 0.1
 

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .grid import identity_grid
-from .sample import sample
+from .sampling import sample
 from .smooth import mean_filter
 
 # Comparisons of points with cells: bounds the time for fields that are no maps.

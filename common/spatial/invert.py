@@ -15,7 +15,7 @@ from .checks import check_count, check_ddf, check_points
 from .folds import reached_by_folds
 from .grid import identity_grid
 from .precision import full_precision, lift
-from .sample import sample
+from .sampling import sample
 
 # Points solved at a time: bounds the memory, and what is worked on stays in the processor's cache.
 PORTION = 2**18

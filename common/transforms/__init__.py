@@ -1,8 +1,9 @@
 """MONAI dictionary transforms: from two scans to one network input, and from its ddf to everything warped."""
 
-from .bore_mask import BoreMaskd, bore_mask
+from .bore import BoreMaskd, bore_mask
 from .case_grid import CaseGrid, CaseGridd
 from .clocked_compose import ClockedCompose
+from .contrast import random_contrast
 from .extent import CheckExtentd
 from .gradient_magnitude import GradientMagnitude
 from .guide_pair import GuidePaird
@@ -20,7 +21,6 @@ from .normalize_foreground import NormalizeForeground
 from .normalize_percentiles import NormalizePercentiles
 from .organ_labels import OrganLabelsd, map_labels
 from .pair_grid import PairGridd
-from .random_contrast import random_contrast
 from .random_deformation import PAIR_KEYS, RandDeformedPaird, RandSplineDeformd
 from .random_field_of_view import RandFieldOfViewd
 from .study_pair import StudyPaird

@@ -6,7 +6,7 @@ from monai.transforms import Transform
 from torch import Tensor
 
 from common.features import gradient_magnitude
-from common.features.gradient_magnitude import HOUNSFIELD_RANGE, HOUNSFIELD_UNIT
+from common.features.gradients import HOUNSFIELD_RANGE, HOUNSFIELD_UNIT
 
 
 class GradientMagnitude(Transform):

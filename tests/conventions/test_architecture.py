@@ -73,6 +73,19 @@ def test_files_hold_one_concept(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= 250
 
 
+@pytest.mark.parametrize("path", [p for p in SOURCES if p.name != "__init__.py"], ids=identify)
+def test_modules_are_not_named_like_what_their_room_offers(path: Path) -> None:
+    """`pydoc.locate`, by which a config's `_target_` is found, takes the module of the two from Python 3.12 on."""
+    package = path.parent / "__init__.py"
+    offered = {
+        alias.asname or alias.name
+        for node in ast.walk(ast.parse(package.read_text()))
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    assert path.stem not in offered
+
+
 @pytest.mark.parametrize("path", [p for p in SOURCES if not p.name.startswith("_")], ids=identify)
 def test_every_module_has_its_test(path: Path) -> None:
     relative = path.relative_to(REPOSITORY / "common")

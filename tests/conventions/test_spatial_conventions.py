@@ -201,4 +201,4 @@ def test_convention_normalized_coordinates_live_in_one_place() -> None:
                 askers.add(path.name)
             if isinstance(node, ast.Attribute) and node.attr in ("grid_sample", "affine_grid"):
                 users.add(path.name)
-    assert (makers, askers, users) == ({"grid.py"}, {"sample.py"}, {"_grid_sample.py"})
+    assert (makers, askers, users) == ({"grid.py"}, {"sampling.py"}, {"_grid_sample.py"})

@@ -9,7 +9,7 @@ from monai.transforms import Compose
 from torch import nn
 
 from common.engines import registration_evaluator
-from common.engines.registration_evaluator import prepare_guided_batch
+from common.engines.evaluation import prepare_guided_batch
 
 
 def build(network: nn.Module, **weights: Any) -> Any:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from .checks import check_ddf, check_same_space
 from .precision import full_precision, lift
-from .warp import warp
+from .warping import warp
 
 
 def compose(first: Tensor, second: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ from ignite.engine import Engine
 from torch import nn
 
 from common.engines import registration_metrics
-from common.engines.registration_metrics import NAMES
+from common.engines.pair_metrics import NAMES
 from common.io import InputError
 from common.losses import NormalizedCrossCorrelation
 

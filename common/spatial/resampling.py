@@ -7,7 +7,7 @@ here the scan is averaged over whole voxels first and then sampled once, linearl
 import torch
 import torch.nn.functional as F
 
-from .sample import sample
+from .sampling import sample
 from .world_grid import Grid
 
 

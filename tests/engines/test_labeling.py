@@ -11,7 +11,7 @@ import torch
 from monai.data import MetaTensor
 
 from common.engines import Segmenter, label_scans
-from common.engines.label_scans import report_rows, volumes_ml
+from common.engines.labeling import report_rows, volumes_ml
 from common.io import InputError, save_scan
 
 AFFINE = np.diag([2.0, 5.0, 10.0, 1.0])  # 0.1 ml a voxel

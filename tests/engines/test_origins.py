@@ -9,7 +9,7 @@ from monai.bundle import ConfigParser
 
 from common.data import PAIR_KEYS
 from common.engines import provenance
-from common.engines.provenance import knobs_of
+from common.engines.origins import knobs_of
 
 BUNDLES = Path(__file__).parents[2] / "bundles"
 CONFIGS = [

@@ -9,7 +9,7 @@ import pytest
 from bundle_runs import QUIET
 from monai.bundle import ConfigParser, ConfigWorkflow, run
 
-from common.engines.check_config import ENTRIES, check_config, check_settings, read_files
+from common.engines.config_check import ENTRIES, check_config, check_settings, read_files
 from common.io import MISTAKES, InputError
 
 BUNDLES = Path(__file__).parents[2] / "bundles"

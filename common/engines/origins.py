@@ -12,7 +12,7 @@ from common.io import fingerprint
 from ._configuration import PASSING
 from ._references import references
 from .bundle_segmenter import segmenter_weights
-from .check_config import ENTRIES
+from .config_check import ENTRIES
 from .knobs import PATHS, is_built
 from .workflow import calling
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from .checks import check_ddf, check_image, check_same_space
 from .grid import identity_grid
 from .precision import lift
-from .sample import sample
+from .sampling import sample
 
 
 def warp(image: Tensor, ddf: Tensor, mode: str = "bilinear", padding: str = "border", fill: float = 0.0) -> Tensor:

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from common.transforms import random_contrast
-from common.transforms.random_contrast import KNOTS
+from common.transforms.contrast import KNOTS
 
 
 def test_each_image_goes_through_a_curve_of_its_own() -> None:

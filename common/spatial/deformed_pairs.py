@@ -12,7 +12,7 @@ from torch import Tensor
 from .checks import check_image, check_same_space
 from .grid import identity_grid
 from .precision import lift
-from .sample import sample
+from .sampling import sample
 from .spline_field import SplineField, compose_splines
 
 
