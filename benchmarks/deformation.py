@@ -1,4 +1,4 @@
-"""A training pair of paper 002, beside SciPy's splines as the published generator calls them; see `README.md`."""
+"""A training pair of paper 002, beside the step it is for and the published generator's splines; see `README.md`."""
 
 import argparse
 from collections.abc import Callable
@@ -10,6 +10,7 @@ from scipy.ndimage import map_coordinates
 from side_by_side import compare
 from torch import Tensor
 
+from common.networks.nets import ProgressiveUNet
 from common.spatial import DeformedPair, RandomSpline, compose_splines, deformed_pair
 
 AUGMENTATION = [RandomSpline(2, 0.05)]
@@ -54,9 +55,11 @@ class Plain:
 
 
 def ours(image: Tensor, seed: int) -> DeformedPair:
-    """The same pair."""
+    """The same pair, on the device of the image."""
     generator, shape = torch.Generator().manual_seed(seed), image.shape[2:]
-    augmentation, motion = ([spline.draw(shape, 1, generator) for spline in each] for each in (AUGMENTATION, MOTION))
+    augmentation, motion = (
+        [spline.draw(shape, 1, generator, image.device) for spline in each] for each in (AUGMENTATION, MOTION)
+    )
     return deformed_pair(image, augmentation, motion, shape)
 
 
@@ -64,25 +67,36 @@ def main() -> None:
     """Print the medians of both, and how far their fields are apart."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--size", type=int, default=128)
+    parser.add_argument("--base_channels", type=int, default=8)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="cpu", help="of our pairs and of the training step")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     shape = (arguments.size,) * 3
     image = torch.rand(1, 1, *shape, generator=torch.Generator().manual_seed(0))
-    apart = (Plain(image, 0).pair().ddf - ours(image, 0).ddf).abs().max()
+    placed = image.to(arguments.device)
+    apart = (Plain(image, 0).pair().ddf - ours(placed, 0).ddf.cpu()).abs().max()
     print(f"largest difference of the fields: {float(apart):.1e} voxels")
     compare(
         f"pair, {arguments.size}^3",
-        lambda way: run(lambda: Plain(image, 0).pair(), lambda: ours(image, 0), way),
+        lambda way: run(lambda: Plain(image, 0).pair(), lambda: ours(placed, 0), way),
         arguments.repeats,
     )
     plain, grid = Plain(image, 0), np.indices(shape, dtype=np.float32)
     values = [plain.values(spline) for spline in AUGMENTATION]
-    drawn = [spline.draw(shape, generator=torch.Generator().manual_seed(0)) for spline in AUGMENTATION]
+    generator = torch.Generator().manual_seed(0)
+    drawn = [spline.draw(shape, 1, generator, arguments.device) for spline in AUGMENTATION]
     compare(
         f"T1 alone, {arguments.size}^3",
         lambda way: run(lambda: plain.move(values, grid), lambda: compose_splines(drawn, shape), way),
+        arguments.repeats,
+    )
+    network = ProgressiveUNet(base_channels=arguments.base_channels).to(arguments.device)
+    scans = torch.cat([placed, placed], dim=1)
+    compare(
+        "training step of a pair (plain), its deformation (ours)",
+        lambda way: run(lambda: network(scans)[0].square().mean().backward(), lambda: ours(placed, 0), way),
         arguments.repeats,
     )
 

@@ -16,8 +16,8 @@ def plain_optimization(
     """The published algorithm with what PyTorch has: pooling, `grid_sample` and its gradient, Adam."""
     shape = fixed.shape[2:]
     parameters = F.interpolate(initial / 2, size=shape, mode="trilinear").requires_grad_()
-    identity = F.affine_grid(torch.eye(3, 4)[None], [1, 1, *shape], align_corners=False)
-    extents = torch.tensor([(n - 1) / 2 for n in shape]).view(1, 3, 1, 1, 1)
+    identity = F.affine_grid(torch.eye(3, 4)[None].to(fixed), [1, 1, *shape], align_corners=False)
+    extents = fixed.new_tensor([(n - 1) / 2 for n in shape]).view(1, 3, 1, 1, 1)
     optimizer = torch.optim.Adam([parameters], lr=1.0)
     field = parameters
     for _ in range(iterations):

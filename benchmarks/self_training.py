@@ -25,20 +25,21 @@ RELEASED: dict[str, Any] = {"reference": True, "bending": False, "keep_best": Fa
 ITERATIONS = 50
 
 
-def grid_of(shape: torch.Size, matrix: Tensor | None = None) -> Tensor:
-    """Normalized places, `(B, *shape, 3)`."""
-    matrix = torch.eye(4)[None] if matrix is None else matrix
+def grid_of(image: Tensor, matrix: Tensor | None = None) -> Tensor:
+    """Normalized places of an image's voxels, `(B, *shape, 3)`."""
+    shape = image.shape[2:]
+    matrix = (torch.eye(4)[None] if matrix is None else matrix).to(image)
     return F.affine_grid(matrix[:, :3], [len(matrix), 1, *shape], align_corners=False)
 
 
 def look_up(image: Tensor, field: Tensor, mode: str = "bilinear") -> Tensor:
     """An image or a field, `(B, C, *spatial)`, where a field, normalized x, y, z, leads."""
-    return F.grid_sample(image, grid_of(image.shape[2:]) + field.movedim(1, -1), mode=mode, align_corners=False)
+    return F.grid_sample(image, grid_of(image) + field.movedim(1, -1), mode=mode, align_corners=False)
 
 
-def extents(shape: torch.Size) -> Tensor:
+def extents(field: Tensor) -> Tensor:
     """What a normalized displacement of 1 is in voxels."""
-    return torch.tensor([(n - 1) / 2 for n in shape]).view(1, 3, 1, 1, 1)
+    return field.new_tensor([(n - 1) / 2 for n in field.shape[2:]]).view(1, 3, 1, 1, 1)
 
 
 def pool(field: Tensor, repeats: int = 1) -> Tensor:
@@ -51,12 +52,12 @@ def pool(field: Tensor, repeats: int = 1) -> Tensor:
 def plain_match(fixed: Tensor, moving: Tensor) -> Tensor:
     """Coupled convex optimization of a batch of features, normalized x, y, z."""
     cost = torch.cat([plain_volume(5 * f[None], 5 * m[None], 2) for f, m in zip(fixed, moving, strict=True)])
-    candidates = displacement_candidates(2, 3).view(1, -1, 3, 1, 1, 1)
+    candidates = displacement_candidates(2, 3).to(cost).view(1, -1, 3, 1, 1, 1)
     field = (candidates * F.softmax(-20 * cost, dim=1)[:, :, None]).sum(1)
     for theta in COUPLINGS:
         coupled = cost + theta * (candidates - field[:, None]).square().sum(2)
         field = pool((candidates * F.softmax(-20 * coupled, dim=1)[:, :, None]).sum(1))
-    return (field / extents(field.shape[2:])).flip(1)
+    return (field / extents(field)).flip(1)
 
 
 def plain_upsample(field: Tensor, shape: torch.Size) -> Tensor:
@@ -88,24 +89,23 @@ def plain_label(features: SelfTrainingFeatureNet, image: Tensor) -> Tensor:
         early = nn.Sequential(*list(features)[:6])
         projection = features.projection[..., None, None, None]
         maps = [5 * F.conv3d(early(each), projection) for each in (fixed, moving)]
-    voxels = field.flip(1) * extents(field.shape[2:])
-    refined = plain_optimization(*maps, voxels, ITERATIONS, regularization=1.0) / extents(field.shape[2:])
+    voxels = field.flip(1) * extents(field)
+    refined = plain_optimization(*maps, voxels, ITERATIONS, regularization=1.0) / extents(field)
     return F.interpolate(refined.flip(1), scale_factor=0.5, mode="trilinear")
 
 
 def plain_augmentation(pair: dict[str, Tensor], maps: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
     """Both images, and the field by way of the full grid; maps and field in x, y, z."""
     fixed, moving = (
-        F.grid_sample(image, grid_of(image.shape[2:], matrix), align_corners=False)
+        F.grid_sample(image, grid_of(image, matrix), align_corners=False)
         for image, matrix in zip((pair["fixed_image"], pair["moving_image"]), maps, strict=True)
     )
-    shape = fixed.shape[2:]
     logarithms = ([logm(each) for each in matrices.double()] for matrices in maps)
     between = torch.stack([torch.from_numpy(expm(a - b)).float() for a, b in zip(*logarithms, strict=True)])
     half = F.interpolate(pair["label"], scale_factor=0.5, mode="trilinear")
     full = F.interpolate(half, scale_factor=4, mode="trilinear")
-    places = grid_of(shape, between)
-    moved = F.grid_sample(full, places, align_corners=False) + (places - grid_of(shape)).movedim(-1, 1)
+    places = grid_of(fixed, between)
+    moved = F.grid_sample(full, places, align_corners=False) + (places - grid_of(fixed)).movedim(-1, 1)
     return fixed, moving, F.interpolate(moved, scale_factor=0.5, mode="trilinear")
 
 
@@ -114,12 +114,11 @@ class Step:
 
     def __init__(self, features: SelfTrainingFeatureNet, image: Tensor, label: Tensor) -> None:
         self.pair = {"fixed_image": image[:, :1], "moving_image": image[:, 1:], "pseudo_label": label}
-        shape = label.shape[2:]
-        self.plain_pair = {**self.pair, "label": (label / extents(shape)).flip(1)}
+        self.plain_pair = {**self.pair, "label": (label / extents(label)).flip(1)}
         self.augmentation = SelfTrainingBatch(reference=True)
         self.plain = copy.deepcopy(features)
         network = CoupledConvexNet(copy.deepcopy(features), [(8, 2)], training_stride=2, **RELEASED)
-        self.network = place_network(network, "cpu", channels_last=True).train()
+        self.network = place_network(network, image.device, channels_last=True).train()
         self.loss = RegistrationLoss({"field": [3.0, FieldError("pseudo_label", squared=False, margin=8)]})
         self.optimizers = {
             "plain": torch.optim.Adam(self.plain.parameters(), lr=1e-4),
@@ -138,7 +137,7 @@ class Step:
 
     def our_loss(self) -> Tensor:
         """As the bundle has it."""
-        image, batch = self.augmentation(self.pair, "cpu")
+        image, batch = self.augmentation(self.pair, self.pair["fixed_image"].device)
         loss: Tensor = self.loss(self.network(image), batch)
         return loss
 
@@ -149,7 +148,7 @@ class Step:
         fixed, moving, target = plain_augmentation(self.plain_pair, (first, second))
         self.plain.train()
         predicted = plain_upsample(plain_match(self.plain(fixed), self.plain(moving)), target.shape[2:])
-        unit = 2 * extents(target.shape[2:]).flip(1)
+        unit = 2 * extents(target).flip(1)
         difference = ((predicted - target) * unit)[..., 8:-8, 8:-8, 8:-8]
         return 1.5 * difference.norm(dim=1).mean()
 
@@ -165,7 +164,7 @@ def compare_labels(features: SelfTrainingFeatureNet, image: Tensor, repeats: int
         results[name] = plain_label(features, image)[0] if name == "plain" else cycle.label(image)[0]
 
     compare("pseudo label of a pair", run, repeats)
-    plain = results["plain"].flip(0) * extents(results["plain"].shape[1:])[0]
+    plain = results["plain"].flip(0) * extents(results["plain"][None])[0]
     difference = (plain - results["ours"]).abs()
     typical = results["ours"].abs().mean()
     print(f"difference: mean {difference.mean():.1e}, of displacements of {typical:.2f} voxels of half the grid")
@@ -178,17 +177,18 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="cpu")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(0)
-    image = phantoms(tuple(arguments.shape), arguments.batch)
-    features = SelfTrainingFeatureNet().eval()
+    image = phantoms(tuple(arguments.shape), arguments.batch).to(arguments.device)
+    features = SelfTrainingFeatureNet().to(arguments.device).eval()
     print(f"{arguments.threads} threads, {arguments.batch} pairs of {tuple(arguments.shape)}")
     compare_labels(features, image[:1], arguments.repeats)
     label = F.interpolate(
         2 * torch.randn(len(image), 3, 6, 5, 8), size=[n // 2 for n in image.shape[2:]], mode="trilinear"
     )
-    step = Step(features, image, label)
+    step = Step(features, image, label.to(arguments.device))
     compare("training step", step.run, arguments.repeats)
     print("losses:", *(f"{name} {', '.join(f'{v:.5f}' for v in values)}" for name, values in step.values.items()))
 

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from statistics import median
 from time import perf_counter
 
+import torch
+
 
 def compare(title: str, run: Callable[[str], None], repeats: int) -> None:
     """Print the medians of a plain way and of ours, and their ratio.
@@ -18,6 +20,8 @@ def compare(title: str, run: Callable[[str], None], repeats: int) -> None:
         for name, values in times.items():
             start = perf_counter()
             run(name)
+            if torch.cuda.is_available():
+                torch.cuda.synchronize()
             values.append(perf_counter() - start)
     plain, ours = (1e3 * median(values[1:]) for values in times.values())
     print(f"{title}: plain {plain:.1f} ms, ours {ours:.1f} ms, ratio {plain / ours:.1f}")
