@@ -1,7 +1,8 @@
 """The distance of two feature maps under a displacement, with its gradient, fast on a CPU.
 
 `grid_sample` runs in parallel over the batch alone on a CPU and reads channels far apart; here the moving features
-are a table of rows, one per voxel, and linear interpolation is a weighted sum of a bag of rows.
+are a table of rows, one per voxel, and linear interpolation is a weighted sum of a bag of rows. Elsewhere, where each
+start of a computation takes long, `grid_sample` is the shortest way.
 """
 
 from itertools import product
@@ -51,18 +52,12 @@ class FeatureDistance:
         check_image("FeatureDistance", "moving_features", moving_features)
         channels = fixed_features.shape[1]
         check_same_space("FeatureDistance", "moving_features", moving_features, fixed_features, channels)
-        self.fixed_features = fixed_features
-        self.scheme = scheme
-        margin = (1,) * 2 * (fixed_features.ndim - 2)
-        moving = lift(moving_features.detach())
-        self.moving_rows = [_rows(F.pad(image[None], margin, mode=PADDINGS[scheme.padding])[0]) for image in moving]
-        self.fixed_rows = [_rows(image) for image in lift(fixed_features.detach())]
-        self.known: list[Tensor] | None = None  # numbers of the rows of each sample
         if known is not None:
             check_same_space("FeatureDistance", "known", known, fixed_features, 1)
-        if known is not None and not bool(known.all()):
-            self.known = [sample.flatten().nonzero()[:, 0] for sample in known]
-            self.fixed_rows = [rows[some] for rows, some in zip(self.fixed_rows, self.known, strict=True)]
+        self.fixed, self.moving = lift(fixed_features.detach()), lift(moving_features.detach())
+        self.known = None if known is None or bool(known.all()) else known
+        self.scheme = scheme
+        self.table = _Table(self.fixed, self.moving, scheme, self.known) if self.fixed.device.type == "cpu" else None
 
     def __call__(self, ddf: Tensor) -> Tensor:
         """Return the distance, a scalar.
@@ -78,13 +73,39 @@ class FeatureDistance:
             ValueError: if its shape does not fit.
         """
         check_ddf("FeatureDistance", ddf)
-        check_same_space("FeatureDistance", "ddf", ddf, self.fixed_features, ddf.shape[1])
+        check_same_space("FeatureDistance", "ddf", ddf, self.fixed, ddf.shape[1])
         with full_precision(ddf):
-            distance: Tensor = _Distance.apply(lift(ddf), self)
+            if self.table is None:
+                return self.sampled(lift(ddf))
+            distance: Tensor = _Distance.apply(lift(ddf), self.table)
             return distance
 
+    def sampled(self, ddf: Tensor) -> Tensor:
+        """Return the distance by way of `grid_sample`: slower on a CPU, the same elsewhere.
+
+        Args:
+            ddf: see `__call__`, float32 or float64.
+        """
+        residual = self.scheme.pull_back(self.moving.to(ddf.dtype), ddf) - self.fixed
+        return (residual if self.known is None else residual * self.known.bool()).square().mean()
+
+
+class _Table:
+    """Rows of features, one a voxel, and what is computed with them."""
+
+    def __init__(self, fixed: Tensor, moving: Tensor, scheme: Scheme, known: Tensor | None) -> None:
+        self.scheme = scheme
+        self.count = fixed.numel()
+        margin = (1,) * 2 * (fixed.ndim - 2)
+        self.moving_rows = [_rows(F.pad(image[None], margin, mode=PADDINGS[scheme.padding])[0]) for image in moving]
+        self.fixed_rows = [_rows(image) for image in fixed]
+        self.known: list[Tensor] | None = None  # numbers of the rows of each sample
+        if known is not None:
+            self.known = [sample.flatten().nonzero()[:, 0] for sample in known]
+            self.fixed_rows = [rows[some] for rows, some in zip(self.fixed_rows, self.known, strict=True)]
+
     def evaluate(self, ddf: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the distance and its gradient `(B, d, *spatial)`, per voxel of displacement."""
+        """Return the distance of `FeatureDistance` and its gradient `(B, d, *spatial)`, per voxel of displacement."""
         shape = ddf.shape[2:]
         places = self.scheme.places(ddf).flatten(2)
         total, gradient = ddf.new_zeros(()), torch.zeros_like(places)
@@ -95,15 +116,14 @@ class FeatureDistance:
                 part = rows if self.known is None else self.known[sample][rows]
                 squares, gradient[sample, :, part] = _compare(fixed[rows], moving, places[sample, :, part], shape)
                 total += squares
-        count = self.fixed_features.numel()
-        gradient = gradient.view_as(ddf) * (2 / count)
-        return total / count, gradient * ddf.new_tensor(self.scheme.slopes(shape)).view(-1, *[1] * len(shape))
+        gradient = gradient.view_as(ddf) * (2 / self.count)
+        return total / self.count, gradient * ddf.new_tensor(self.scheme.slopes(shape)).view(-1, *[1] * len(shape))
 
 
 class _Distance(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, ddf: Tensor, distance: FeatureDistance) -> Tensor:
-        value, gradient = distance.evaluate(ddf)
+    def forward(ctx: Any, ddf: Tensor, table: _Table) -> Tensor:
+        value, gradient = table.evaluate(ddf)
         ctx.save_for_backward(gradient)
         return value
 

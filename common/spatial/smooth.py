@@ -1,11 +1,12 @@
 """Box filter, the workhorse of descriptors, cost volumes and regularization.
 
-MONAI's `MeanFilter` is a dense convolution and `avg_pool3d` is little better; this one adds shifted slices.
+MONAI's `MeanFilter` is a dense convolution and on a CPU `avg_pool3d` is little better; this one adds shifted slices.
 """
 
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from .checks import check_count, check_image
@@ -94,6 +95,8 @@ class _MeanFilter(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, image: Tensor, repeats: int) -> Tensor:
         ctx.repeats = repeats
+        if image.device.type != "cpu":
+            return pooled(image, repeats)
         for _ in range(repeats):
             for axis in range(2, image.ndim):
                 image = _sum_of_three(image, axis)
@@ -103,6 +106,14 @@ class _MeanFilter(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         return _MeanFilter.apply(gradient, ctx.repeats), None
+
+
+def pooled(image: Tensor, repeats: int) -> Tensor:
+    """`mean_filter` as a device wants it that takes long to start a computation: one for each repeat, not eleven."""
+    pool = F.avg_pool3d if image.ndim == 5 else F.avg_pool2d
+    for _ in range(repeats):
+        image = pool(image, 3, stride=1, padding=1)
+    return image
 
 
 def _sum_of_three(tensor: Tensor, axis: int) -> Tensor:

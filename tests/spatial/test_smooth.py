@@ -3,6 +3,7 @@ import torch
 import torch.nn.functional as F
 
 from common.spatial import mean_filter, window_sum
+from common.spatial.smooth import pooled
 
 AVERAGE = {2: F.avg_pool2d, 3: F.avg_pool3d}
 
@@ -14,6 +15,9 @@ def test_mean_filter_is_average_pooling(shape: tuple[int, ...], repeats: int) ->
     for _ in range(repeats):
         expected = AVERAGE[len(shape)](expected, 3, stride=1, padding=1)
     torch.testing.assert_close(mean_filter(image, repeats), expected, rtol=0, atol=1e-6)
+    torch.testing.assert_close(pooled(image, repeats), expected, rtol=0, atol=0)
+    elsewhere = mean_filter(image.to("meta"), repeats)  # the way of other devices than a CPU
+    assert elsewhere.shape == image.shape
 
 
 def test_mean_filter_spreads_a_voxel() -> None:
