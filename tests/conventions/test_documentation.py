@@ -1,7 +1,6 @@
 """What the pages tell a reader to do works, and leaves nothing that git would add."""
 
 import re
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -9,10 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from monai.data import MetaTensor
 from numpy.typing import NDArray
 
-from common.networks.nets import VTN
-from common.phantoms import chest_phantom, heart_phantom
+from common.data.liver_sets import cut_to_liver
+from common.phantoms import abdomen_phantom, chest_phantom, heart_phantom
 
 REPOSITORY = Path(__file__).parents[2]
 BLOCK = re.compile(r"```python\n(.*?)```", re.DOTALL)
@@ -63,6 +63,16 @@ def chest() -> list[NDArray]:
     return [pair.fixed_image, pair.moving_image]
 
 
+def livers() -> list[NDArray]:
+    """Both abdomens of a phantom, each cut to its liver, label 4."""
+    spacing = (4.8, 4.8, 4.8)
+    pair, affine, crops = abdomen_phantom((64, 54, 74), spacing, 6.0), torch.diag(torch.tensor([*spacing, 1.0])), []
+    for image, label in ((pair.fixed_image, pair.fixed_label), (pair.moving_image, pair.moving_label)):
+        scan, liver = (MetaTensor(array[None].astype(np.float32), affine=affine) for array in (image, label == 4))
+        crops.append(cut_to_liver(scan, liver)[0][0, ::2, ::2, ::2].numpy())
+    return crops
+
+
 def run_block(bundle: str, fixed: NDArray, moving: NDArray) -> dict[str, Any]:
     """Run the Python of a page that registers two arrays, and give what it leaves."""
     page = REPOSITORY / "bundles" / bundle / "docs" / "README.md"
@@ -77,7 +87,9 @@ ARRAYS = {
     "cardiac_mr_dirnet": heart,
     "hippocampus_mr_symmetric": bodies,
     "lung_ct_progressive": chest,
+    "liver_ct_curriculum": livers,
 }
+LEFT = {"liver_ct_curriculum": 0.9}  # share of what differs; the noise of its windows does not correspond
 
 
 @pytest.mark.parametrize("bundle", ARRAYS)
@@ -86,23 +98,7 @@ def test_python_of_a_page_registers_arrays(bundle: str, monkeypatch: pytest.Monk
     fixed, moving = ARRAYS[bundle]()
     warped = run_block(bundle, fixed, moving)["warped"][0, 0].numpy()
     before, after = (np.corrcoef(fixed.ravel(), image.ravel())[0, 1] for image in (moving, warped))
-    assert 1 - after < 0.7 * (1 - before)
-
-
-def test_python_of_the_liver_takes_the_weights_of_a_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """There are none to ship yet."""
-    name = "liver_ct_curriculum"
-    shutil.copytree(REPOSITORY / "bundles" / name / "configs", tmp_path / "bundles" / name / "configs")
-    network = VTN((64, 64, 64), base_channels=8, levels=5)
-    weights = tmp_path / "bundles" / name / "eval" / "checkpoints" / "model.pt"
-    weights.parent.mkdir(parents=True)
-    torch.save(network.state_dict(), weights)
-    monkeypatch.chdir(tmp_path)
-    found = run_block(name, *np.random.default_rng(0).normal(120, 50, (2, 64, 64, 64)))
-    with torch.no_grad():
-        torch.testing.assert_close(found["ddf"], network.eval()(found["image"]))
-    assert 0 <= found["image"].min() < found["image"].max() <= 1
-    assert found["warped"].shape == (1, 1, 64, 64, 64)
+    assert 1 - after < LEFT.get(bundle, 0.7) * (1 - before)
 
 
 def test_git_ignores_nothing_of_the_project() -> None:
