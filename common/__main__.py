@@ -112,18 +112,22 @@ def _apply_to_scan(field: Field, path: str, output: str, label: bool, inverse: b
     return remark
 
 
-def compare(field_a: str, field_b: str) -> dict[str, float]:
+def compare(field_a: str, field_b: str, inverse: bool = False) -> dict[str, float]:
     """Tell how far two displacement fields are apart, in mm, over the grid of the first.
 
     Args:
         field_a: displacement field, ours or any that ITK reads.
         field_b: another one; it is interpolated where its grid differs.
+        inverse: how far is the second from being the inverse of the first? The distance of a voxel that goes there and
+            back from where it was.
     """
     with one_sentence():
+        check_flags(inverse=inverse)
         first, second = read_field(field_a), read_field(field_b)
         if len(first.grid.shape) != len(second.grid.shape):
             raise InputError(f"{field_a} and {field_b} are expected to have the same dimension.")
-        return {name: round(value, 6) for name, value in metrics.field_distance(first, second).items()}
+        measure = metrics.inverse_consistency if inverse else metrics.field_distance
+        return {name: round(value, 6) for name, value in measure(first, second).items()}
 
 
 def compare_results(results_a: str, results_b: str, output: str | None = None) -> str:

@@ -261,6 +261,8 @@ def test_compare_by_hand(files: Files, tmp_path: Path) -> None:
     write_field(tmp_path / "b.nii.gz", constant((3.0, 5.0, 9.0)))
     result = compare(str(tmp_path / "a.nii.gz"), str(tmp_path / "b.nii.gz"))
     assert [result[f"{name}_mm"] for name in ("mean", "median", "p95", "max")] == [7, 7, 7, 7]
+    write_field(tmp_path / "back.nii.gz", constant((-1.0, -2.0, -1.0)))
+    assert compare(str(tmp_path / "a.nii.gz"), str(tmp_path / "back.nii.gz"), inverse=True)["max_mm"] == 2
 
 
 def test_compare_rejects_other_dimensions(files: Files, tmp_path: Path) -> None:

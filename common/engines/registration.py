@@ -23,10 +23,12 @@ from common.optimization import listening
 from common.reports import RESULT_FILES, describe_inputs, differences, read_record
 
 from ._configuration import configuration_digest
+from .inverse_pairs import pairs_both_ways, record_inverse_consistency
 from .progress_line import ProgressLine
 
 logger = logging.getLogger("common")
 SUMMARY = "summary.csv"
+INVERSE = "inverse_consistency_mm"  # its column there
 PATIENCE = timedelta(days=1)  # of a process that waits for the others
 TEXTS = {"dice": "Dice", "hd95_mm": "HD95 (mm)", "tre_mm": "TRE (mm)"}
 
@@ -42,7 +44,7 @@ def register_pairs(
             was made of the same inputs and settings is not made again.
         output_dir: folder of the results. Several pairs are summed up in ``summary.csv``. Processes started by
             ``torchrun`` share them.
-        provenance: what a result is made of besides its inputs, see `common.reports.difference_map`.
+        provenance: what a result is made of besides its inputs, see `common.reports.differences`.
 
     Raises:
         InputError: if pairs of several failed; the others are done all the same. Whatever a single pair raises.
@@ -62,6 +64,8 @@ def register_pairs(
         rows = _gather(rows)
         if rank == 0:
             write_table(Path(output_dir) / SUMMARY, rows)
+    if rank == 0:
+        _measure_inverses(rows, dataset, Path(output_dir))
     if rank == 0 and not all(row["error"] for row in rows):
         _report_list(rows, Path(output_dir))
     failures = [row["pair"] for row in rows if row["error"]]
@@ -136,6 +140,22 @@ def _register_list(
     return rows
 
 
+def _measure_inverses(rows: list[dict[str, Any]], dataset: Dataset, folder: Path) -> None:
+    """Of the pairs that were registered both ways, in their rows and records."""
+    done = {row["pair"]: row for row in rows if not row["error"]}
+    names = [each for each in pairs_both_ways([dataset.data[n] for n in range(len(dataset))]) if done.keys() >= {*each}]
+    for both in names:
+        try:
+            means = record_inverse_consistency([folder / name for name in both])
+        except InputError as error:
+            logger.warning("The inverse consistency of %s is not measured: %s", both[0], error)
+        else:
+            for name, mean_mm in zip(both, means, strict=True):
+                done[name][INVERSE] = mean_mm
+    if names:
+        write_table(folder / SUMMARY, rows)
+
+
 def _report(metrics: Mapping[str, Any]) -> None:
     for name, text in TEXTS.items():
         if name in metrics:
@@ -160,6 +180,8 @@ def _report_list(rows: Sequence[Mapping[str, Any]], folder: Path) -> None:
         if after is not None:
             logger.info("  %-12s %8s -> %s", text, _figure(before), _figure(after))
     logger.info("  %-12s %8s", "folding (%)", _figure(_mean(rows, "folding_percent")))
+    if any(INVERSE in row for row in rows):
+        logger.info("  %-12s %8s", "inverse (mm)", _figure(_mean(rows, INVERSE)))
     logger.info("Results and pictures: %s; each pair: %s", folder, folder / SUMMARY)
 
 

@@ -2,7 +2,7 @@
 
 from .comparison import ColumnComparison, compare_results, comparison_table, wilcoxon_p
 from .dice import LabelDice, dice30, dice_per_label
-from .field_distances import field_distance
+from .field_distances import field_distance, inverse_consistency
 from .jaccard import LabelJaccard
 from .jacobian import FoldingPercent, SDLogJ, jacobian_summary
 from .label_surface_distance import LabelSurfaceDistance

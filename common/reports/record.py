@@ -12,9 +12,10 @@ from common.data import PAIR_KEYS, PHASE_KEYS
 from common.io import InputError, fingerprint, read_json
 
 RECORD = "metrics.json"
+FIELD = "displacement_field.nii.gz"
 CLOUD = "displaced_cloud.csv"
 RESULT_FILES = (
-    "displacement_field.nii.gz",
+    FIELD,
     "warped_image.nii.gz",
     "warped_label.nii.gz",
     "warped_keypoints.csv",

@@ -13,7 +13,7 @@ from monai.transforms import Transform
 from common.io import InputError, format_points, points_suffix, save_scan, save_text, write_field, write_together
 from common.transforms import field_of
 
-from .record import CLOUD, RECORD, RESULT_FILES, format_record
+from .record import CLOUD, FIELD, RECORD, RESULT_FILES, format_record
 from .report import write_cloud_report, write_report
 
 
@@ -96,7 +96,7 @@ def _write(folder: Path, data: Mapping[Any, Any]) -> None:
 
 
 def _write_volumes(folder: Path, data: Mapping[Any, Any]) -> None:
-    write_field(folder / "displacement_field.nii.gz", field_of(data["displacement_field"]))
+    write_field(folder / FIELD, field_of(data["displacement_field"]))
     for key in ("warped_image", "warped_label"):
         if key in data:
             save_scan(folder / f"{key}.nii.gz", data[key])

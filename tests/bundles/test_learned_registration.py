@@ -10,7 +10,9 @@ import pytest
 import torch
 from bundle_runs import run_inference
 
+from common.io import read_table
 from common.networks.nets import SymmetricGradientNet
+from common.reports import read_record
 
 REPOSITORY = Path(__file__).parents[2]
 BUNDLE = REPOSITORY / "bundles" / "hippocampus_mr_symmetric"
@@ -66,7 +68,11 @@ def test_both_directions_are_written_on_their_own_grids(blobs: dict[str, str], t
     )
     for name, grid in (("forward", (36, 50, 34)), ("reverse", (34, 50, 34))):
         assert nib.load(tmp_path / "both" / name / "displacement_field.nii.gz").shape == (*grid, 1, 3)
-    assert (tmp_path / "both" / "summary.csv").is_file()
+    lines = read_table(tmp_path / "both" / "summary.csv")[1]
+    for name, line in zip(("forward", "reverse"), lines, strict=True):
+        record = read_record(tmp_path / "both" / name)["inverse_consistency"]
+        assert 0 < record["median_mm"] <= record["max_mm"]
+        assert float(line["inverse_consistency_mm"]) == record["mean_mm"]
 
 
 def test_weights_of_another_network_are_told_once(blobs: dict[str, str], tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from common.io import Field
-from common.metrics import field_distance
+from common.io import Field, InputError
+from common.metrics import field_distance, inverse_consistency
 from common.spatial import Grid
 
 SHAPE = (9, 8, 10)
@@ -40,3 +40,28 @@ def test_field_distance_rejects_fields_far_apart() -> None:
     far[0, 3] = 1000
     with pytest.raises(ValueError, match="The two fields do not overlap in space"):
         field_distance(constant((0.0, 0.0, 0.0)), constant((0.0, 0.0, 0.0), affine=far))
+
+
+def test_there_and_back_by_hand() -> None:
+    """A shift and its inverse on a grid of its own; then one that comes back 3 and 4 mm beside the start."""
+    there = constant((4.0, -6.0, 3.0))
+    elsewhere = AFFINE @ torch.tensor([[0, 1, 0, 1], [1, 0, 0, -2], [0, 0, 0.5, 1], [0, 0, 0, 1]]).double()
+    assert inverse_consistency(there, constant((-4.0, 6.0, -3.0), elsewhere))["max_mm"] == pytest.approx(0, abs=1e-5)
+    beside = inverse_consistency(there, constant((-1.0, 6.0, 1.0)))
+    assert beside["mean_mm"] == beside["median_mm"] == beside["p95_mm"] == 5
+
+
+def test_there_and_back_looks_where_the_first_field_ends() -> None:
+    """What the second field is at the other voxels does not count: along world y, which voxel axis 0 is."""
+    there, back = constant((0.0, 4.0, 0.0)), constant((9.0, 9.0, 9.0))
+    back.displacement[:, :, 2:] = 0.0  # LPS y runs against RAS y: the voxels go down two planes
+    back.displacement[0, 1, :7] = -4.0
+    back.displacement[0, ::2, :7] = 0.0
+    found = inverse_consistency(there, back)
+    assert found["max_mm"] == 0
+    assert found["covered_percent"] == pytest.approx(100 * 7 / 9)
+
+
+def test_there_and_back_beyond_the_second_field_is_told() -> None:
+    with pytest.raises(InputError, match="do not overlap"):
+        inverse_consistency(constant((1000.0, 0.0, 0.0)), constant((0.0, 0.0, 0.0)))

@@ -1,0 +1,48 @@
+"""Pairs that were registered both ways round: how far their fields are from being one another's inverse."""
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from common.io import read_field, save_text
+from common.metrics import inverse_consistency
+from common.reports import FIELD, RECORD, format_record, read_record
+
+MEASURED = "inverse_consistency"  # in metrics.json
+
+
+def pairs_both_ways(pairs: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """Names of the pairs that are followed by themselves the other way round, and of those.
+
+    Args:
+        pairs: see `common.data.both_directions`; of pairs without images there is no field of both.
+    """
+    return [
+        (one["pair"], other["pair"])
+        for one, other in pairwise(pairs)
+        if "fixed_image" in one
+        and all(one.get(f"{a}_image") == other.get(f"{b}_image") for a, b in (("fixed", "moving"), ("moving", "fixed")))
+    ]
+
+
+def record_inverse_consistency(folders: Sequence[Path]) -> list[float]:
+    """Add to the records of a pair and its reverse how consistent each is with the other, unless they say so already.
+
+    Args:
+        folders: of both results, complete.
+
+    Returns:
+        The means of both, mm.
+
+    Raises:
+        InputError: if a field cannot be read, or they do not overlap.
+        OSError: if a record cannot be written; it is whole all the same.
+    """
+    records = [read_record(folder) for folder in folders]
+    if not all(MEASURED in record for record in records):
+        fields = [read_field(folder / FIELD) for folder in folders]
+        for folder, record, first, second in zip(folders, records, fields, fields[::-1], strict=True):
+            record[MEASURED] = inverse_consistency(first, second)
+            save_text(folder / RECORD, format_record(record))
+    return [record[MEASURED]["mean_mm"] for record in records]
