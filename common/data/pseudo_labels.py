@@ -52,7 +52,8 @@ class PseudoLabels:
         np.save(content, record, allow_pickle=False)
         path = self._path(stage, number)
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_bytes(path, content.getbuffer())
+        with content.getbuffer() as view:
+            save_bytes(path, view)
 
     def field(self, stage: int, number: int) -> Tensor:
         """The displacement of a pair, `(d, *coarse)`, voxels of its grid, float32.

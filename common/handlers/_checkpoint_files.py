@@ -63,4 +63,5 @@ def save(path: Path, content: Any) -> None:
     """Write what `torch.load` reads with `weights_only=True`, as a whole file or not at all."""
     buffer = io.BytesIO()
     torch.save(content, buffer)  # into memory: torch tells a full disk as a broken archive
-    save_bytes(path, buffer.getbuffer())
+    with buffer.getbuffer() as view:  # given back even if it fails: Python cannot clear a buffer that is looked at
+        save_bytes(path, view)

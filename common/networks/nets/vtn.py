@@ -90,6 +90,10 @@ class VTN(nn.Module):
         if len(self.spatial_size) not in CHANNELS_LAST or any(n < 1 or n % 2**levels for n in self.spatial_size):
             rule = f"two or three multiples of {2**levels}, as its {levels} levels each halve the image"
             raise InputError(f"VTN() expects 'spatial_size' of {rule}, got {self.spatial_size}.")
+        if base is not None and (isinstance(base, nn.Module) or not callable(base)):
+            raise InputError(
+                f'VTN() expects \'base\' that makes a network, a "_mode_" of "callable", got {base!r:.80}.'
+            )
         self.affine = AffineSubnetwork(self.spatial_size, in_channels, base_channels, levels)
         dims = len(self.spatial_size)
         made = [

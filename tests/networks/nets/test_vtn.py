@@ -121,6 +121,8 @@ def test_2d() -> None:
         ({"spatial_size": (64,)}, r"two or three multiples of 64"),
         ({**TINY, "levels": 1}, r"'levels' of 2 or more.* got 1, 1 and 1"),
         ({**TINY, "cascades": 0}, r"'cascades' and 'repetitions' of 1 or more, got 3, 0 and 1"),
+        ({**TINY, "base": "abc"}, r"'base' that makes a network, a \"_mode_\" of \"callable\", got 'abc'"),
+        ({**TINY, "base": torch.nn.Conv3d(2, 3, 3)}, r"'base' that makes a network, .*, got Conv3d\(2, 3"),
     ],
 )
 def test_settings_that_do_not_fit_are_told(options: dict, message: str) -> None:
