@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from bundle_runs import run_training
 from monai.bundle import ConfigParser, ConfigWorkflow, ckpt_export, load, verify_metadata, verify_net_in_out
 
 REPOSITORY = Path(__file__).parents[2]
@@ -107,3 +108,10 @@ def test_network_exports(bundle: Path, tmp_path: Path, use_trace: bool) -> None:
     )
     exported = torch.jit.load(str(tmp_path / "model.ts"))
     assert exported(torch.rand(1, channels, *size)).shape == answer
+
+
+def test_a_wrong_loss_is_told_before_scans_are_read(bundle: Path, tmp_path: Path) -> None:
+    """There are none: were they looked for first, that would be told."""
+    options = {"dataset_dir": str(tmp_path / "absent"), "loss": {"_target_": "torch.nn.NoLoss"}, "device": "cpu"}
+    with pytest.raises(ValueError, match=r"^--loss cannot be used as it is given: ModuleNotFoundError: .*NoLoss"):
+        run_training(bundle, tmp_path / "out", "train", **options)
