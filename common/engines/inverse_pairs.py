@@ -33,7 +33,7 @@ def record_inverse_consistency(folders: Sequence[Path]) -> list[float]:
         folders: of both results, complete.
 
     Returns:
-        The means of both, mm.
+        The medians of both, mm: what lies around a patient does not weigh on them as on the means.
 
     Raises:
         InputError: if a field cannot be read, or they do not overlap.
@@ -45,4 +45,4 @@ def record_inverse_consistency(folders: Sequence[Path]) -> list[float]:
         for folder, record, first, second in zip(folders, records, fields, fields[::-1], strict=True):
             record[MEASURED] = inverse_consistency(first, second)
             save_text(folder / RECORD, format_record(record))
-    return [record[MEASURED]["mean_mm"] for record in records]
+    return [record[MEASURED]["median_mm"] for record in records]

@@ -28,7 +28,7 @@ from .progress_line import ProgressLine
 
 logger = logging.getLogger("common")
 SUMMARY = "summary.csv"
-INVERSE = "inverse_consistency_mm"  # its column there
+INVERSE = "inverse_median_mm"  # its column there: a mean would be of what lies around the patient
 PATIENCE = timedelta(days=1)  # of a process that waits for the others
 TEXTS = {"dice": "Dice", "hd95_mm": "HD95 (mm)", "tre_mm": "TRE (mm)"}
 
@@ -146,12 +146,12 @@ def _measure_inverses(rows: list[dict[str, Any]], dataset: Dataset, folder: Path
     names = [each for each in pairs_both_ways([dataset.data[n] for n in range(len(dataset))]) if done.keys() >= {*each}]
     for both in names:
         try:
-            means = record_inverse_consistency([folder / name for name in both])
+            medians = record_inverse_consistency([folder / name for name in both])
         except InputError as error:
             logger.warning("The inverse consistency of %s is not measured: %s", both[0], error)
         else:
-            for name, mean_mm in zip(both, means, strict=True):
-                done[name][INVERSE] = mean_mm
+            for name, median_mm in zip(both, medians, strict=True):
+                done[name][INVERSE] = median_mm
     if names:
         write_table(folder / SUMMARY, rows)
 

@@ -112,6 +112,10 @@ def test_network_exports(bundle: Path, tmp_path: Path, use_trace: bool) -> None:
 
 def test_a_wrong_loss_is_told_before_scans_are_read(bundle: Path, tmp_path: Path) -> None:
     """There are none: were they looked for first, that would be told."""
-    options = {"dataset_dir": str(tmp_path / "absent"), "loss": {"_target_": "torch.nn.NoLoss"}, "device": "cpu"}
+    options: dict[str, Any] = {
+        "dataset_dir": str(tmp_path / "absent"),
+        "loss": {"_target_": "torch.nn.NoLoss"},
+        "device": "cpu",
+    }
     with pytest.raises(ValueError, match=r"^--loss cannot be used as it is given: ModuleNotFoundError: .*NoLoss"):
         run_training(bundle, tmp_path / "out", "train", **options)
