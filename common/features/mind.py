@@ -67,16 +67,7 @@ def mind_ssc(image: Tensor, radius: int = 1, dilation: int = 2, sigma: float | N
     """
     _check(image, radius, dilation, sigma)
     with full_precision(image):
-        weights = _patch_weights(radius, sigma)
-        # Slab by slab, so that what lies between stays in the cache: three times faster on a CPU.
-        slabs = [d - d.amin(1, keepdim=True) for d in _distance_slabs(lift(image), dilation, weights)]
-        variances = [slab.mean(1, keepdim=True) for slab in slabs]
-        of_sample = tuple(range(1, image.ndim))
-        typical = torch.cat(variances, dim=2).mean(dim=of_sample, keepdim=True)
-        largest = lift(image.detach()).abs().amax(dim=of_sample, keepdim=True)
-        rounding = (ROUNDING * torch.finfo(typical.dtype).eps * largest).square()
-        least = torch.maximum(typical * 1e-3, rounding)
-        return torch.cat([_descriptor(*pair, least, typical * 1e3) for pair in zip(slabs, variances, strict=True)], 2)
+        return torch.cat(list(_descriptor_slabs(lift(image), dilation, _patch_weights(radius, sigma), SLAB)), 2)
 
 
 class MINDSSC(nn.Module):
@@ -106,11 +97,14 @@ class MINDSSC(nn.Module):
         Returns:
             `(B, 12, *spatial / stride)` in 3-D, 4 channels in 2-D.
         """
-        features = mind_ssc(image, self.radius, self.dilation, self.sigma)
         if stride == 1:
-            return features
+            return mind_ssc(image, self.radius, self.dilation, self.sigma)
+        _check(image, self.radius, self.dilation, self.sigma)
         pool = F.avg_pool3d if image.ndim == 5 else F.avg_pool2d
-        return pool(features, stride)
+        with full_precision(image):
+            weights, thickness = _patch_weights(self.radius, self.sigma), max(SLAB // stride, 1) * stride
+            slabs = _descriptor_slabs(lift(image), self.dilation, weights, thickness)
+            return torch.cat([pool(slab, stride) for slab in slabs], 2)
 
 
 def _patch_weights(radius: int, sigma: float | None) -> list[float]:
@@ -120,12 +114,28 @@ def _patch_weights(radius: int, sigma: float | None) -> list[float]:
     return [weight / sum(weights) for weight in weights]
 
 
-def _distance_slabs(image: Tensor, dilation: int, weights: list[float]) -> Iterator[Tensor]:
+def _descriptor_slabs(image: Tensor, dilation: int, weights: list[float], thickness: int) -> Iterator[Tensor]:
+    """Descriptors `(B, pairs, *slab)`, slab after slab along the first spatial axis.
+
+    What lies between stays in the cache, which is three times faster on a CPU, and is let go of with its slab.
+    """
+    slabs = [d - d.amin(1, keepdim=True) for d in _distance_slabs(image, dilation, weights, thickness)]
+    variances = [slab.mean(1, keepdim=True) for slab in slabs]
+    of_sample = tuple(range(1, image.ndim))
+    typical = torch.cat(variances, dim=2).mean(dim=of_sample, keepdim=True)
+    largest = image.detach().abs().amax(dim=of_sample, keepdim=True)
+    rounding = (ROUNDING * torch.finfo(typical.dtype).eps * largest).square()
+    least = torch.maximum(typical * 1e-3, rounding)
+    for variance in variances:
+        yield _descriptor(slabs.pop(0), variance, least, typical * 1e3)
+
+
+def _distance_slabs(image: Tensor, dilation: int, weights: list[float], thickness: int) -> Iterator[Tensor]:
     """Patch distances of all pairs of neighbors, `(B, pairs, *slab)`, slab after slab along the first spatial axis."""
     padded = F.pad(image, (dilation,) * 2 * (image.ndim - 2), mode="replicate")
     radius, size = len(weights) // 2, image.shape[2]
-    for start in range(0, size, SLAB):
-        stop = min(start + SLAB, size)
+    for start in range(0, size, thickness):
+        stop = min(start + thickness, size)
         low, high = max(start - radius, 0), min(stop + radius, size)
         slab = padded[:, :, low : high + 2 * dilation]
         yield _patch_distances(slab, dilation, weights)[:, :, start - low : stop - low]

@@ -83,6 +83,15 @@ def test_mind_ssc_does_not_depend_on_slabs(monkeypatch: pytest.MonkeyPatch) -> N
     torch.testing.assert_close(mind_ssc(image, radius=2), whole)
 
 
+@pytest.mark.parametrize("stride", [2, 3, 20])
+@pytest.mark.parametrize("shape", [(1, 1, 60, 20, 20), (2, 1, 40, 20)])
+def test_coarse_features_are_means_of_blocks_whatever_the_slabs(shape: tuple[int, ...], stride: int) -> None:
+    """Blocks lie within one slab of 16 slices, or fill several."""
+    image = random_image(*shape)
+    pool = torch.nn.functional.avg_pool3d if len(shape) == 5 else torch.nn.functional.avg_pool2d
+    torch.testing.assert_close(MINDSSC()(image, stride), pool(mind_ssc(image), stride))
+
+
 def test_mind_ssc_of_batch_is_that_of_its_elements() -> None:
     batch = torch.cat([random_image(1, 1, 6, 7, 8), 100 * random_image(1, 1, 6, 7, 8, seed=1) ** 3])
     alone = torch.cat([mind_ssc(image[None]) for image in batch])
