@@ -110,13 +110,11 @@ class CoupledConvexNet(nn.Module):
         if not len(warps):
             raise ValueError("CoupledConvexNet() expects 'warps' of one pair or more, got none.")
         self.features = MINDSSC() if features is None else features
-        self.warps, self.keep_best = warps, keep_best
-        self.feature_scale = feature_scale
+        self.warps, self.keep_best, self.feature_scale = warps, keep_best, feature_scale
         self.consistency_iterations, self.smoothing = consistency_iterations, smoothing
         self.refinements, self.learning_rate = refinements, learning_rate
         self.regularization, self.bending, self.tolerance = regularization, bending, tolerance
-        self.scheme = REFERENCE if reference else EXACT
-        self.training_stride = training_stride
+        self.scheme, self.training_stride = REFERENCE if reference else EXACT, training_stride
 
     def forward(self, image: Tensor, guidance: Guidance = UNGUIDED) -> Tensor:
         """Register the moving image to the fixed image.
@@ -156,16 +154,18 @@ class CoupledConvexNet(nn.Module):
             raise TypeError(NOT_EXPORTED)
         sides = image.as_subclass(Tensor).chunk(2, dim=1)  # a MetaTensor knows fewer operations
         fixed, moving = guidance.beside(*map(_bounded, sides))
-        warped = self._warp_and_solve(fixed, moving, guidance.points)
-        refined = [self._refine(fixed, moving, field, refinements[:1], guidance.points) for field in warped]
-        best = self._best(fixed, moving, refined)
-        unrefined, displacement = (
-            torch.stack([fields[number][sample] for sample, number in enumerate(best)]) for fields in (warped, refined)
-        )
+        unrefined, displacement = self._begin(fixed, moving, refinements[:1], guidance.points)
         displacement = self._refine(fixed, moving, displacement, refinements[1:], guidance.points)
         if not self.scheme.folds and not self.training:
             displacement = unfold(displacement)
         return displacement, unrefined
+
+    def _begin(self, fixed: Tensor, moving: Tensor, steps: Strides, points: Points) -> list[Tensor]:
+        """The field of each sample's best warp, before and after the first refinement."""
+        warped = self._warp_and_solve(fixed, moving, points)
+        refined = [self._refine(fixed, moving, field, steps, points) for field in warped]
+        best = self._best(fixed, moving, refined)
+        return [torch.stack([fields[n][sample] for sample, n in enumerate(best)]) for fields in (warped, refined)]
 
     @property
     def centered(self) -> bool:
@@ -241,7 +241,8 @@ class CoupledConvexNet(nn.Module):
         features = self.features(image[:, :1], stride) * self.feature_scale
         seen = coarsen_features(image[:, 1:2], stride, centered)
         seen = torch.ones_like(seen) if self.scheme.unbounded else (seen >= KNOWN).to(image.dtype)
-        return Described(torch.cat([features, coarsen_features(image[:, 2:], stride, centered)], 1), seen)
+        guides = coarsen_features(image[:, 2:], stride, centered)
+        return Described(torch.cat([features, guides], 1) if guides.shape[1] else features, seen)
 
 
 def _bounded(side: Tensor) -> Tensor:
