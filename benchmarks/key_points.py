@@ -129,7 +129,7 @@ def table(runs: str) -> None:
     print(f"| reported | 11.99 | {' | '.join(f'{REPORTED[name]:.2f}' for name in results)} |")
     for name in results:
         for path in sorted((Path(runs) / name).glob("fold=*/metrics.csv")):
-            stages = {row["stage"]: row["val_tre_mm"] for row in read_table(path)[1] if row["val_tre_mm"]}
+            stages = {row["stage"]: row["val_tre_mm"] for row in read_table(path)[1] if row.get("val_tre_mm")}
             print(f"{name}, {path.parent.name}, stage by stage:", *(f"{float(error):.2f}" for error in stages.values()))
 
 
