@@ -1,9 +1,10 @@
 """Gaussian smoothing of feature maps and images.
 
 MONAI's `GaussianFilter` is a convolution a channel and an axis, keeps each input of theirs for the backward pass, and
-darkens an image towards its border; this one adds shifted slices, as `mean_filter` does.
+darkens an image towards its border; this one adds shifted slices on a CPU, as `mean_filter` does.
 """
 
+import functools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -14,10 +15,11 @@ from torch import Tensor
 
 from .checks import check_image
 from .pieces import pieces
-from .precision import lift
+from .precision import full_precision, lift
 
 IDENTITY = 0.05  # sigma from which on a voxel takes nothing of its neighbors, not even the last bit
 TRUNCATE = 3.0  # standard deviations at which the filter of an image ends
+MOST_TAPS = 125  # of a convolution with all axes at once
 
 
 def gaussian_smooth(maps: Tensor, sigma: float, size: int = 3) -> Tensor:
@@ -106,6 +108,8 @@ class _Smooth(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, maps: Tensor, weights: Sequence[float]) -> Tensor:
         ctx.weights = weights
+        if maps.device.type != "cpu":
+            return convolved(maps, weights)
         middle, *others = weights
         smoothed = torch.empty_like(maps)
         for axis in range(2, maps.ndim):
@@ -120,6 +124,25 @@ class _Smooth(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         return _Smooth.apply(gradient, ctx.weights), None
+
+
+def convolved(maps: Tensor, weights: Sequence[float]) -> Tensor:
+    """`gaussian_smooth` as a device wants it that takes long to start a computation: one, or one for each axis.
+
+    Args:
+        maps: see there.
+        weights: of the middle and of the neighbors at one side.
+    """
+    channels, axes = maps.shape[1], maps.ndim - 2
+    convolve = F.conv3d if axes == 3 else F.conv2d
+    with full_precision(maps):
+        line = maps.new_tensor([*weights[:0:-1], *weights])
+        lines = [line.view([-1 if each == axis else 1 for each in range(axes)]) for axis in range(axes)]
+        whole = functools.reduce(torch.mul, lines)
+        for kernel in [whole] if whole.numel() <= MOST_TAPS else lines:
+            padding = [size // 2 for size in kernel.shape]
+            maps = convolve(maps, kernel.expand(channels, 1, *kernel.shape), padding=padding, groups=channels)
+    return maps
 
 
 def _neighbor_sum(tensor: Tensor, axis: int, shift: int) -> Tensor:

@@ -9,6 +9,7 @@ from scipy.ndimage import correlate1d, gaussian_filter
 from torch import Tensor
 
 from common.spatial import gaussian_blur, gaussian_smooth
+from common.spatial.gaussian import _half_gaussian, convolved
 
 
 def test_smooth_is_that_of_the_released_code(oracle: Callable) -> None:
@@ -49,6 +50,16 @@ def test_smooth_in_pieces_is_the_same_and_keeps_the_layout(
     monkeypatch.setattr("common.spatial.pieces.CACHED", 20)
     assert torch.equal(gaussian_smooth(maps, 1.0), whole)
     assert whole.stride() == maps.stride()
+
+
+@pytest.mark.parametrize("size", [3, 5, 9])
+def test_what_other_devices_compute_is_the_same(shape: tuple[int, ...], size: int) -> None:
+    maps = torch.randn(2, 3, *shape)
+    torch.testing.assert_close(convolved(maps, _half_gaussian(0.8, size // 2)), gaussian_smooth(maps, 0.8, size))
+    elsewhere = maps.to("meta").requires_grad_()
+    smoothed = gaussian_smooth(elsewhere, 0.8, size)
+    (gradient,) = torch.autograd.grad(smoothed.sum(), elsewhere)
+    assert smoothed.shape == gradient.shape == maps.shape
 
 
 def test_smooth_of_a_voxel_among_zeros() -> None:
