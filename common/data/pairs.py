@@ -63,7 +63,8 @@ def both_directions(pairs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         pairs: from `read_pairs`.
 
     Returns:
-        Twice as many; a single pair and its reverse are named ``forward`` and ``reverse``.
+        Twice as many; a single pair and its reverse are named ``forward`` and ``reverse``. The reverse says in
+        ``reverse_of`` what it is that of.
     """
     doubled = []
     for pair in pairs:
@@ -72,7 +73,7 @@ def both_directions(pairs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         reverse = {others[key.split("_")[0]] + key[key.index("_") :]: pair[key] for key in KNOWN_KEYS if key in pair}
         doubled += [
             {**pair, "pair": name or "forward"},
-            {**reverse, "pair": f"{name}_reverse" if name else "reverse"},
+            {**reverse, "pair": f"{name}_reverse" if name else "reverse", "reverse_of": name or "forward"},
         ]
     return doubled
 

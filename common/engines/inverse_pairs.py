@@ -1,7 +1,6 @@
 """Pairs that were registered both ways round: how far their fields are from being one another's inverse."""
 
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +12,12 @@ MEASURED = "inverse_consistency"  # in metrics.json
 
 
 def pairs_both_ways(pairs: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
-    """Names of the pairs that are followed by themselves the other way round, and of those.
+    """Names of the pairs that are registered the other way round as well, and of those.
 
     Args:
-        pairs: see `common.data.both_directions`; of pairs without images there is no field of both.
+        pairs: see `common.data.both_directions`; fields of clouds are not compared: they are made up between points.
     """
-    return [
-        (one["pair"], other["pair"])
-        for one, other in pairwise(pairs)
-        if "fixed_image" in one
-        and all(one.get(f"{a}_image") == other.get(f"{b}_image") for a, b in (("fixed", "moving"), ("moving", "fixed")))
-    ]
+    return [(pair["reverse_of"], pair["pair"]) for pair in pairs if "reverse_of" in pair and "fixed_image" in pair]
 
 
 def record_inverse_consistency(folders: Sequence[Path]) -> list[float]:
@@ -40,7 +34,7 @@ def record_inverse_consistency(folders: Sequence[Path]) -> list[float]:
         OSError: if a record cannot be written; it is whole all the same.
     """
     records = [read_record(folder) for folder in folders]
-    if not all(MEASURED in record for record in records):
+    if not all(isinstance(record.get(MEASURED), dict) for record in records):
         fields = [read_field(folder / FIELD) for folder in folders]
         for folder, record, first, second in zip(folders, records, fields, fields[::-1], strict=True):
             record[MEASURED] = inverse_consistency(first, second)

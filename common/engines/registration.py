@@ -62,12 +62,13 @@ def register_pairs(
     rows = _register_list(evaluator, dataset, Path(output_dir), range(rank, len(dataset), processes), provenance)
     if processes > 1:
         rows = _gather(rows)
-        if rank == 0:
-            write_table(Path(output_dir) / SUMMARY, rows)
     if rank == 0:
         _measure_inverses(rows, dataset, Path(output_dir))
-    if rank == 0 and not all(row["error"] for row in rows):
-        _report_list(rows, Path(output_dir))
+        write_table(Path(output_dir) / SUMMARY, rows)
+        if not all(row["error"] for row in rows):
+            _report_list(rows, Path(output_dir))
+    if processes > 1:
+        _part()
     failures = [row["pair"] for row in rows if row["error"]]
     if failures:
         raise InputError(f"{len(failures)} of {len(dataset)} pairs failed: {', '.join(failures)}.")
@@ -109,9 +110,13 @@ def _gather(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     distributed.init_process_group("gloo", timeout=PATIENCE)
     shares: list[Any] = [None] * distributed.get_world_size()
     distributed.all_gather_object(shares, rows)
+    return [row for turn in zip_longest(*shares) for row in turn if row is not None]
+
+
+def _part() -> None:
+    """Wait for the first process, which `torchrun` would end with another that ends in an error."""
     distributed.barrier()  # gloo's threads must have let go of all tensors, or the interpreter aborts as it exits
     distributed.destroy_process_group()
-    return [row for turn in zip_longest(*shares) for row in turn if row is not None]
 
 
 def _register_list(
@@ -147,13 +152,11 @@ def _measure_inverses(rows: list[dict[str, Any]], dataset: Dataset, folder: Path
     for both in names:
         try:
             medians = record_inverse_consistency([folder / name for name in both])
-        except InputError as error:
+        except (InputError, OSError) as error:
             logger.warning("The inverse consistency of %s is not measured: %s", both[0], error)
         else:
             for name, median_mm in zip(both, medians, strict=True):
                 done[name][INVERSE] = median_mm
-    if names:
-        write_table(folder / SUMMARY, rows)
 
 
 def _report(metrics: Mapping[str, Any]) -> None:

@@ -104,7 +104,7 @@ class MINDSSC(nn.Module):
         with full_precision(image):
             weights, thickness = _patch_weights(self.radius, self.sigma), max(SLAB // stride, 1) * stride
             slabs = _descriptor_slabs(lift(image), self.dilation, weights, thickness)
-            return torch.cat([pool(slab, stride) for slab in slabs], 2)
+            return torch.cat([pool(slab, stride) for slab in slabs if slab.shape[2] >= stride], 2)
 
 
 def _patch_weights(radius: int, sigma: float | None) -> list[float]:

@@ -55,9 +55,12 @@ class FeatureDistance:
         if known is not None:
             check_same_space("FeatureDistance", "known", known, fixed_features, 1)
         self.fixed, self.moving = lift(fixed_features.detach()), lift(moving_features.detach())
-        self.known = None if known is None or bool(known.all()) else known
+        self.known = None if known is None or bool(known.all()) else known.bool()
         self.scheme = scheme
         self.table = _Table(self.fixed, self.moving, scheme, self.known) if self.fixed.device.type == "cpu" else None
+        if self.table is None:
+            self.fixed, self.moving = _outside_inference(self.fixed), _outside_inference(self.moving)
+            self.known = None if self.known is None else _outside_inference(self.known)
 
     def __call__(self, ddf: Tensor) -> Tensor:
         """Return the distance, a scalar.
@@ -86,8 +89,8 @@ class FeatureDistance:
         Args:
             ddf: see `__call__`, float32 or float64.
         """
-        residual = self.scheme.pull_back(self.moving.to(ddf.dtype), ddf) - self.fixed
-        return (residual if self.known is None else residual * self.known.bool()).square().mean()
+        squares = (self.scheme.pull_back(self.moving.to(ddf.dtype), ddf) - self.fixed).square()
+        return (squares if self.known is None else squares.where(self.known, 0.0)).mean()
 
 
 class _Table:
@@ -131,6 +134,12 @@ class _Distance(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         return ctx.saved_tensors[0] * gradient, None
+
+
+def _outside_inference(tensor: Tensor) -> Tensor:
+    """A tensor that autograd can keep; those of inference mode are copied for that."""
+    with torch.inference_mode(False):
+        return tensor.clone() if tensor.is_inference() else tensor
 
 
 def _rows(image: Tensor) -> Tensor:

@@ -7,7 +7,6 @@ its results needs all of it, so it is one object, chosen once.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -89,8 +88,7 @@ class Scheme:
             ddf = lift(ddf)
             if not self.stretched:
                 return ddf + identity_grid(ddf.shape[2:], ddf.dtype, ddf.device)
-            centers, sizes = _centers(ddf.shape[2:], ddf.dtype, ddf.device)
-            return ((centers + ddf / ((sizes - 1) / 2) + 1) * sizes - 1) / 2
+            return torch.stack([_stretched_places(u, axis) for axis, u in enumerate(ddf.unbind(1))], dim=1)
 
     def slopes(self, shape: Sequence[int]) -> list[float]:
         """How far a place moves along each axis of a grid when the displacement grows by a voxel."""
@@ -152,13 +150,13 @@ class Scheme:
         return field
 
 
-@lru_cache(maxsize=16)
-def _centers(shape: Sequence[int], dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Normalized coordinates of a grid's voxels as those of `affine_grid`, and its sizes, to broadcast to them."""
-    with torch.inference_mode(False):  # an inference tensor in the cache would break the next training step
-        axes = [torch.linspace(-1, 1, n, dtype=dtype, device=device) * (n - 1) / n for n in shape]
-        sizes = torch.tensor(shape, dtype=dtype, device=device).view(-1, *[1] * len(shape))
-        return torch.stack(torch.meshgrid(*axes, indexing="ij")), sizes
+def _stretched_places(displacement: Tensor, axis: int) -> Tensor:
+    """Places along one axis, `(B, *spatial)`, by way of the normalized coordinates of `affine_grid`."""
+    size = displacement.shape[axis + 1]
+    centers = torch.linspace(-1, 1, size, dtype=displacement.dtype, device=displacement.device) * (size - 1) / size
+    centers = centers.view(-1, *[1] * (displacement.ndim - axis - 2))
+    normalized = centers + displacement / ((size - 1) / 2)
+    return ((normalized + 1) * size - 1) / 2
 
 
 EXACT = Scheme()

@@ -221,15 +221,19 @@ def test_read_pairs_takes_clouds_without_images(tmp_path: Path) -> None:
         read_pairs(fixed_cloud="a.csv", moving_cloud="b.csv", fixed_image="a.nii.gz")
 
 
+REVERSE = {"pair": "reverse", "reverse_of": "forward"}
+
+
 def test_both_directions_exchange_everything() -> None:
     pairs = [{"fixed_image": "f.nii", "moving_image": "m.nii", "moving_label": "l.nii"}]
     forward, reverse = both_directions(pairs)
     assert forward == {**pairs[0], "pair": "forward"}
-    assert reverse == {"fixed_image": "m.nii", "moving_image": "f.nii", "fixed_label": "l.nii", "pair": "reverse"}
+    assert reverse == {"fixed_image": "m.nii", "moving_image": "f.nii", "fixed_label": "l.nii"} | REVERSE
     listed = both_directions([{**pairs[0], "pair": "1_f_m"}])
     assert [pair["pair"] for pair in listed] == ["1_f_m", "1_f_m_reverse"]
+    assert listed[1]["reverse_of"] == "1_f_m"
 
 
 def test_both_directions_exchange_phases() -> None:
     pair = {"fixed_image": "a.nii", "moving_image": "a.nii", "fixed_phase": 0, "moving_phase": 7}
-    assert both_directions([pair])[1] == {**pair, "fixed_phase": 7, "moving_phase": 0, "pair": "reverse"}
+    assert both_directions([pair])[1] == {**pair, "fixed_phase": 7, "moving_phase": 0} | REVERSE

@@ -31,6 +31,8 @@ def test_pairs_both_ways_are_those_of_the_option() -> None:
     ]
     assert pairs_both_ways(pairs) == []
     assert pairs_both_ways(both_directions(pairs)) == [("a", "a_reverse"), ("b", "b_reverse")]
+    phases = [{"pair": f"{n}", "fixed_image": "4d.nii", "moving_image": "4d.nii", "fixed_phase": n} for n in range(3)]
+    assert pairs_both_ways(phases) == []
     clouds = [{"pair": "c", "fixed_cloud": "1.csv", "moving_cloud": "2.csv"}]
     assert pairs_both_ways(both_directions(clouds)) == []
 

@@ -16,10 +16,13 @@ from monai.data import Dataset
 from monai.engines import SupervisedEvaluator
 from monai.transforms import Transform
 
+from common.data import both_directions
 from common.engines import TestTimeAugmentationInferer, register_pairs, sentence
 from common.engines._configuration import configuration_digest
-from common.io import InputError
+from common.io import Field, InputError, write_field
 from common.networks.nets import CoupledConvexNet
+from common.reports import read_record
+from common.spatial import Grid
 
 METRICS = {
     "dice": {"before": 0.5, "after": 0.75, "per_label": {}},
@@ -59,6 +62,8 @@ class Save(Transform):
         assert data["pred"].shape == (3, 3, 4, 5)
         folder = self.output_dir / data.get("pair", "")
         folder.mkdir(parents=True, exist_ok=True)
+        step = torch.full((1, 3, 3, 4, 5), -1.5 if "reverse_of" in data else 2.0)
+        write_field(folder / "displacement_field.nii.gz", Field(step, Grid((3, 4, 5), torch.eye(4).double())))
         (folder / "metrics.json").write_text(json.dumps({**METRICS, **PROVENANCE, "files": [], **self.metrics(data)}))
         self.saved.append(data["fixed_image"])
         return dict(data)
@@ -74,6 +79,17 @@ class Network(torch.nn.Module):
 def register(output_dir: Path, *names: str, single: bool = False, **provenance: Any) -> list[str]:
     """Register pairs of these names; returns those that were saved."""
     records = [{"fixed_image": name} | ({} if single else {"pair": f"{n}_{name}"}) for n, name in enumerate(names, 1)]
+    return register_records(output_dir, records, **provenance)
+
+
+def register_both(output_dir: Path) -> list[str]:
+    """Register three pairs both ways round; one of the second and one of the third are bad."""
+    names = {"1": ("a", "b"), "2": ("bad", "c"), "3": ("d", "bad")}
+    pairs = [{"pair": name, "fixed_image": fixed, "moving_image": moving} for name, (fixed, moving) in names.items()]
+    return register_records(output_dir, both_directions(pairs))
+
+
+def register_records(output_dir: Path, records: list[dict[str, Any]], **provenance: Any) -> list[str]:
     save = Save(output_dir)
     evaluator = SupervisedEvaluator(
         device=torch.device("cpu"), val_data_loader=[], network=Network(), postprocessing=save, epoch_length=1
@@ -265,7 +281,7 @@ def test_register_pairs_takes_up_a_failed_pair_again(tmp_path: Path, caplog: pyt
 
 def test_register_pairs_of_a_single_pair_needs_no_folder(tmp_path: Path) -> None:
     assert register(tmp_path, "a", single=True) == ["a"]
-    assert [path.name for path in tmp_path.iterdir()] == ["metrics.json"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["displacement_field.nii.gz", "metrics.json"]
 
 
 def test_register_pairs_of_a_single_pair_is_done_again(tmp_path: Path) -> None:
@@ -286,27 +302,69 @@ def test_register_pairs_rejects_an_unwritable_folder(tmp_path: Path) -> None:
         register(tmp_path, "a", "b")
 
 
+def check_both(output_dir: Path) -> None:
+    rows = {row["pair"]: row["inverse_median_mm"] for row in summary(output_dir)}
+    assert list(rows) == ["1", "1_reverse", "2", "2_reverse", "3", "3_reverse"]
+    there_and_back = 0.5 * 3**0.5  # LPS mm
+    assert [float(rows.pop(name)) for name in ("1", "1_reverse")] == pytest.approx([there_and_back] * 2)
+    assert set(rows.values()) == {""}
+
+
+def test_pairs_both_ways_are_compared_where_both_are_done(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for saved in (["a", "b", "c", "d"], []):  # what is complete stays as it is
+        with caplog.at_level(logging.INFO, logger="common"), pytest.raises(InputError, match="2 of 6 pairs failed"):
+            assert register_both(tmp_path) == saved
+        check_both(tmp_path)
+    assert caplog.messages.count("  inverse (mm)    0.866") == 2
+
+
+def test_a_comparison_that_fails_is_told_and_the_rest_is_there(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(InputError):
+        register_both(tmp_path)
+    (tmp_path / "1" / "metrics.json").write_text(
+        json.dumps(read_record(tmp_path / "1") | {"inverse_consistency": None})
+    )
+    (tmp_path / "1_reverse" / "displacement_field.nii.gz").write_bytes(b"")
+    with pytest.raises(InputError, match="2 of 6 pairs failed"):
+        register_both(tmp_path)
+    assert "The inverse consistency of 1 is not measured: " in caplog.text
+    assert len(summary(tmp_path)) == 6
+
+
 PROCESS = """
 import sys
 from pathlib import Path
 sys.path.insert(0, {folder!r})
-from test_registration import register
-print("saved", *register(Path({output!r}), "a", "b", "bad", "c", "d"))
+from test_registration import register, register_both
+print("saved", *{call}(Path({output!r}), {names}))
 """
 
 
-def test_register_pairs_shares_a_list_among_processes(tmp_path: Path) -> None:
-    script = tmp_path / "run.py"
-    output = tmp_path / "out"
-    script.write_text(PROCESS.format(folder=str(Path(__file__).parent), output=str(output)))
+def register_by_two(output: Path, call: str, *names: str) -> subprocess.CompletedProcess:
+    script = output.with_suffix(".py")
+    listed = ", ".join(map(repr, names))
+    script.write_text(PROCESS.format(folder=str(Path(__file__).parent), output=str(output), call=call, names=listed))
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", str(script)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120, check=False)
+    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120, check=False)
+
+
+def test_register_pairs_shares_a_list_among_processes(tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    done = register_by_two(output, "register", "a", "b", "bad", "c", "d")
     assert done.returncode != 0
     assert done.stderr.count("Error: 1 of 5 pairs failed: 3_bad.") == 2
     rows = summary(output)
     assert [row["pair"] for row in rows] == ["1_a", "2_b", "3_bad", "4_c", "5_d"]
     assert [row["error"] for row in rows] == ["", "", "bad.nii is constant.", "", ""]
+
+
+def test_processes_wait_for_the_comparison_of_pairs_both_ways(tmp_path: Path) -> None:
+    done = register_by_two(tmp_path / "out", "register_both")
+    assert done.stderr.count("Error: 2 of 6 pairs failed: 2, 3_reverse.") == 2
+    check_both(tmp_path / "out")
 
 
 def test_register_pairs_leaves_a_single_pair_to_the_first_process(

@@ -84,7 +84,7 @@ def test_mind_ssc_does_not_depend_on_slabs(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @pytest.mark.parametrize("stride", [2, 3, 20])
-@pytest.mark.parametrize("shape", [(1, 1, 60, 20, 20), (2, 1, 40, 20)])
+@pytest.mark.parametrize("shape", [(1, 1, 60, 20, 20), (2, 1, 40, 20), (1, 1, 61, 20, 20), (1, 1, 33, 20)])
 def test_coarse_features_are_means_of_blocks_whatever_the_slabs(shape: tuple[int, ...], stride: int) -> None:
     """Blocks lie within one slab of 16 slices, or fill several."""
     image = random_image(*shape)

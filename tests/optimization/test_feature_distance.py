@@ -26,6 +26,11 @@ def plain_distance(fixed: Tensor, moving: Tensor, ddf: Tensor, padding: str) -> 
     return (warp(moving, ddf, padding=padding) - fixed).square().mean()
 
 
+def as_on_another_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the table that is for a CPU."""
+    monkeypatch.setattr(feature_distance, "_Table", lambda *_: None)
+
+
 def value_and_slope(distance: FeatureDistance, ddf: Tensor) -> tuple[Tensor, Tensor]:
     ddf = ddf.clone().requires_grad_()
     value = distance(ddf)
@@ -93,13 +98,15 @@ def test_feature_distance_does_not_depend_on_chunks(monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize("scheme", [EXACT, ZEROS, REFERENCE])
 @pytest.mark.parametrize("hidden", [False, True])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_what_other_devices_compute_is_the_same(shape: tuple[int, ...], hidden: bool, scheme: Scheme) -> None:
+def test_what_other_devices_compute_is_the_same(
+    monkeypatch: pytest.MonkeyPatch, shape: tuple[int, ...], hidden: bool, scheme: Scheme
+) -> None:
     fixed, moving, ddf = random_case(shape)
     known = (torch.rand(shape[0], 1, *shape[2:], generator=torch.Generator().manual_seed(1)) > 0.4) if hidden else None
     distance = FeatureDistance(fixed, moving, scheme, known)
     expected = value_and_slope(distance, ddf)
-    distance.table = None  # as on another device than a CPU
-    torch.testing.assert_close(value_and_slope(distance, ddf), expected)
+    as_on_another_device(monkeypatch)
+    torch.testing.assert_close(value_and_slope(FeatureDistance(fixed, moving, scheme, known), ddf), expected)
 
 
 def test_feature_distance_of_shift_by_hand() -> None:
@@ -119,7 +126,10 @@ def test_feature_distance_far_outside_has_no_gradient() -> None:
     assert not gradient.any()
 
 
-def test_feature_distance_of_inference_tensors_has_gradient() -> None:
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_feature_distance_of_inference_tensors_has_gradient(monkeypatch: pytest.MonkeyPatch, elsewhere: bool) -> None:
+    if elsewhere:
+        as_on_another_device(monkeypatch)
     with torch.inference_mode():
         fixed, moving, ddf = random_case((1, 1, 5, 6, 7))
     distance = FeatureDistance(fixed, moving)
