@@ -1,7 +1,8 @@
 """The comparison of liver_ct_curriculum: one network, one set of livers, several ways to train it.
 
 `python benchmarks/liver.py crops abdomen_ct livers` cuts 20 abdominal CT to their livers as the paper's data are and
-writes `dataset.json`, the `--datalist` of training and evaluation. The division was made before the first run.
+writes two lists: `dataset.json`, the `--datalist` of training and evaluation, and `pairs.csv`, that of inference with
+the pairs that are reported. The division was made before the first run.
 `python benchmarks/liver.py table evaluations` compares evaluations in the folders `REGIME_SEED` of one folder, of any
 bundle; the pairs of several evaluations in one `REGIME_SEED`, such as of patients held out, are taken together.
 
@@ -13,6 +14,7 @@ import json
 import sys
 from collections import defaultdict
 from collections.abc import Callable
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,7 @@ from monai.data import MetaTensor
 
 from common.data.liver_sets import LIST, WINDOW, cut_to_liver
 from common.engines import one_sentence
-from common.io import InputError, read_scan, read_table, write_nifti
+from common.io import InputError, read_scan, read_table, write_nifti, write_table
 from common.metrics import wilcoxon_p
 
 EVALUATION = ("case02", "case07", "case11", "case17", "case23", "case28")  # reported once: 30 ordered pairs
@@ -52,6 +54,9 @@ def crops(abdomen_ct: str, livers: str) -> str:
         part = "evaluation" if name in EVALUATION else "validation" if name in VALIDATION else "training"
         listed[part].append(case)
     (output / LIST).write_text(json.dumps(listed, indent=4) + "\n")
+    sides = [zip(("fixed", "moving"), pair, strict=True) for pair in permutations(listed["evaluation"], 2)]
+    rows = [{f"{side}_{kind}": file for side, case in pair for kind, file in case.items()} for pair in sides]
+    write_table(output / "pairs.csv", rows)
     return "\n".join(f"{part}: {len(cases)} scans" for part, cases in listed.items())
 
 

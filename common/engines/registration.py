@@ -28,7 +28,7 @@ from .progress_line import ProgressLine
 
 logger = logging.getLogger("common")
 SUMMARY = "summary.csv"
-INVERSE = "inverse_median_mm"  # its column there: a mean would be of what lies around the patient
+INVERSE = "inverse_median_mm"  # its column there; the mean is more of what lies around the patient
 PATIENCE = timedelta(days=1)  # of a process that waits for the others
 TEXTS = {"dice": "Dice", "hd95_mm": "HD95 (mm)", "tre_mm": "TRE (mm)"}
 
