@@ -13,6 +13,7 @@ from common.io import InputError, format_points
 from common.networks.nets import PointRegistrationNet
 
 BUNDLE = Path(__file__).parents[2] / "bundles" / "abdomen_ct_self_training"
+LIMIT = 2**20  # bytes
 OVERLAYS = sorted(path.stem for path in (BUNDLE / "configs" / "variants").glob("*_keypoints.json"))
 
 
@@ -79,6 +80,14 @@ def test_key_points_are_found_in_two_scans(checkpoint: str, phantom: dict[str, s
     assert {"similarity", "dice", "sdlogj"} <= set(record)
     for name in ("report.png", "warped_image.nii.gz", "displaced_cloud.csv"):
         assert (folder / name).is_file()
+
+
+def test_shipped_weights_register_the_built_in_chest(tmp_path: Path) -> None:
+    weights = BUNDLE / "models" / "key_points" / "model.pt"
+    assert weights.stat().st_size < LIMIT
+    trained = json.loads((register(tmp_path) / "metrics.json").read_text())
+    assert trained["weights"]["file"].endswith("key_points/model.pt")
+    assert trained["tre_mm"]["after"] < 0.85 * trained["tre_mm"]["before"]
 
 
 def test_without_weights_nothing_is_registered(clouds: dict[str, str], tmp_path: Path) -> None:
