@@ -1,5 +1,6 @@
 """B-spline registration of two images by elastix, as paper 004 compares with; used by `benchmarks/dirnet.py`."""
 
+import tempfile
 from collections.abc import Callable, Sequence
 
 import itk
@@ -51,7 +52,10 @@ def elastix_registration(threads: int) -> Registration | None:
         elastix.SetLogToConsole(False)
         elastix.UpdateLargestPossibleRegion()
         transform = elastix.GetTransformParameterObject()
-        found = itk.transformix_deformation_field(images[1], transform, log_to_console=False)
+        with tempfile.TemporaryDirectory() as folder:  # transformix writes the field to a file as well
+            found = itk.transformix_deformation_field(
+                images[1], transform, output_directory=folder, log_to_console=False
+            )
         field = torch.from_numpy(itk.array_from_image(found)).flip(-1).movedim(-1, 0)[None]  # mm
         return field.float() / torch.tensor(spacing, dtype=torch.float32).view(1, 2, 1, 1)
 

@@ -1,11 +1,11 @@
-"""SyN (ANTs), greedy and convexAdam on a list of pairs, measured as the bundles measure.
+"""SyN (ANTs), greedy, convexAdam and elastix on a list of pairs, measured as the bundles measure.
 
 `python benchmarks/peers.py syn pairs.csv --output syn.csv`
 
-SyN and greedy start from the files as they are, find their own affine, and warp the label map themselves, by the
-nearest neighbor; convexAdam has neither and gets those of the bundles. The table is read by `benchmarks/summarize.py`
-and `python -m common compare_results`. Seconds are those from the files to the warped files. Install with
-`pip install -c constraints.txt '.[peers]'`.
+SyN, greedy and elastix start from the files as they are, find their own affine, and warp the label map themselves, by
+the nearest neighbor; convexAdam has neither and gets those of the bundles. The table is read by
+`benchmarks/summarize.py` and `python -m common compare_results`. Seconds are those from the files to the warped files.
+Install with `pip install -c constraints.txt '.[peers]'`.
 """
 
 import argparse
@@ -42,6 +42,7 @@ PACKAGES = {
     "syn": ("ants", "antspyx"),
     "greedy": ("picsl_greedy", "picsl-greedy"),
     "convexadam": ("convexAdam.convex_adam_MIND", "convexAdam"),
+    "elastix": ("itk", "itk-elastix"),
 }
 Pair = Mapping[Any, str]
 OF_THE_FIELD = ("folding_percent", "folding_inside_percent", "sdlogj", "tre_mm")
@@ -94,6 +95,30 @@ def convexadam(pair: Pair, folder: Path, _: int) -> None:
     write_field(folder / FIELD, field)
 
 
+def elastix(pair: Pair, folder: Path, threads: int) -> None:
+    """Register with elastix by its default maps of Mattes' mutual information: rigid, affine, splines of 16 mm."""
+    itk = _program("elastix")
+    if not hasattr(itk, "ParameterObject"):
+        raise ValueError("This needs itk-elastix beside itk: pip install itk-elastix.")
+    fixed, moving, label = (itk.imread(pair[key], itk.F) for key in (*SCANS, "moving_label"))
+    maps = itk.ParameterObject.New()
+    for kind in ("rigid", "affine", "bspline"):
+        maps.AddParameterMap(maps.GetDefaultParameterMap(kind, 4, 16.0))
+    image, found = itk.elastix_registration_method(
+        fixed, moving, parameter_object=maps, number_of_threads=threads, log_to_console=False
+    )
+    itk.imwrite(image, str(folder / IMAGE))
+    itk.imwrite(_elastix_field(itk, moving, found, folder), str(folder / FIELD))
+    found.SetParameter("FinalBSplineInterpolationOrder", "0")
+    warped = itk.transformix_filter(label, found, log_to_console=False)
+    itk.imwrite(warped.astype(itk.SS), str(folder / LABEL))
+
+
+def _elastix_field(itk: Any, moving: Any, found: Any, folder: Path) -> Any:
+    """The displacement of elastix' transform; transformix writes it to a file as well, which goes with the folder."""
+    return itk.transformix_deformation_field(moving, found, output_directory=str(folder), log_to_console=False)
+
+
 def _linear_field(grid: Grid, matrix: torch.Tensor) -> Field:
     """The displacement of a matrix from fixed to moving points, LPS mm."""
     points = voxel_to_world(identity_grid(grid.shape).movedim(0, -1).double(), ras_to_lps(grid.affine))
@@ -101,7 +126,12 @@ def _linear_field(grid: Grid, matrix: torch.Tensor) -> Field:
     return Field((moved - points).float().movedim(-1, 0)[None], grid)
 
 
-PROGRAMS: dict[str, Callable[[Pair, Path, int], None]] = {"syn": syn, "greedy": greedy, "convexadam": convexadam}
+PROGRAMS: dict[str, Callable[[Pair, Path, int], None]] = {
+    "syn": syn,
+    "greedy": greedy,
+    "convexadam": convexadam,
+    "elastix": elastix,
+}
 
 
 def measure(data: dict[Any, Any], folder: Path) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from common.phantoms import torso_phantom
 from common.spatial import warp
 
 COUPLINGS = (0.003, 0.03, 0.3)
-RELEASED: dict[str, Any] = {"reference": True, "bending": False, "keep_best": False}
+RELEASED: dict[str, Any] = {"reference": True, "bending": False, "keep_best": False, "information": 0.0}
 ITERATIONS = 50
 
 
