@@ -12,14 +12,23 @@ from torch import Tensor
 
 from common.features import MINDSSC
 from common.io import InputError
-from common.optimization import UNGUIDED, Guidance, adam_instance_optimization, bending, coarsen_features
+from common.optimization import (
+    UNGUIDED,
+    Guidance,
+    MutualInformation,
+    adam_instance_optimization,
+    bending,
+    coarsen_features,
+    detail,
+)
 from common.spatial import compose, unfold, warp
 
-FEATURE_SCALE, LEARNING_RATE, REGULARIZATION = 5.0, 1.0, 150.0  # as in `common.networks.nets.CoupledConvexNet`
+FEATURE_SCALE, LEARNING_RATE, REGULARIZATION = 5.0, 1.0, 250.0  # as in `common.networks.nets.CoupledConvexNet`
+INFORMATION = 12.0
 
 
 class InstanceOptimizationInferer(Inferer):
-    """Asks a network, and refines its field by gradient descent on the MIND-SSC features of the pair.
+    """Asks a network, and refines its field by gradient descent on the pair's MIND-SSC features and gray values.
 
     The moving image is warped by the answer, what is left is optimized, see
     `common.optimization.adam_instance_optimization`, and composed with the answer; what folds then is smoothed.
@@ -28,6 +37,7 @@ class InstanceOptimizationInferer(Inferer):
         iterations: steps; 0 gives the answer as it is.
         stride: of the features, voxels.
         regularization: weight of the bending energy of the whole field.
+        information: weight of the mutual information of the gray values, see `CoupledConvexNet`.
         inferer: asks the network; by default once.
 
     Raises:
@@ -39,6 +49,7 @@ class InstanceOptimizationInferer(Inferer):
         iterations: int = 0,
         stride: int = 1,
         regularization: float = REGULARIZATION,
+        information: float = INFORMATION,
         inferer: Inferer | None = None,
     ) -> None:
         super().__init__()
@@ -47,6 +58,7 @@ class InstanceOptimizationInferer(Inferer):
         self.iterations = iterations
         self.stride = stride
         self.regularization = regularization
+        self.information = information
         self.inferer = SimpleInferer() if inferer is None else inferer
         self.features = MINDSSC()
 
@@ -82,10 +94,15 @@ class InstanceOptimizationInferer(Inferer):
         fixed, moving = image.chunk(2, dim=1)
         channels = fixed.shape[1]
         fixed, moving = guidance.beside(fixed, moving)
-        left = None if guidance.points is None else guidance.points.left_by(ddf)
+        moving = warp(moving, ddf)
+        terms = self._information(fixed[:, :channels], moving[:, :channels])
+        left = None
+        if guidance.points is not None:
+            left = guidance.points.left_by(ddf)
+            terms.append(left.on_lattice(self.stride, True).missed)
         rest = adam_instance_optimization(
             self._describe(fixed, channels),
-            self._describe(warp(moving, ddf), channels),
+            self._describe(moving, channels),
             torch.zeros_like(ddf) if left is None else left.first_field(ddf.shape[2:]).to(ddf),
             iterations=self.iterations,
             learning_rate=LEARNING_RATE,
@@ -93,9 +110,17 @@ class InstanceOptimizationInferer(Inferer):
             stride=self.stride,
             roughness=bending,
             before=ddf,
-            term=None if left is None else left.on_lattice(self.stride, True).missed,
+            terms=terms,
         )
         return torch.cat([unfold(compose(rest, ddf)), ddf], dim=1)
+
+    def _information(self, fixed: Tensor, moving: Tensor) -> list[Callable[[Tensor], Tensor]]:
+        """The mutual information of each channel, which share the weight."""
+        if not self.information:
+            return []
+        weight = self.information / fixed.shape[1]
+        sides = ([detail(channel, self.stride, True) for channel in image.split(1, dim=1)] for image in (fixed, moving))
+        return [MutualInformation(here, there, weight=weight).of_samples for here, there in zip(*sides, strict=True)]
 
     def _describe(self, image: Tensor, channels: int) -> Tensor:
         """Describe the channels of a scan, one by one, and put those behind them beside that."""

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from common.spatial.checks import check_ddf, check_image, check_same_space
-from common.spatial.precision import full_precision, lift
+from common.spatial.precision import full_precision, lift, outside_inference
 
 from .scheme import EXACT, Scheme
 
@@ -59,8 +59,8 @@ class FeatureDistance:
         self.scheme = scheme
         self.table = _Table(self.fixed, self.moving, scheme, self.known) if self.fixed.device.type == "cpu" else None
         if self.table is None:
-            self.fixed, self.moving = _outside_inference(self.fixed), _outside_inference(self.moving)
-            self.known = None if self.known is None else _outside_inference(self.known)
+            self.fixed, self.moving = outside_inference(self.fixed), outside_inference(self.moving)
+            self.known = None if self.known is None else outside_inference(self.known)
 
     def __call__(self, ddf: Tensor) -> Tensor:
         """Return the distance, a scalar.
@@ -75,22 +75,26 @@ class FeatureDistance:
             TypeError: if the field is not a tensor of floating point numbers.
             ValueError: if its shape does not fit.
         """
+        return self.of_samples(ddf).mean()
+
+    def of_samples(self, ddf: Tensor) -> Tensor:
+        """Return the distance of each sample, `(B,)`; see `__call__`."""
         check_ddf("FeatureDistance", ddf)
         check_same_space("FeatureDistance", "ddf", ddf, self.fixed, ddf.shape[1])
         with full_precision(ddf):
             if self.table is None:
                 return self.sampled(lift(ddf))
-            distance: Tensor = _Distance.apply(lift(ddf), self.table)
-            return distance
+            distances: Tensor = _Distances.apply(lift(ddf), self.table)
+            return distances
 
     def sampled(self, ddf: Tensor) -> Tensor:
-        """Return the distance by way of `grid_sample`: slower on a CPU, the same elsewhere.
+        """Return the distance of each sample by way of `grid_sample`: slower on a CPU, the same elsewhere.
 
         Args:
             ddf: see `__call__`, float32 or float64.
         """
         squares = (self.scheme.pull_back(self.moving.to(ddf.dtype), ddf) - self.fixed).square()
-        return (squares if self.known is None else squares.where(self.known, 0.0)).mean()
+        return (squares if self.known is None else squares.where(self.known, 0.0)).flatten(1).mean(1)
 
 
 class _Table:
@@ -98,7 +102,7 @@ class _Table:
 
     def __init__(self, fixed: Tensor, moving: Tensor, scheme: Scheme, known: Tensor | None) -> None:
         self.scheme = scheme
-        self.count = fixed.numel()
+        self.count = fixed[0].numel()
         margin = (1,) * 2 * (fixed.ndim - 2)
         self.moving_rows = [_rows(F.pad(image[None], margin, mode=PADDINGS[scheme.padding])[0]) for image in moving]
         self.fixed_rows = [_rows(image) for image in fixed]
@@ -108,38 +112,33 @@ class _Table:
             self.fixed_rows = [rows[some] for rows, some in zip(self.fixed_rows, self.known, strict=True)]
 
     def evaluate(self, ddf: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the distance of `FeatureDistance` and its gradient `(B, d, *spatial)`, per voxel of displacement."""
+        """Return the distance of each sample, `(B,)`, and its gradient `(B, d, *spatial)`, per voxel."""
         shape = ddf.shape[2:]
         places = self.scheme.places(ddf).flatten(2)
-        total, gradient = ddf.new_zeros(()), torch.zeros_like(places)
+        totals, gradient = ddf.new_zeros(len(ddf)), torch.zeros_like(places)
         for sample, (fixed, moving) in enumerate(zip(self.fixed_rows, self.moving_rows, strict=True)):
             fixed, moving = fixed.to(ddf.dtype), moving.to(ddf.dtype)
             for start in range(0, len(fixed), CHUNK):
                 rows = slice(start, start + CHUNK)
                 part = rows if self.known is None else self.known[sample][rows]
                 squares, gradient[sample, :, part] = _compare(fixed[rows], moving, places[sample, :, part], shape)
-                total += squares
+                totals[sample] += squares
         gradient = gradient.view_as(ddf) * (2 / self.count)
-        return total / self.count, gradient * ddf.new_tensor(self.scheme.slopes(shape)).view(-1, *[1] * len(shape))
+        return totals / self.count, gradient * ddf.new_tensor(self.scheme.slopes(shape)).view(-1, *[1] * len(shape))
 
 
-class _Distance(torch.autograd.Function):
+class _Distances(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, ddf: Tensor, table: _Table) -> Tensor:
-        value, gradient = table.evaluate(ddf)
+        values, gradient = table.evaluate(ddf)
         ctx.save_for_backward(gradient)
-        return value
+        return values
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        return ctx.saved_tensors[0] * gradient, None
-
-
-def _outside_inference(tensor: Tensor) -> Tensor:
-    """A tensor that autograd can keep; those of inference mode are copied for that."""
-    with torch.inference_mode(False):
-        return tensor.clone() if tensor.is_inference() else tensor
+        slopes = ctx.saved_tensors[0]
+        return slopes * gradient.view(-1, *[1] * (slopes.ndim - 1)), None
 
 
 def _rows(image: Tensor) -> Tensor:

@@ -43,3 +43,28 @@ def forget_unseen(cost: Tensor, fixed_seen: Tensor, moving_seen: Tensor, radius:
     known = (reached >= KNOWN * mean_filter(everything)).to(cost.dtype)  # at the border of the grid a box is smaller
     mean = (cost * known).sum(1, keepdim=True) / known.sum(1, keepdim=True).clamp_min(1)
     return torch.where(known > 0, cost, mean) * (fixed_seen >= KNOWN)
+
+
+def split_pair(function: str, image: Tensor) -> tuple[Tensor, Tensor]:
+    """Separate fixed and moving image, each with its field of view behind it.
+
+    Args:
+        function: name of the caller, for its error messages.
+        image: both images, `(B, 2, *spatial)`, 2-D or 3-D; or `(B, 4, *spatial)`, with its field of view behind each,
+            1 where the scan was taken and 0 outside. Without one, that is everywhere.
+
+    Returns:
+        Fixed and moving image, `(B, 2, *spatial)` each.
+
+    Raises:
+        TypeError: if the image is not a tensor.
+        ValueError: if its shape is wrong.
+    """
+    check_image(function, "image", image)
+    if image.shape[1] not in (2, 4):
+        expected, got = (len(image), 2, *image.shape[2:]), f"{tuple(image.shape)}. Concatenate fixed and moving."
+        raise ValueError(f"{function}() expects 'image' of shape {expected}, got {got}")
+    fixed, moving = image.as_subclass(Tensor).chunk(2, dim=1)  # a MetaTensor knows fewer operations
+    if fixed.shape[1] == 2:
+        return fixed, moving
+    return torch.cat([fixed, torch.ones_like(fixed)], 1), torch.cat([moving, torch.ones_like(moving)], 1)

@@ -3,7 +3,7 @@
 MONAI trains networks; nothing there fits a single pair.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -35,7 +35,7 @@ def adam_instance_optimization(
     tolerance: float | None = None,
     callback: Callable[[int, float], None] | None = None,
     scheme: Scheme = EXACT,
-    term: Callable[[Tensor], Tensor] | None = None,
+    terms: Sequence[Callable[[Tensor], Tensor]] = (),
     known: Tensor | None = None,
     roughness: Roughness = stretching,
     before: Tensor | None = None,
@@ -45,9 +45,10 @@ def adam_instance_optimization(
     .. math:: L(p) = 12 mean |M(x + u(x)) - F(x)|^2 + lambda 0.65 R(v + u)
 
     The parameters p lie on the grid of the features, and u is p after three mean filters. R is the roughness, and v a
-    field by which the moving features have been displaced before: the whole shall be smooth. The field of the lowest
-    loss is returned: where nothing is to gain, Adam's steps, which do not shrink with the gradient, do no harm. Works
-    within `torch.no_grad` and `torch.inference_mode`; no gradient flows to the arguments.
+    field by which the moving features have been displaced before: the whole shall be smooth. Each sample of a batch
+    moves as it would alone, and its field of the lowest loss is returned: where nothing is to gain, Adam's steps, which
+    do not shrink with the gradient, do no harm. Works within `torch.no_grad` and `torch.inference_mode`; no gradient
+    flows to the arguments.
 
     Args:
         fixed_features: F, `(B, C, *features)`, 2-D or 3-D, any unit.
@@ -58,10 +59,11 @@ def adam_instance_optimization(
         regularization: lambda.
         stride: side of a voxel of the feature maps, voxels of the image.
         centered: where the voxels of the feature maps lie, see `resample_lattice`.
-        tolerance: stop when the loss changes by less than this share of it; None never stops early.
-        callback: called with the number of the iteration, from 1, and its loss.
+        tolerance: stop when no sample's loss changes by more than this share of it; None never stops early.
+        callback: called with the number of the iteration, from 1, and its loss, mean over the batch.
         scheme: how to sample and smooth, whether the learning rate falls, and which field to return.
-        term: added to the loss; of the field `(B, d, *features)`, voxels of the feature maps.
+        terms: added to the loss; each of the field `(B, d, *features)`, voxels of the feature maps, and one number for
+            each sample, `(B,)`, or for a batch of one.
         known: where F and M are compared, `(B, 1, *features)`; elsewhere, at 0, smoothness decides.
         roughness: R, of a field `(B, d, *features)`: `stretching`, the paper's, or `bending`.
         before: v, `(B, d, *spatial)`, voxels of the image; none without it.
@@ -85,7 +87,7 @@ def adam_instance_optimization(
         distance = FeatureDistance(fixed_features, moving_features, scheme, known)
         start = resample_lattice(lift(initial_ddf.detach()) / stride, shapes[1], 1 / stride, centered)
         bent = None if before is None else resample_lattice(lift(before) / stride, shapes[1], 1 / stride, centered)
-        field = _Objective(distance, regularization, term, roughness, bent).minimize(
+        field = _Objective(distance, regularization, terms, roughness, bent).minimize(
             start.clone().requires_grad_(), iterations, learning_rate, tolerance, callback
         )
         field = resample_lattice(field * stride, shapes[0], stride, centered)
@@ -97,13 +99,13 @@ class _Objective:
         self,
         distance: FeatureDistance,
         regularization: float,
-        term: Callable[[Tensor], Tensor] | None,
+        terms: Sequence[Callable[[Tensor], Tensor]],
         roughness: Roughness,
         before: Tensor | None,
     ) -> None:
         self.distance = distance
         self.regularization = regularization
-        self.term = term
+        self.terms = terms
         self.roughness = roughness
         self.before = before
 
@@ -118,31 +120,33 @@ class _Objective:
         scheme = self.distance.scheme
         optimizer = torch.optim.Adam([parameters], lr=learning_rate)
         schedule = None if scheme.steady else CosineAnnealingLR(optimizer, iterations)
-        best, lowest, previous = parameters, float("inf"), float("inf")
+        best, unknown = parameters.detach().clone(), parameters.new_full((len(parameters),), float("inf"))
+        lowest, previous = unknown, unknown
         for iteration in range(1, iterations + 1):
             optimizer.zero_grad()
             field = scheme.smooth(parameters, FILTERS)
-            loss = self.loss(field)
-            # The sum over the batch: each sample moves as it would alone.
-            (loss * len(field)).backward()
+            losses = self.losses(field)
+            losses.sum().backward()
             optimizer.step()
             if schedule is not None:
                 schedule.step()
-            value = loss.item()
+            values = losses.detach()
             advance("optimization", iteration, iterations)
             if callback is not None:
-                callback(iteration, value)
-            if scheme.last or value < lowest:
-                best, lowest = field, value
-            if tolerance is not None and abs(previous - value) < tolerance * abs(value):
+                callback(iteration, values.mean().item())
+            better = torch.ones_like(values, dtype=torch.bool) if scheme.last else values < lowest
+            best[better], lowest = field.detach()[better], torch.minimum(values, lowest)
+            if tolerance is not None and bool(((previous - values).abs() < tolerance * values.abs()).all()):
                 break
-            previous = value
-        return best.detach()
+            previous = values
+        return best
 
-    def loss(self, field: Tensor) -> Tensor:
-        roughness = self.roughness(field if self.before is None else self.before + field)
-        loss = DISTANCE_WEIGHT * self.distance(field) + self.regularization * ROUGHNESS_WEIGHT * roughness
-        return loss if self.term is None else loss + self.term(field)
+    def losses(self, field: Tensor) -> Tensor:
+        """The loss of each sample, `(B,)`."""
+        whole = field if self.before is None else self.before + field
+        roughness = torch.stack([self.roughness(sample[None]) for sample in whole])
+        losses = DISTANCE_WEIGHT * self.distance.of_samples(field) + self.regularization * ROUGHNESS_WEIGHT * roughness
+        return sum((term(field) for term in self.terms), losses)
 
 
 def _check(fixed_features: Tensor, initial_ddf: Tensor, iterations: int) -> None:

@@ -14,3 +14,9 @@ def full_precision(tensor: Tensor) -> AbstractContextManager:
 def lift(tensor: Tensor) -> Tensor:
     """Bring half precision and integers to float32; float32 and float64 pass unchanged."""
     return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
+
+
+def outside_inference(tensor: Tensor) -> Tensor:
+    """Return a tensor that autograd can keep; one of inference mode is copied for that."""
+    with torch.inference_mode(False):
+        return tensor.clone() if tensor.is_inference() else tensor

@@ -17,6 +17,8 @@ BUNDLES = Path(__file__).parents[2] / "bundles"
 SOLVER = BUNDLES / "abdomen_ct_self_training"
 SHAPE = (32, 30, 28)
 CENTERS = {"fixed": (13, 15, 14), "moving": (16, 15, 14)}
+# Without texture the default is not at the end of its way.
+LONG: dict[str, Any] = {"network_def#refinements": [[2, 80], [1, 20]]}
 
 
 @pytest.fixture
@@ -51,17 +53,14 @@ def test_what_guides_is_followed_and_marked(flat: dict[str, str], tmp_path: Path
     assert by_labels["hd95_mm"]["guided"]
     assert by_labels["tre_mm"]["after"] < 0.5 * by_labels["tre_mm"]["before"]
     assert "guided" not in by_labels["tre_mm"]
-    by_both = register(flat, tmp_path / "both", guide=["labels", "keypoints"])
+    by_both = register(flat, tmp_path / "both", guide=["labels", "keypoints"], **LONG)
     assert by_both["tre_mm"]["after"] < 0.5
     assert by_both["tre_mm"]["guided"]
     assert by_both["settings"]["guide"] == ["labels", "keypoints"]
 
 
 def test_key_points_guide_and_labels_measure(flat: dict[str, str], tmp_path: Path) -> None:
-    steps: dict[str, Any] = {
-        "network_def#refinements": [[2, 80], [1, 20]]
-    }  # without texture the default is not at the end of its way
-    metrics = register(flat, tmp_path / "points", guide="keypoints", **steps)
+    metrics = register(flat, tmp_path / "points", guide="keypoints", **LONG)
     assert metrics["tre_mm"]["after"] < 0.5
     assert metrics["dice"]["after"] > metrics["dice"]["before"] + 0.1
     assert "guided" not in metrics["dice"]

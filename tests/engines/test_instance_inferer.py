@@ -70,3 +70,14 @@ def test_nothing_is_steered_without_an_optimization() -> None:
     image, ddf = pair()
     with pytest.raises(ValueError, match=r"guides its optimization: set --instance_iterations"):
         InstanceOptimizationInferer()(image, lambda image: ddf, guidance=Guidance())
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_mutual_information_brings_an_answer_nearer(channels: int) -> None:
+    image, ddf = pair()
+    image = image.repeat_interleave(channels, dim=1)
+    errors = []
+    for information in (0.0, 12.0):
+        found = InstanceOptimizationInferer(20, information=information)(image, lambda image: 0.6 * ddf)[:, :3]
+        errors.append(float((found - ddf)[:, :, 4:-4, 4:-4, 4:-4].norm(dim=1).mean()))
+    assert errors[1] < 0.9 * errors[0]

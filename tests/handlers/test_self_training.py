@@ -216,7 +216,7 @@ def test_label_equals_released_pseudo_label(oracle: Callable[[str], dict[str, np
     features.load_state_dict(weights, strict=False)
     features.projection = torch.tensor(recorded["proj_weight"]).flatten(1)
     settings: dict[str, Any] = {"refinements": [(2, 50)], "regularization": 10.0, "reference": True}
-    settings |= {"keep_best": False, "bending": False}
+    settings |= {"keep_best": False, "bending": False, "information": 0.0}
     labeler = CoupledConvexNet(features, [(8, 2), (8, 2)], **settings).eval()
     image = (torch.tensor(recorded["images"]).float()[:, 0] / 1000).clamp(-0.4, 0.6)[None]
     field, difficulty = SelfTrainingCycle(labeler, NO_DATA, 1, 0.1, 0.1).label(image)

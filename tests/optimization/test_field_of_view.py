@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from common.optimization import correlation_volume, forget_unseen
+from common.optimization import correlation_volume, forget_unseen, split_pair
 
 
 def volumes(seed: int = 0) -> tuple[Tensor, Tensor]:
@@ -53,3 +53,19 @@ def test_seen_of_another_shape_is_refused() -> None:
     cost = correlation_volume(*volumes(), 1)
     with pytest.raises(ValueError, match=r"forget_unseen\(\) expects 'fixed_seen'"):
         forget_unseen(cost, torch.ones(1, 1, 9, 7), torch.ones(1, 1, 9, 8), 1)
+
+
+@pytest.mark.parametrize("shape", [(5, 6), (5, 6, 7)])
+def test_split_pair_gives_each_image_its_field_of_view(shape: tuple[int, ...]) -> None:
+    image = torch.rand(2, 4, *shape)
+    fixed, moving = split_pair("caller", image)
+    assert torch.equal(fixed, image[:, :2])
+    assert torch.equal(moving, image[:, 2:])
+    fixed, moving = split_pair("caller", image[:, :2])
+    assert torch.equal(torch.cat([fixed, moving], 1)[:, ::2], image[:, :2])
+    assert bool((fixed[:, 1] == 1).all() and (moving[:, 1] == 1).all())
+
+
+def test_split_pair_raises() -> None:
+    with pytest.raises(ValueError, match=r"caller\(\) expects 'image' of shape \(1, 2, 5, 6\), got \(1, 3, 5, 6\)"):
+        split_pair("caller", torch.zeros(1, 3, 5, 6))

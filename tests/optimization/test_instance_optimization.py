@@ -129,6 +129,21 @@ def test_adam_instance_optimization_of_batch_is_that_of_its_elements() -> None:
         torch.testing.assert_close(batch[one], alone, atol=1e-3, rtol=0)
 
 
+def test_each_sample_of_a_batch_has_its_own_best_field() -> None:
+    """Large steps of noise: which of them is the best differs from sample to sample."""
+    generator = torch.Generator().manual_seed(0)
+    fixed, moving = torch.randn(2, 3, 2, 6, 7, 8, generator=generator)
+    initial = torch.zeros(3, 3, 12, 14, 16)
+    batch = adam_instance_optimization(fixed, moving, initial, iterations=3, learning_rate=3.0, regularization=1.0)
+    assert batch.flatten(1).any(1).sum() not in (0, 3)  # some stay where they began
+    for k in range(3):
+        one = slice(k, k + 1)
+        alone = adam_instance_optimization(
+            fixed[one], moving[one], initial[one], iterations=3, learning_rate=3.0, regularization=1.0
+        )
+        torch.testing.assert_close(batch[one], alone)
+
+
 def test_adam_instance_optimization_stops_early_and_reports() -> None:
     fixed, moving = smooth_maps((6, 7, 8)), smooth_maps((6, 7, 8), seed=1)
     optimize = partial(adam_instance_optimization, fixed, moving, torch.zeros(1, 3, 12, 14, 16), 30, learning_rate=0.1)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from common.spatial.precision import full_precision, lift
+from common.spatial.precision import full_precision, lift, outside_inference
 
 
 @pytest.mark.parametrize(
@@ -26,3 +26,12 @@ def test_full_precision_keeps_autocast_out() -> None:
         assert (matrix @ matrix).dtype == torch.bfloat16
         with full_precision(matrix):
             assert (matrix @ matrix).dtype == torch.float32
+
+
+def test_autograd_can_keep_what_is_outside_inference() -> None:
+    with torch.inference_mode():
+        made = torch.ones(2)
+        kept = outside_inference(made)
+    assert made.is_inference()
+    assert not kept.is_inference()
+    assert outside_inference(kept) is kept

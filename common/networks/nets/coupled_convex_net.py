@@ -3,7 +3,7 @@
 MONAI's registration networks regress a displacement; here the features are learned, or given, and it is solved for.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -18,17 +18,19 @@ from common.optimization import (
     Described,
     Guidance,
     GuidingPoints,
+    MutualInformation,
     adam_instance_optimization,
     advance,
     bending,
     coarsen_features,
+    detail,
     match_features,
     mean_difference,
+    split_pair,
     stretching,
     upsample_displacement,
 )
 from common.spatial import unfold
-from common.spatial.checks import check_image
 
 from .feature_extractor import FeatureExtractor
 
@@ -63,18 +65,16 @@ class CoupledConvexNet(nn.Module):
         warps: of each warp the stride of the features and the largest displacement on their grid.
         keep_best: of the fields after each warp, keep the one that fits best; else that after the last.
         feature_scale: factor of all features; it sets the sharpness of the optimization.
-        consistency_iterations: of forward-backward consistency after each warp; 0 goes without and saves the
-            backward direction.
+        consistency_iterations: of forward-backward consistency after each warp; 0 saves the backward direction.
         smoothing: mean filters after each doubling on the way to the grid of the images.
-        refinements: of each refinement the stride of the features, and the steps; none at all, or those of 0 steps,
-            leave the field of the warps.
+        refinements: of each the stride of the features, and the steps; without any the field is that of the warps.
         learning_rate: of their Adam, voxels of the features.
-        regularization: their weight of the roughness of the field. The larger, the smoother is the field.
+        regularization: their weight of the roughness of the field: the larger, the smoother.
+        information: their weight of the mutual information of the images' `detail`; the paper has none.
         bending: of the whole field is punished; else, as in the paper, the stretching of what a refinement adds.
         tolerance: they stop when the loss changes by less than this share; None never stops early.
         reference: do all as the reference implementation of the paper does, see `common.optimization.REFERENCE`.
-        training_stride: side of a voxel of the prediction in training mode, voxels of the image; it divides the first
-            stride.
+        training_stride: side of a voxel of the prediction in training mode, voxels; it divides the first stride.
 
     Raises:
         ValueError: if there are no warps.
@@ -90,6 +90,8 @@ class CoupledConvexNet(nn.Module):
         torch.Size([1, 3, 18, 20, 22])
     """
 
+    gray = staticmethod(detail)  # of an image, what its mutual information is of
+
     def __init__(
         self,
         features: FeatureExtractor | None = None,
@@ -100,7 +102,8 @@ class CoupledConvexNet(nn.Module):
         smoothing: int = 2,
         refinements: Strides = REFINEMENTS,
         learning_rate: float = 1.0,
-        regularization: float = 150.0,
+        regularization: float = 250.0,
+        information: float = 12.0,
         bending: bool = True,
         tolerance: float | None = None,
         reference: bool = False,
@@ -113,7 +116,8 @@ class CoupledConvexNet(nn.Module):
         self.warps, self.keep_best, self.feature_scale = warps, keep_best, feature_scale
         self.consistency_iterations, self.smoothing = consistency_iterations, smoothing
         self.refinements, self.learning_rate = refinements, learning_rate
-        self.regularization, self.bending, self.tolerance = regularization, bending, tolerance
+        self.regularization, self.information = regularization, information
+        self.bending, self.tolerance = bending, tolerance
         self.scheme, self.training_stride = REFERENCE if reference else EXACT, training_stride
 
     def forward(self, image: Tensor, guidance: Guidance = UNGUIDED) -> Tensor:
@@ -145,15 +149,10 @@ class CoupledConvexNet(nn.Module):
         Returns:
             The displacement, see `forward`, and that of the warps alone, of the same shape and unit.
         """
-        check_image("CoupledConvexNet", "image", image)
-        if image.shape[1] not in (2, 4):
-            expected, got = (len(image), 2, *image.shape[2:]), f"{tuple(image.shape)}. Concatenate fixed and moving."
-            raise ValueError(f"CoupledConvexNet() expects 'image' of shape {expected}, got {got}")
         refinements = [] if self.training else [(stride, steps) for stride, steps in self.refinements if steps]
         if torch.jit.is_tracing() and (refinements or (self.keep_best and len(self.warps) > 1)):
             raise TypeError(NOT_EXPORTED)
-        sides = image.as_subclass(Tensor).chunk(2, dim=1)  # a MetaTensor knows fewer operations
-        fixed, moving = guidance.beside(*map(_bounded, sides))
+        fixed, moving = guidance.beside(*split_pair(type(self).__name__, image))
         unrefined, displacement = self._begin(fixed, moving, refinements[:1], guidance.points)
         displacement = self._refine(fixed, moving, displacement, refinements[1:], guidance.points)
         if not self.scheme.folds and not self.training:
@@ -211,9 +210,15 @@ class CoupledConvexNet(nn.Module):
         for stride, iterations in steps:
             whole = self.scheme.whole
             sides = fixed, moving if whole else self.scheme.pull_back(moving, displacement)
-            if points is not None:
-                left = (points if whole else points.left_by(displacement)).on_lattice(stride, self.centered)
             described, warped = (self._describe(image, stride) for image in sides)
+            known = described.seen * warped.seen
+            terms: list[Callable[[Tensor], Tensor]] = []
+            if self.information:
+                here, there = (self.gray(pad_to_multiple(s[:, :1], stride), stride, self.centered) for s in sides)
+                terms.append(MutualInformation(here, there, self.scheme, known, weight=self.information).of_samples)
+            if points is not None:
+                left = points if whole else points.left_by(displacement)
+                terms.append(left.on_lattice(stride, self.centered).missed)
             padded = pad_to_multiple(displacement, stride)
             step = adam_instance_optimization(
                 described.features,
@@ -226,8 +231,8 @@ class CoupledConvexNet(nn.Module):
                 centered=self.centered,
                 tolerance=self.tolerance,
                 scheme=self.scheme,
-                term=left.missed if points else None,
-                known=described.seen * warped.seen,
+                terms=terms,
+                known=known,
                 roughness=bending if self.bending else stretching,
                 before=padded if self.bending and not whole else None,
             )
@@ -243,8 +248,3 @@ class CoupledConvexNet(nn.Module):
         seen = torch.ones_like(seen) if self.scheme.unbounded else (seen >= KNOWN).to(image.dtype)
         guides = coarsen_features(image[:, 2:], stride, centered)
         return Described(torch.cat([features, guides], 1) if guides.shape[1] else features, seen)
-
-
-def _bounded(side: Tensor) -> Tensor:
-    """An image and its field of view, which is the whole grid where there is none."""
-    return side if side.shape[1] == 2 else torch.cat([side, torch.ones_like(side)], 1)

@@ -382,3 +382,25 @@ def test_fields_of_view_come_behind_their_images() -> None:
         )
     assert torch.equal(plain, bounded)
     assert (other - plain)[:, :, 12:].abs().max() > 0.1
+
+
+class Blind(torch.nn.Module):
+    """Features that say nothing."""
+
+    centered = True
+
+    def forward(self, image: Tensor, stride: int = 1) -> Tensor:
+        return F.avg_pool3d(torch.zeros_like(image), stride)
+
+
+def test_gray_values_show_the_way_where_features_say_nothing() -> None:
+    """The moving image has another contrast: dark and bright become bright, what is between becomes dark."""
+    truth = F.interpolate(torch.tensor([1.5, -1.0, 0.5]).view(1, 3, 1, 1, 1), size=(36, 36, 36))
+    image = texture(36, 36, 36)
+    fixed, moving = warp(image, truth), (image - 0.3).abs()
+    pair = torch.cat([fixed, moving], dim=1)
+    with torch.no_grad():
+        found, blind = (CoupledConvexNet(Blind(), information=w, regularization=10.0).eval()(pair) for w in (12.0, 0.0))
+    inner = (slice(None), slice(None), *[slice(6, -6)] * 3)
+    assert (found - truth)[inner].norm(dim=1).mean() < 0.4 * truth[inner].norm(dim=1).mean()
+    assert not blind.any()

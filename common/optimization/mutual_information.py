@@ -1,0 +1,177 @@
+"""Mutual information of an image and a displaced one: what gray values tell, whatever they mean in each scan.
+
+MONAI's `GlobalMutualInformationLoss` keeps a number for each voxel and bin, and knows no fields of view.
+"""
+
+from itertools import product
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from common.spatial import window_sum
+from common.spatial.checks import check_count, check_ddf, check_image, check_same_space
+from common.spatial.precision import full_precision, lift, outside_inference
+
+from .feature_distance import CHUNK
+from .guidance import coarsen_features
+from .scheme import EXACT, Scheme
+
+RANGE = (0.01, 0.99)  # quantiles of the gray values that lie in the first and in the last bin
+SAMPLE = 200_000  # voxels that decide it
+RARE = 1e-9  # probability below which two values are said not to meet
+SURROUNDINGS = 5  # voxels, side of the box that a gray value is compared with
+
+
+class MutualInformation:
+    r"""Negative mutual information of fixed and displaced moving gray values.
+
+    .. math:: E(u) = -\sum_{kl} p_{kl} \log \frac{p_{kl}}{p_k p_l}
+
+    p is the joint histogram of F(x) and M(x + u(x)); every value counts for the two bins around it, by its distance
+    from each. The gradient with respect to u is analytic: what p_k and p_l change by cancels out, which leaves the
+    slope of the logarithm along the bins of M.
+
+    Args:
+        fixed: F, `(B, 1, *spatial)`, 2-D or 3-D, any unit.
+        moving: M, `(B, 1, *spatial)`, any unit.
+        scheme: where to look, and what lies beyond the grid of M.
+        known: voxels of F that count, `(B, 1, *spatial)`, 0 for those that do not.
+        bins: of the gray values of each; fewer where less than their cube of voxels are known, so that chance does not
+            fill the histogram.
+        weight: factor of the result.
+
+    Raises:
+        TypeError: if an argument is not a tensor.
+        ValueError: if the shapes differ, or there are fewer than two bins.
+
+    Reference:
+        Viola and Wells, "Alignment by Maximization of Mutual Information", IJCV 1997,
+        https://doi.org/10.1023/A:1007958904918; shared values after Maes et al., "Multimodality Image Registration by
+        Maximization of Mutual Information", TMI 1997, https://doi.org/10.1109/42.563664.
+
+    Example:
+        >>> image = torch.rand(1, 1, 8, 9, 10)
+        >>> information = MutualInformation(image, 1 - image)
+        >>> bool(information(torch.zeros(1, 3, 8, 9, 10)) < information(torch.ones(1, 3, 8, 9, 10)))
+        True
+    """
+
+    def __init__(
+        self,
+        fixed: Tensor,
+        moving: Tensor,
+        scheme: Scheme = EXACT,
+        known: Tensor | None = None,
+        bins: int = 32,
+        weight: float = 1.0,
+    ) -> None:
+        check_image("MutualInformation", "fixed", fixed)
+        check_same_space("MutualInformation", "moving", moving, fixed, fixed.shape[1])
+        check_same_space("MutualInformation", "fixed", fixed, fixed, 1)
+        check_count("MutualInformation", "bins", bins, 2)
+        if known is not None:
+            check_same_space("MutualInformation", "known", known, fixed, 1)
+        self.scheme, self.weight = scheme, weight
+        known = torch.ones_like(fixed) if known is None else known
+        self.known = [outside_inference(sample.flatten().nonzero()[:, 0]) for sample in known]
+        self.bins = [max(2, min(bins, round(len(some) ** (1 / 3)))) for some in self.known]
+        self.fixed, self.moving = (self._places_among_bins(lift(image.detach())) for image in (fixed, moving))
+
+    def __call__(self, ddf: Tensor) -> Tensor:
+        """Return the negative mutual information, a scalar.
+
+        Args:
+            ddf: displacement u, `(B, d, *spatial)`, voxels.
+
+        Returns:
+            Mean over the batch, nats times the weight; 0 where nothing is known.
+
+        Raises:
+            TypeError: if the field is not a tensor of floating point numbers.
+            ValueError: if its shape does not fit.
+        """
+        return self.of_samples(ddf).mean()
+
+    def of_samples(self, ddf: Tensor) -> Tensor:
+        """Return that of each sample, `(B,)`; see `__call__`."""
+        check_ddf("MutualInformation", ddf)
+        check_same_space("MutualInformation", "ddf", ddf, self.fixed, ddf.shape[1])
+        with full_precision(ddf):
+            ddf = lift(ddf)
+            fixed, moving = (image.to(ddf.dtype) for image in (self.fixed, self.moving))
+            samples = zip(fixed.flatten(1), self.scheme.pull_back(moving, ddf).flatten(1), self.known, strict=True)
+            lists = [(here[some], there[some]) for here, there, some in samples]
+            information = [_Information.apply(*pair, bins) for pair, bins in zip(lists, self.bins, strict=True)]
+            return -self.weight * torch.stack(information)
+
+    def _places_among_bins(self, image: Tensor) -> Tensor:
+        """Gray values as places between the bins, 0 to bins - 1."""
+        places = torch.zeros_like(image)
+        for sample, some, place, bins in zip(image, self.known, places, self.bins, strict=True):
+            values = sample.flatten()[some]
+            if len(values):
+                low, high = torch.quantile(_some_of(values), values.new_tensor(RANGE))
+                place.copy_(((sample - low) / (high - low).clamp_min(1e-20)).clamp(0, 1) * (bins - 1))
+        return outside_inference(places)
+
+
+def _some_of(values: Tensor) -> Tensor:
+    """`SAMPLE` of many values, always the same ones; not every n-th, which may all lie in one slice."""
+    if len(values) <= SAMPLE:
+        return values
+    return values[torch.randint(len(values), (SAMPLE,), generator=torch.Generator().manual_seed(0)).to(values.device)]
+
+
+def detail(image: Tensor, stride: int, centered: bool) -> Tensor:
+    r"""Leave of an image what each voxel differs by from its surroundings: no shading, no bias field.
+
+    Args:
+        image: `(B, 1, *spatial)`, 2-D or 3-D, sides that the stride divides, any unit.
+        stride: side of a voxel of the result, voxels of the image.
+        centered: where these voxels lie, see `resample_lattice`.
+
+    Returns:
+        Difference from the mean of a box of `SURROUNDINGS` voxels a side, as much of it as lies on the grid,
+        `(B, 1, *spatial / stride)`, in the unit of the image, float32 or float64.
+    """
+    coarse = coarsen_features(lift(image), stride, centered)
+    voxels = window_sum(torch.ones_like(coarse[:1]), SURROUNDINGS)
+    return coarse - window_sum(coarse, SURROUNDINGS) / voxels
+
+
+class _Information(torch.autograd.Function):
+    """Mutual information of two lists of places among bins, `(N,)`, with the gradient of the second."""
+
+    @staticmethod
+    def forward(ctx: Any, fixed: Tensor, moving: Tensor, bins: int) -> Tensor:
+        joint = moving.new_zeros(bins * bins, dtype=torch.float64)
+        portion = CHUNK if moving.device.type == "cpu" else max(len(moving), 1)  # elsewhere each start takes long
+        for here, there in zip(fixed.split(portion), moving.split(portion), strict=True):
+            (row, down), (column, right) = _between(here, bins), _between(there, bins)
+            for below, beside in product((0, 1), repeat=2):
+                shares = (down if below else 1 - down) * (right if beside else 1 - right)
+                joint += torch.bincount((row + below) * bins + column + beside, shares.double(), bins * bins)
+        p = (joint / max(len(moving), 1)).view(bins, bins)
+        ratio = p.clamp_min(RARE) / (p.sum(0) * p.sum(1, keepdim=True)).clamp_min(RARE**2)
+        logarithm = ratio.log()
+        slope = logarithm.diff(dim=1).to(moving.dtype).flatten() / max(len(moving), 1)  # (bins * (bins - 1),)
+        slopes = torch.empty_like(moving)
+        for here, there, found in zip(*(each.split(portion) for each in (fixed, moving, slopes)), strict=True):
+            (row, down), (column, _) = _between(here, bins), _between(there, bins)
+            at = row * (bins - 1) + column
+            found.copy_(torch.lerp(slope[at], slope[at + bins - 1], down))
+        ctx.save_for_backward(slopes)
+        return (p * logarithm).sum().to(moving.dtype)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[None, Tensor, None]:
+        return None, ctx.saved_tensors[0] * gradient, None
+
+
+def _between(places: Tensor, bins: int) -> tuple[Tensor, Tensor]:
+    """The bin below each place, and how far it is on the way to the next."""
+    first = places.detach().floor().clamp(0, bins - 2)
+    return first.long(), places.detach() - first
