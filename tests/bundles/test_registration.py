@@ -23,6 +23,7 @@ from common.phantoms import torso_phantom, write_phantom
 REPOSITORY = Path(__file__).parents[2]
 CONFIG = REPOSITORY / "bundles" / "abdomen_ct_self_training" / "configs" / "inference.json"
 PAPER = CONFIG.parent / "variants" / "paper.json"
+MULTIMODAL = CONFIG.parent / "variants" / "multimodal.json"
 SCANS = ("fixed_image", "moving_image")
 
 
@@ -59,6 +60,18 @@ def test_regularization_makes_fields_smoother(
     smoother = register(tmp_path, regularization=1500.0, **phantom)
     assert smoother["sdlogj"] < 0.85 * metrics["sdlogj"]
     assert smoother["dice"]["after"] > smoother["dice"]["before"] + 0.1
+
+
+def test_multimodal_registers_two_contrasts(phantom: dict[str, str], tmp_path: Path) -> None:
+    """Dark and bright of the moving scan become bright, what is between becomes dark."""
+    image = nib.Nifti1Image.from_filename(phantom["moving_image"])
+    values = np.asarray(image.dataobj, dtype=np.float32)
+    other = tmp_path / "other.nii.gz"
+    nib.save(nib.Nifti1Image(np.abs(values - values.mean()), image.affine), other)
+    metrics = register(tmp_path / "result", MULTIMODAL, **{**phantom, "moving_image": str(other)})
+    assert metrics["dice"]["after"] > metrics["dice"]["before"] + 0.1
+    assert metrics["tre_mm"]["after"] < 0.7 * metrics["tre_mm"]["before"]
+    assert metrics["folding_percent"] == 0
 
 
 def test_metrics_have_their_keys(result: tuple[Path, dict]) -> None:
