@@ -31,10 +31,10 @@ TINY = {
     "spacing": [15.0, 15.0, 12.0],
     "device": "cpu",
 }
-OVERLAYS = sorted(  # of train.json
+OVERLAYS = sorted(  # of train.json, not of inference.json
     path.stem
     for path in (CONFIGS / "variants").glob("*.json")
-    if path.stem != "paper" and not path.stem.endswith("_keypoints")
+    if path.stem not in ("paper", "multimodal") and not path.stem.endswith("_keypoints")
 )
 
 
