@@ -108,15 +108,12 @@ def elastix(pair: Pair, folder: Path, threads: int) -> None:
         fixed, moving, parameter_object=maps, number_of_threads=threads, log_to_console=False
     )
     itk.imwrite(image, str(folder / IMAGE))
-    itk.imwrite(_elastix_field(itk, moving, found, folder), str(folder / FIELD))
+    # transformix writes the field to a file of its own as well, which goes with the folder
+    field = itk.transformix_deformation_field(moving, found, output_directory=str(folder), log_to_console=False)
+    itk.imwrite(field, str(folder / FIELD))
     found.SetParameter("FinalBSplineInterpolationOrder", "0")
     warped = itk.transformix_filter(label, found, log_to_console=False)
     itk.imwrite(warped.astype(itk.SS), str(folder / LABEL))
-
-
-def _elastix_field(itk: Any, moving: Any, found: Any, folder: Path) -> Any:
-    """The displacement of elastix' transform; transformix writes it to a file as well, which goes with the folder."""
-    return itk.transformix_deformation_field(moving, found, output_directory=str(folder), log_to_console=False)
 
 
 def _linear_field(grid: Grid, matrix: torch.Tensor) -> Field:

@@ -120,7 +120,7 @@ class InstanceOptimizationInferer(Inferer):
             return []
         weight = self.information / fixed.shape[1]
         sides = ([detail(channel, self.stride, True) for channel in image.split(1, dim=1)] for image in (fixed, moving))
-        return [MutualInformation(here, there, weight=weight).of_samples for here, there in zip(*sides, strict=True)]
+        return [MutualInformation(here, there, weight=weight) for here, there in zip(*sides, strict=True)]
 
     def _describe(self, image: Tensor, channels: int) -> Tensor:
         """Describe the channels of a scan, one by one, and put those behind them beside that."""

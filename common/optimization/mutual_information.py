@@ -80,22 +80,18 @@ class MutualInformation:
         self.fixed, self.moving = (self._places_among_bins(lift(image.detach())) for image in (fixed, moving))
 
     def __call__(self, ddf: Tensor) -> Tensor:
-        """Return the negative mutual information, a scalar.
+        """Return the negative mutual information of each sample.
 
         Args:
             ddf: displacement u, `(B, d, *spatial)`, voxels.
 
         Returns:
-            Mean over the batch, nats times the weight; 0 where nothing is known.
+            `(B,)`, nats times the weight; 0 where nothing is known.
 
         Raises:
             TypeError: if the field is not a tensor of floating point numbers.
             ValueError: if its shape does not fit.
         """
-        return self.of_samples(ddf).mean()
-
-    def of_samples(self, ddf: Tensor) -> Tensor:
-        """Return that of each sample, `(B,)`; see `__call__`."""
         check_ddf("MutualInformation", ddf)
         check_same_space("MutualInformation", "ddf", ddf, self.fixed, ddf.shape[1])
         with full_precision(ddf):
@@ -146,17 +142,18 @@ class _Information(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, fixed: Tensor, moving: Tensor, bins: int) -> Tensor:
+        count = max(len(moving), 1)
+        portion = CHUNK if moving.device.type == "cpu" else count  # elsewhere each start takes long
         joint = moving.new_zeros(bins * bins, dtype=torch.float64)
-        portion = CHUNK if moving.device.type == "cpu" else max(len(moving), 1)  # elsewhere each start takes long
         for here, there in zip(fixed.split(portion), moving.split(portion), strict=True):
             (row, down), (column, right) = _between(here, bins), _between(there, bins)
             for below, beside in product((0, 1), repeat=2):
                 shares = (down if below else 1 - down) * (right if beside else 1 - right)
                 joint += torch.bincount((row + below) * bins + column + beside, shares.double(), bins * bins)
-        p = (joint / max(len(moving), 1)).view(bins, bins)
+        p = (joint / count).view(bins, bins)
         ratio = p.clamp_min(RARE) / (p.sum(0) * p.sum(1, keepdim=True)).clamp_min(RARE**2)
         logarithm = ratio.log()
-        slope = logarithm.diff(dim=1).to(moving.dtype).flatten() / max(len(moving), 1)  # (bins * (bins - 1),)
+        slope = logarithm.diff(dim=1).to(moving.dtype).flatten() / count  # (bins * (bins - 1),)
         slopes = torch.empty_like(moving)
         for here, there, found in zip(*(each.split(portion) for each in (fixed, moving, slopes)), strict=True):
             (row, down), (column, _) = _between(here, bins), _between(there, bins)

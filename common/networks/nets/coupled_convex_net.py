@@ -215,7 +215,7 @@ class CoupledConvexNet(nn.Module):
             terms: list[Callable[[Tensor], Tensor]] = []
             if self.information:
                 here, there = (self.gray(pad_to_multiple(s[:, :1], stride), stride, self.centered) for s in sides)
-                terms.append(MutualInformation(here, there, self.scheme, known, weight=self.information).of_samples)
+                terms.append(MutualInformation(here, there, self.scheme, known, weight=self.information))
             if points is not None:
                 left = points if whole else points.left_by(displacement)
                 terms.append(left.on_lattice(stride, self.centered).missed)
