@@ -5,7 +5,7 @@ are a table of rows, one per voxel, and linear interpolation is a weighted sum o
 start of a computation takes long, `grid_sample` is the shortest way.
 """
 
-from itertools import product
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -16,9 +16,11 @@ from torch.autograd.function import once_differentiable
 from common.spatial.checks import check_ddf, check_image, check_same_space
 from common.spatial.precision import full_precision, lift, outside_inference
 
+from .quadratic_distance import CHUNK, QuadraticDistance
+from .rows import corner, corner_rows, corner_slopes, corner_weights, is_near, rows_of, slopes_at
 from .scheme import EXACT, Scheme
 
-CHUNK = 1 << 16  # voxels; what is computed for so many stays in the cache
+SMALL_CHUNK = 1 << 13  # voxels, where slopes of all channels are kept
 PADDINGS = {"zeros": "constant", "border": "replicate"}
 
 
@@ -87,6 +89,20 @@ class FeatureDistance:
             distances: Tensor = _Distances.apply(lift(ddf), self.table)
             return distances
 
+    def about(self, ddf: Tensor) -> Callable[[Tensor], Tensor]:
+        """Return a function like `of_samples`, near a displacement: there the features are taken to be linear.
+
+        It is many times cheaper, and close as long as the field changes by a voxel or less. Elsewhere than on a CPU it
+        is `of_samples` itself.
+
+        Args:
+            ddf: see `__call__`, float32 or float64.
+        """
+        if self.table is None:
+            return self.of_samples
+        model = self.table.about(ddf.detach())
+        return lambda field: _Distances.apply(field, model)
+
     def sampled(self, ddf: Tensor) -> Tensor:
         """Return the distance of each sample by way of `grid_sample`: slower on a CPU, the same elsewhere.
 
@@ -104,33 +120,54 @@ class _Table:
         self.scheme = scheme
         self.count = fixed[0].numel()
         margin = (1,) * 2 * (fixed.ndim - 2)
-        self.moving_rows = [_rows(F.pad(image[None], margin, mode=PADDINGS[scheme.padding])[0]) for image in moving]
-        self.fixed_rows = [_rows(image) for image in fixed]
+        self.moving_rows = [rows_of(F.pad(image[None], margin, mode=PADDINGS[scheme.padding])[0]) for image in moving]
+        self.fixed_rows = [rows_of(image) for image in fixed]
         self.known: list[Tensor] | None = None  # numbers of the rows of each sample
         if known is not None:
             self.known = [sample.flatten().nonzero()[:, 0] for sample in known]
             self.fixed_rows = [rows[some] for rows, some in zip(self.fixed_rows, self.known, strict=True)]
 
     def evaluate(self, ddf: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the distance of each sample, `(B,)`, and its gradient `(B, d, *spatial)`, per voxel."""
-        shape = ddf.shape[2:]
+        """Return the distance of each sample, `(B,)`, and its gradient, `(B, d, *spatial)`."""
+        totals, gradient = ddf.new_zeros(len(ddf)), torch.zeros_like(ddf).flatten(2)
+        for sample, part, fixed, moving, places in self._portions(ddf, CHUNK):
+            squares, gradient[sample, :, part] = _compare(fixed, moving, places, ddf.shape[2:])
+            totals[sample] += squares
+        growth = ddf.new_tensor(self.scheme.slopes(ddf.shape[2:])).view(-1, 1)
+        return totals / self.count, (gradient * growth * (2 / self.count)).view_as(ddf)
+
+    def about(self, ddf: Tensor) -> QuadraticDistance:
+        """Return the distance near a displacement, where the features are taken to be linear."""
+        dims, spatial = ddf.shape[1], ddf.shape[2:]
+        totals, force = ddf.new_zeros(len(ddf)), torch.zeros_like(ddf).flatten(2)
+        curvature = force.new_zeros(len(ddf), dims, *force.shape[1:])
+        growth = ddf.new_tensor(self.scheme.slopes(spatial)).view(-1, 1, 1)
+        for sample, part, fixed, moving, places in self._portions(ddf, SMALL_CHUNK):
+            values, slopes = slopes_at(moving, places, spatial)
+            residual, slopes = values - fixed, slopes * growth
+            force[sample, :, part] = (slopes * residual).sum(dim=2)
+            by_voxel = slopes.transpose(0, 1)  # (n, d, C)
+            curvature[sample, :, :, part] = (by_voxel @ by_voxel.mT).permute(1, 2, 0)
+            totals[sample] += residual.square().sum()
+        for total in (force, curvature):
+            total /= self.fixed_rows[0].shape[1]
+        return QuadraticDistance(ddf, totals / self.count, force, curvature)
+
+    def _portions(self, ddf: Tensor, size: int) -> Iterator[tuple[int, Tensor | slice, Tensor, Tensor, Tensor]]:
+        """Number of a sample, some of its voxels, their fixed rows, all moving rows, and where they look, `(d, n)`."""
         places = self.scheme.places(ddf).flatten(2)
-        totals, gradient = ddf.new_zeros(len(ddf)), torch.zeros_like(places)
         for sample, (fixed, moving) in enumerate(zip(self.fixed_rows, self.moving_rows, strict=True)):
             fixed, moving = fixed.to(ddf.dtype), moving.to(ddf.dtype)
-            for start in range(0, len(fixed), CHUNK):
-                rows = slice(start, start + CHUNK)
+            for start in range(0, len(fixed), size):
+                rows = slice(start, start + size)
                 part = rows if self.known is None else self.known[sample][rows]
-                squares, gradient[sample, :, part] = _compare(fixed[rows], moving, places[sample, :, part], shape)
-                totals[sample] += squares
-        gradient = gradient.view_as(ddf) * (2 / self.count)
-        return totals / self.count, gradient * ddf.new_tensor(self.scheme.slopes(shape)).view(-1, *[1] * len(shape))
+                yield sample, part, fixed[rows], moving, places[sample, :, part]
 
 
 class _Distances(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, ddf: Tensor, table: _Table) -> Tensor:
-        values, gradient = table.evaluate(ddf)
+    def forward(ctx: Any, ddf: Tensor, function: "_Table | QuadraticDistance") -> Tensor:
+        values, gradient = function.evaluate(ddf)
         ctx.save_for_backward(gradient)
         return values
 
@@ -141,65 +178,14 @@ class _Distances(torch.autograd.Function):
         return slopes * gradient.view(-1, *[1] * (slopes.ndim - 1)), None
 
 
-def _rows(image: Tensor) -> Tensor:
-    return image.flatten(1).T.contiguous()  # (N, C)
-
-
 def _compare(fixed: Tensor, moving: Tensor, places: Tensor, shape: torch.Size) -> tuple[Tensor, Tensor]:
     """Sum of squared differences at some places `(d, n)`, and half of its slope in each of them, `(d, n)`."""
-    first, fraction = _corner(places, shape)
-    weights = _corner_weights(fraction).requires_grad_()
+    first, fraction = corner(places, shape)
+    weights = corner_weights(fraction).requires_grad_()
     with torch.enable_grad():
-        values = F.embedding_bag(_corner_rows(first, shape), moving, mode="sum", per_sample_weights=weights)
+        values = F.embedding_bag(corner_rows(first, shape), moving, mode="sum", per_sample_weights=weights)
     residual = values.detach().sub_(fixed)  # (n, C)
     # What every corner would change: the dot products of the residual with the rows of the bag.
     (influence,) = torch.autograd.grad(values, weights, residual)
-    slopes = _corner_slopes(influence, fraction)
-    return torch.dot(residual.flatten(), residual.flatten()), slopes * _is_near(places, shape)
-
-
-def _corner(places: Tensor, shape: torch.Size) -> tuple[Tensor, Tensor]:
-    """Lowest of the corners around each place, from -1, and the way from there, both `(d, n)`."""
-    end = _end(places, shape)
-    places = torch.minimum(places.clamp_min(-1), end)
-    first = torch.minimum(places.floor(), end - 1)
-    return first, places - first
-
-
-def _is_near(places: Tensor, shape: torch.Size) -> Tensor:
-    """Where a coordinate is so near the grid that it matters, `(d, n)`."""
-    return (places > -1) & (places < _end(places, shape))
-
-
-def _end(places: Tensor, shape: torch.Size) -> Tensor:
-    return torch.tensor(shape, dtype=places.dtype, device=places.device)[:, None]
-
-
-def _corner_rows(first: Tensor, shape: torch.Size) -> Tensor:
-    """Rows of the padded table at all corners, `(n, 2 ** d)`, the last axis fastest."""
-    row = torch.zeros_like(first[0], dtype=torch.int32)
-    steps = torch.zeros(2 ** len(shape), dtype=torch.int32, device=first.device)
-    corners = torch.tensor(list(product((0, 1), repeat=len(shape))), dtype=torch.int32, device=first.device)
-    for axis, size in enumerate(shape):
-        row = row * (size + 2) + (first[axis].int() + 1)
-        steps = steps * (size + 2) + corners[:, axis]
-    return row[:, None] + steps
-
-
-def _corner_weights(fraction: Tensor) -> Tensor:
-    weights = torch.ones_like(fraction[:1])
-    for way in fraction:
-        high = weights * way
-        weights = torch.stack([weights - high, high], dim=1).flatten(0, 1)
-    return weights.T.contiguous()  # (n, 2 ** d)
-
-
-def _corner_slopes(influence: Tensor, fraction: Tensor) -> Tensor:
-    """Derivative of the weighted sum of the corners along each axis, `(d, n)`, from the value of each corner."""
-    values = influence.T.contiguous()
-    slopes: list[Tensor] = []
-    for way in fraction.flip(0):  # the axes from the last, which alternates fastest
-        slope = values[1::2] - values[::2]
-        slopes = [torch.lerp(s[::2], s[1::2], way) for s in slopes] + [slope]
-        values = torch.lerp(values[::2], values[1::2], way)
-    return torch.cat(slopes[::-1])
+    _, slopes = corner_slopes(influence.T.contiguous(), fraction)
+    return torch.dot(residual.flatten(), residual.flatten()), slopes * is_near(places, shape)

@@ -21,6 +21,7 @@ from .upsample import resample_lattice
 DISTANCE_WEIGHT = 12.0
 ROUGHNESS_WEIGHT = 0.65
 FILTERS = 3
+Term = Callable[[Tensor], Tensor]  # of a field, a number for each sample
 
 
 def adam_instance_optimization(
@@ -35,10 +36,11 @@ def adam_instance_optimization(
     tolerance: float | None = None,
     callback: Callable[[int, float], None] | None = None,
     scheme: Scheme = EXACT,
-    terms: Sequence[Callable[[Tensor], Tensor]] = (),
+    terms: Sequence[Term] = (),
     known: Tensor | None = None,
     roughness: Roughness = stretching,
     before: Tensor | None = None,
+    linear_steps: int = 1,
 ) -> Tensor:
     """Fit a displacement field to a pair of feature maps with Adam.
 
@@ -67,6 +69,8 @@ def adam_instance_optimization(
         known: where F and M are compared, `(B, 1, *features)`; elsewhere, at 0, smoothness decides.
         roughness: R, of a field `(B, d, *features)`: `stretching`, the paper's, or `bending`.
         before: v, `(B, d, *spatial)`, voxels of the image; none without it.
+        linear_steps: of so many steps the first alone interpolates; in the others M is taken to be linear around its
+            field, and terms that can do the same, those with a method `about`, do it. With 1 every step interpolates.
 
     Returns:
         Displacement, `(B, d, *spatial)`, voxels of the image, float32 or float64.
@@ -80,6 +84,7 @@ def adam_instance_optimization(
         released code; after Siebert et al., "Fast 3D Registration with Accurate Optimisation", Learn2Reg 2021.
     """
     _check(fixed_features, initial_ddf, iterations)
+    check_count("adam_instance_optimization", "linear_steps", linear_steps)
     if iterations == 0:
         return lift(initial_ddf)
     shapes = initial_ddf.shape[2:], fixed_features.shape[2:]
@@ -87,7 +92,7 @@ def adam_instance_optimization(
         distance = FeatureDistance(fixed_features, moving_features, scheme, known)
         start = resample_lattice(lift(initial_ddf.detach()) / stride, shapes[1], 1 / stride, centered)
         bent = None if before is None else resample_lattice(lift(before) / stride, shapes[1], 1 / stride, centered)
-        field = _Objective(distance, regularization, terms, roughness, bent).minimize(
+        field = _Objective(distance, regularization, terms, roughness, bent, linear_steps).minimize(
             start.clone().requires_grad_(), iterations, learning_rate, tolerance, callback
         )
         field = resample_lattice(field * stride, shapes[0], stride, centered)
@@ -99,15 +104,17 @@ class _Objective:
         self,
         distance: FeatureDistance,
         regularization: float,
-        terms: Sequence[Callable[[Tensor], Tensor]],
+        terms: Sequence[Term],
         roughness: Roughness,
         before: Tensor | None,
+        linear_steps: int,
     ) -> None:
         self.distance = distance
         self.regularization = regularization
         self.terms = terms
         self.roughness = roughness
         self.before = before
+        self.linear_steps = linear_steps
 
     def minimize(
         self,
@@ -118,14 +125,17 @@ class _Objective:
         callback: Callable[[int, float], None] | None,
     ) -> Tensor:
         scheme = self.distance.scheme
-        optimizer = torch.optim.Adam([parameters], lr=learning_rate)
+        optimizer = torch.optim.Adam([parameters], lr=learning_rate, fused=True)
         schedule = None if scheme.steady else CosineAnnealingLR(optimizer, iterations)
         best, unknown = parameters.detach().clone(), parameters.new_full((len(parameters),), float("inf"))
         lowest, previous = unknown, unknown
         for iteration in range(1, iterations + 1):
             optimizer.zero_grad()
             field = scheme.smooth(parameters, FILTERS)
-            losses = self.losses(field)
+            renewed = (iteration - 1) % self.linear_steps == 0 or iteration == iterations
+            if renewed:
+                distance, terms = self.around(field)
+            losses = self.losses(field, distance, terms)
             losses.sum().backward()
             optimizer.step()
             if schedule is not None:
@@ -134,19 +144,27 @@ class _Objective:
             advance("optimization", iteration, iterations)
             if callback is not None:
                 callback(iteration, values.mean().item())
-            better = torch.ones_like(values, dtype=torch.bool) if scheme.last else values < lowest
-            best[better], lowest = field.detach()[better], torch.minimum(values, lowest)
+            if renewed:  # others know their loss about
+                better = torch.ones_like(values, dtype=torch.bool) if scheme.last else values < lowest
+                best[better], lowest = field.detach()[better], torch.minimum(values, lowest)
             if tolerance is not None and bool(((previous - values).abs() < tolerance * values.abs()).all()):
                 break
             previous = values
         return best
 
-    def losses(self, field: Tensor) -> Tensor:
+    def around(self, field: Tensor) -> tuple[Term, Sequence[Term]]:
+        """The distance and the terms, near a field where that is enough."""
+        if self.linear_steps == 1:
+            return self.distance.of_samples, self.terms
+        terms = [term.about(field) if hasattr(term, "about") else term for term in self.terms]
+        return self.distance.about(field), terms
+
+    def losses(self, field: Tensor, distance: Term, terms: Sequence[Term]) -> Tensor:
         """The loss of each sample, `(B,)`."""
         whole = field if self.before is None else self.before + field
         roughness = torch.stack([self.roughness(sample[None]) for sample in whole])
-        losses = DISTANCE_WEIGHT * self.distance.of_samples(field) + self.regularization * ROUGHNESS_WEIGHT * roughness
-        return sum((term(field) for term in self.terms), losses)
+        losses = DISTANCE_WEIGHT * distance(field) + self.regularization * ROUGHNESS_WEIGHT * roughness
+        return sum((term(field) for term in terms), losses)
 
 
 def _check(fixed_features: Tensor, initial_ddf: Tensor, iterations: int) -> None:

@@ -3,6 +3,7 @@
 MONAI's `GlobalMutualInformationLoss` keeps a number for each voxel and bin, and knows no fields of view.
 """
 
+from collections.abc import Callable
 from itertools import product
 from typing import Any
 
@@ -14,8 +15,8 @@ from common.spatial import window_sum
 from common.spatial.checks import check_count, check_ddf, check_image, check_same_space
 from common.spatial.precision import full_precision, lift, outside_inference
 
-from .feature_distance import CHUNK
 from .guidance import coarsen_features
+from .quadratic_distance import CHUNK
 from .scheme import EXACT, Scheme
 
 RANGE = (0.01, 0.99)  # quantiles of the gray values that lie in the first and in the last bin
@@ -74,9 +75,8 @@ class MutualInformation:
         if known is not None:
             check_same_space("MutualInformation", "known", known, fixed, 1)
         self.scheme, self.weight = scheme, weight
-        known = torch.ones_like(fixed) if known is None else known
-        self.known = [outside_inference(sample.flatten().nonzero()[:, 0]) for sample in known]
-        self.bins = [max(2, min(bins, round(len(some) ** (1 / 3)))) for some in self.known]
+        self.known = outside_inference(torch.ones_like(fixed, dtype=torch.bool) if known is None else known.bool())
+        self.bins = [max(2, min(bins, round(int(sample.sum()) ** (1 / 3)))) for sample in self.known]
         self.fixed, self.moving = (self._places_among_bins(lift(image.detach())) for image in (fixed, moving))
 
     def __call__(self, ddf: Tensor) -> Tensor:
@@ -96,17 +96,38 @@ class MutualInformation:
         check_same_space("MutualInformation", "ddf", ddf, self.fixed, ddf.shape[1])
         with full_precision(ddf):
             ddf = lift(ddf)
-            fixed, moving = (image.to(ddf.dtype) for image in (self.fixed, self.moving))
-            samples = zip(fixed.flatten(1), self.scheme.pull_back(moving, ddf).flatten(1), self.known, strict=True)
-            lists = [(here[some], there[some]) for here, there, some in samples]
-            information = [_Information.apply(*pair, bins) for pair, bins in zip(lists, self.bins, strict=True)]
-            return -self.weight * torch.stack(information)
+            return self._with(self.scheme.pull_back(self.moving.to(ddf.dtype), ddf))
+
+    def about(self, ddf: Tensor) -> Callable[[Tensor], Tensor]:
+        """Return a function like this one, near a displacement: there M is taken to be linear, and not interpolated.
+
+        Args:
+            ddf: see `__call__`, float32 or float64.
+        """
+        with torch.enable_grad():
+            ddf = ddf.detach().requires_grad_()
+            warped = self.scheme.pull_back(self.moving.to(ddf.dtype), ddf)
+            (slopes,) = torch.autograd.grad(warped.sum(), ddf)
+        ddf, warped = ddf.detach(), warped.detach()
+        last = warped.new_tensor(self.bins).view(-1, *[1] * (warped.ndim - 1)) - 1
+
+        def near(field: Tensor) -> Tensor:
+            linear = warped + (slopes * (field - ddf)).sum(dim=1, keepdim=True)
+            return self._with(torch.minimum(linear.clamp_min(0), last))
+
+        return near
+
+    def _with(self, warped: Tensor) -> Tensor:
+        """The result for a displaced M."""
+        fixed, known = (image.to(warped.dtype).flatten(1) for image in (self.fixed, self.known))
+        samples = zip(fixed, warped.flatten(1), known, self.bins, strict=True)
+        return -self.weight * torch.stack([_Information.apply(*sample) for sample in samples])
 
     def _places_among_bins(self, image: Tensor) -> Tensor:
         """Gray values as places between the bins, 0 to bins - 1."""
         places = torch.zeros_like(image)
-        for sample, some, place, bins in zip(image, self.known, places, self.bins, strict=True):
-            values = sample.flatten()[some]
+        for sample, known, place, bins in zip(image, self.known, places, self.bins, strict=True):
+            values = sample[known]
             if len(values):
                 low, high = torch.quantile(_some_of(values), values.new_tensor(RANGE))
                 place.copy_(((sample - low) / (high - low).clamp_min(1e-20)).clamp(0, 1) * (bins - 1))
@@ -138,34 +159,36 @@ def detail(image: Tensor, stride: int, centered: bool) -> Tensor:
 
 
 class _Information(torch.autograd.Function):
-    """Mutual information of two lists of places among bins, `(N,)`, with the gradient of the second."""
+    """Mutual information of two lists of places among bins, `(N,)`, where known is 1; with the second's gradient."""
 
     @staticmethod
-    def forward(ctx: Any, fixed: Tensor, moving: Tensor, bins: int) -> Tensor:
-        count = max(len(moving), 1)
-        portion = CHUNK if moving.device.type == "cpu" else count  # elsewhere each start takes long
+    def forward(ctx: Any, fixed: Tensor, moving: Tensor, known: Tensor, bins: int) -> Tensor:
+        count = known.sum().clamp_min(1)
+        portion = CHUNK if moving.device.type == "cpu" else max(len(moving), 1)  # elsewhere each start takes long
         joint = moving.new_zeros(bins * bins, dtype=torch.float64)
-        for here, there in zip(fixed.split(portion), moving.split(portion), strict=True):
+        for here, there, counted in zip(*(each.split(portion) for each in (fixed, moving, known)), strict=True):
             (row, down), (column, right) = _between(here, bins), _between(there, bins)
             for below, beside in product((0, 1), repeat=2):
-                shares = (down if below else 1 - down) * (right if beside else 1 - right)
+                shares = (down if below else 1 - down) * (right if beside else 1 - right) * counted
                 joint += torch.bincount((row + below) * bins + column + beside, shares.double(), bins * bins)
         p = (joint / count).view(bins, bins)
         ratio = p.clamp_min(RARE) / (p.sum(0) * p.sum(1, keepdim=True)).clamp_min(RARE**2)
         logarithm = ratio.log()
-        slope = logarithm.diff(dim=1).to(moving.dtype).flatten() / count  # (bins * (bins - 1),)
+        slope = (logarithm.diff(dim=1) / count).to(moving.dtype).flatten()  # (bins * (bins - 1),)
         slopes = torch.empty_like(moving)
-        for here, there, found in zip(*(each.split(portion) for each in (fixed, moving, slopes)), strict=True):
+        for here, there, counted, found in zip(
+            *(each.split(portion) for each in (fixed, moving, known, slopes)), strict=True
+        ):
             (row, down), (column, _) = _between(here, bins), _between(there, bins)
             at = row * (bins - 1) + column
-            found.copy_(torch.lerp(slope[at], slope[at + bins - 1], down))
+            found.copy_(torch.lerp(slope[at], slope[at + bins - 1], down) * counted)
         ctx.save_for_backward(slopes)
         return (p * logarithm).sum().to(moving.dtype)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[None, Tensor, None]:
-        return None, ctx.saved_tensors[0] * gradient, None
+    def backward(ctx: Any, gradient: Tensor) -> tuple[None, Tensor, None, None]:
+        return None, ctx.saved_tensors[0] * gradient, None, None
 
 
 def _between(places: Tensor, bins: int) -> tuple[Tensor, Tensor]:

@@ -11,11 +11,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from common.spatial import identity_grid, mean_filter, sample
+from common.spatial import identity_grid, mean_filter, normalized_mean_filter, sample
 from common.spatial.checks import check_ddf, check_image, check_same_space
 from common.spatial.precision import full_precision, lift
-
-SLAB = 1 << 22  # numbers
 
 
 @dataclass(frozen=True)
@@ -129,25 +127,8 @@ class Scheme:
             TypeError: if the field is not a tensor of floating point numbers.
             ValueError: if its shape is wrong or `repeats` is negative.
         """
-        check_image("smooth", "field", field)
-        size = field.shape[2]
-        step = max(1, SLAB * size // field.numel())
-        if step >= size or field.device.type != "cpu":
-            return self._smooth(field, repeats)
-        slabs = []  # of a large field, twice as fast as in one piece
-        for start in range(0, size, step):
-            first = max(start - repeats, 0)
-            slab = self._smooth(field[:, :, first : start + step + repeats], repeats)
-            slabs.append(slab[:, :, start - first : start - first + step])
-        return torch.cat(slabs, dim=2)
-
-    def _smooth(self, field: Tensor, repeats: int) -> Tensor:
-        if self.padding == "zeros" or repeats == 0:
-            return mean_filter(field, repeats)
-        share = mean_filter(torch.ones_like(field[:1, :1]))
-        for _ in range(repeats):
-            field = mean_filter(field) / share
-        return field
+        average = mean_filter if self.padding == "zeros" else normalized_mean_filter
+        return average(field, repeats)
 
 
 def _stretched_places(displacement: Tensor, axis: int) -> Tensor:

@@ -20,6 +20,7 @@ from .sampling import sample
 # Points solved at a time: bounds the memory, and what is worked on stays in the processor's cache.
 PORTION = 2**18
 SAMPLES = 12  # voxels along each axis that the affine part is fitted to
+COARSEST = 4  # voxels from one to the next of those among which few points look for their start
 
 
 class InversePoints(NamedTuple):
@@ -48,7 +49,8 @@ def invert_points(points: Tensor, ddf: Tensor, iterations: int = 50, tolerance: 
     With s = 1 and H = I this is the paper's iteration, which converges only where u changes slowly. Here H begins as
     the inverse of the field's affine part, every point learns its own from the steps it made (Broyden's update), and
     s is halved when the residual grew, so that large fields converge as well, in fewer steps. Points begin where the
-    nearest voxel comes from, and those that get stuck once more where the affine part says. There is no gradient.
+    nearest voxel comes from, few points where the nearest of every n-th voxel does, and those that get stuck once more
+    where the affine part says. There is no gradient.
 
     Args:
         points: y, `(B, N, d)`, voxels of the field's grid; they may lie anywhere.
@@ -90,7 +92,7 @@ def _invert(ddf: Tensor, targets: Tensor, iterations: int, tolerance: float) -> 
     back, offset = _affine_back(arrivals)
     # Without its affine part the field brings every voxel to somewhere near itself.
     arrivals, wanted = _affine(arrivals, back, offset), _affine(targets, back, offset)
-    start = wanted + sample(displacement_back(arrivals)[None], wanted[None], mode="nearest")[0]
+    start = wanted + _back_at(wanted, arrivals)
     solved = torch.cat([start, torch.full_like(targets[:1], torch.inf)])
     for portion in torch.arange(targets.shape[1], device=ddf.device).split(PORTION):
         h = back[..., None].expand(-1, -1, len(portion))
@@ -104,6 +106,14 @@ def _invert(ddf: Tensor, targets: Tensor, iterations: int, tolerance: float) -> 
         k = k.unique()
         solved[:, k] = torch.where(best[-1] < solved[-1, k], best, solved[:, k])
     return solved, reached_by_folds(arrivals, wanted)
+
+
+def _back_at(wanted: Tensor, arrivals: Tensor) -> Tensor:
+    """About where places come from, minus themselves, `(d, N)`: as exact as it pays for so many of them."""
+    ratio = arrivals[0].numel() / max(wanted.shape[1], 1)
+    step = min(max(int(ratio ** (1 / len(arrivals))), 1), COARSEST)
+    coarse = arrivals[(slice(None), *[slice(None, None, step)] * len(arrivals))] / step
+    return sample(displacement_back(coarse)[None], wanted[None] / step, mode="nearest")[0] * step
 
 
 def _first_of_least(values: Tensor, groups: Tensor) -> Tensor:

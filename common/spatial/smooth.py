@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .checks import check_count, check_image
-from .precision import lift
+from .precision import full_precision, lift
 
 
 def mean_filter(image: Tensor, repeats: int = 1) -> Tensor:
@@ -30,14 +30,57 @@ def mean_filter(image: Tensor, repeats: int = 1) -> Tensor:
         TypeError: if the image is not a tensor of floating point numbers.
         ValueError: if its shape is wrong or `repeats` is negative.
     """
-    check_image("mean_filter", "image", image)
-    check_count("mean_filter", "repeats", repeats, 0)
-    if not image.is_floating_point():
-        raise TypeError(f"mean_filter() expects 'image' of floating point numbers, got {image.dtype}.")
+    _check("mean_filter", image, repeats)
     if repeats == 0:
         return image
     smoothed: Tensor = _MeanFilter.apply(lift(image), repeats)
     return smoothed.to(image.dtype)
+
+
+def normalized_mean_filter(image: Tensor, repeats: int = 1) -> Tensor:
+    """Average each voxel with those neighbors in a box of three voxels a side that the image has.
+
+    A constant stays one. Along each axis all repeats are one matrix, which a CPU multiplies by faster than it adds
+    slices.
+
+    Args:
+        image: `(B, C, *spatial)`, 2-D or 3-D, floating point. Half precision is summed in float32.
+        repeats: how often the filter is applied.
+
+    Returns:
+        Smoothed image, like `image` in shape and type.
+
+    Raises:
+        TypeError: if the image is not a tensor of floating point numbers.
+        ValueError: if its shape is wrong or `repeats` is negative.
+
+    Example:
+        >>> normalized_mean_filter(torch.tensor([[[[0.0, 3.0, 0.0, 0.0]]]]))
+        tensor([[[[1.5000, 1.0000, 1.0000, 0.0000]]]])
+    """
+    _check("normalized_mean_filter", image, repeats)
+    if repeats == 0:
+        return image
+    smoothed = lift(image)
+    with full_precision(image):
+        for axis in range(2, image.ndim - 1):
+            rows = smoothed.reshape(*image.shape[: axis + 1], -1)
+            smoothed = (_averages(image.shape[axis], repeats).to(rows) @ rows).view_as(image)
+        smoothed = smoothed @ _averages(image.shape[-1], repeats).T.to(smoothed)
+    return smoothed.to(image.dtype)
+
+
+def _averages(size: int, repeats: int) -> Tensor:
+    """Weights of all voxels of a row in the repeated average at each, `(size, size)`, float64."""
+    near = torch.ones(size, size, dtype=torch.float64).triu(-1).tril(1)
+    return torch.linalg.matrix_power(near / near.sum(dim=1, keepdim=True), repeats)
+
+
+def _check(name: str, image: Tensor, repeats: int) -> None:
+    check_image(name, "image", image)
+    check_count(name, "repeats", repeats, 0)
+    if not image.is_floating_point():
+        raise TypeError(f"{name}() expects 'image' of floating point numbers, got {image.dtype}.")
 
 
 def window_sum(image: Tensor, size: int) -> Tensor:

@@ -25,7 +25,7 @@ from .working_grid import check_orientation, resize_grid, slices_last, stretch_g
 ORGANS = ("lungs", "liver")
 REGIONS = ("whole", "foreground", "mask", *ORGANS)
 AROUND = 0.25  # of the size of a mask, on each side of it
-MAXIMUM_VOXELS = 2**22
+MAXIMUM_VOXELS = 2**21
 Normalization = Callable[..., Any]  # a tensor, of transforms of MONAI perhaps an array
 
 

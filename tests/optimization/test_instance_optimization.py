@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from common.features import mind_ssc
-from common.optimization import REFERENCE, adam_instance_optimization, bending
+from common.optimization import REFERENCE, FeatureDistance, adam_instance_optimization, bending
 from common.optimization.instance_optimization import ROUGHNESS_WEIGHT
 from common.spatial import warp
 
@@ -166,8 +166,36 @@ def test_adam_instance_optimization_leaves_its_arguments_alone() -> None:
     assert torch.equal(initial, torch.ones_like(initial))
 
 
+def test_linear_steps_interpolate_seldom_and_end_where_all_others_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    interpolated = []
+    about = FeatureDistance.about
+
+    def counting(distance: FeatureDistance, ddf: Tensor) -> Callable[[Tensor], Tensor]:
+        interpolated.append(ddf)
+        return about(distance, ddf)
+
+    monkeypatch.setattr(FeatureDistance, "about", counting)
+    shape = (24, 26, 28)
+    moving = smooth_maps(shape)
+    motion = smooth_maps(shape, channels=3, seed=1)
+    fixed = warp(moving, motion)
+    optimize = partial(
+        adam_instance_optimization, fixed, moving, torch.zeros(1, 3, *shape), 20, 0.2, 0.1, stride=1, centered=False
+    )
+    plain, linear = optimize(), optimize(linear_steps=4)
+    assert len(interpolated) == 6  # steps 1, 5, 9, 13, 17 and the last one
+    before, *after = (
+        (warp(moving, field) - fixed).square().mean() for field in (torch.zeros_like(plain), plain, linear)
+    )
+    assert after[0] < 0.3 * before
+    assert after[1] < 1.2 * after[0]
+    assert (plain - linear).abs().mean() < 0.1 * plain.abs().mean()
+
+
 def test_adam_instance_optimization_raises() -> None:
     features = torch.zeros(1, 2, 4, 5, 6)
+    with pytest.raises(ValueError, match="expects 'linear_steps' of 1 or more, got 0"):
+        adam_instance_optimization(features, features, torch.zeros(1, 3, 8, 10, 12), linear_steps=0)
     with pytest.raises(ValueError, match=r"expects 'initial_ddf' of shape \(1, 3, 8, 10\), got \(1, 2, 8, 10\)"):
         adam_instance_optimization(features, features, torch.zeros(1, 2, 8, 10))
     with pytest.raises(

@@ -169,3 +169,18 @@ def test_mutual_information_raises() -> None:
         MutualInformation(image, image, bins=1)
     with pytest.raises(ValueError, match="'ddf'"):
         MutualInformation(image, image)(ddf[:, :, 1:])
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_near_a_field_it_is_that_of_a_linear_image(shape: tuple[int, ...]) -> None:
+    fixed, moving, ddf = random_case(shape)
+    information = MutualInformation(fixed, moving, bins=6)
+    near = information.about(ddf)
+    ddf.requires_grad_()
+    values = [function(ddf) for function in (information, near)]
+    torch.testing.assert_close(*values)
+    torch.testing.assert_close(*[torch.autograd.grad(value.sum(), ddf)[0] for value in values])
+    far = near(ddf + 50)  # gray values stay within the histogram
+    assert bool(((far <= 1e-9) & far.isfinite()).all())
+    there = (ddf.detach() + 0.01).requires_grad_()
+    assert torch.autograd.gradcheck(near, there, fast_mode=True)

@@ -141,6 +141,15 @@ def test_invert_treats_the_items_of_a_batch_alone(smooth_noise: Callable[..., Te
     assert both.residual.shape == both.inside.shape == (2, 12, 13)
 
 
+def test_few_points_begin_coarsely_and_end_where_many_do(flow: Callable[..., Tensor]) -> None:
+    ddf = flow((24, 28, 32), 6.0, cell=14, seed=1)
+    points = torch.rand(1, 5, 3, generator=torch.Generator().manual_seed(3)) * 12 + 6
+    crowd = torch.cat([points, identity_grid((24, 28, 32)).flatten(1).T[None]], dim=1)
+    few, many = invert_points(points, ddf), invert_points(crowd, ddf)
+    assert few.residual.max() <= 1e-3
+    torch.testing.assert_close(few.points, many.points[:, :5], rtol=0, atol=5e-3)
+
+
 def test_invert_in_portions_is_the_same(smooth_noise: Callable[..., Tensor], monkeypatch: pytest.MonkeyPatch) -> None:
     ddf = smooth_noise((12, 13, 14), 2.0)
     whole = invert(ddf)

@@ -71,8 +71,8 @@ class CoupledConvexNet(nn.Module):
         learning_rate: of their Adam, voxels of the features.
         regularization: their weight of the roughness of the field: the larger, the smoother.
         information: their weight of the mutual information of the images' `detail`; the paper has none.
+        linear_steps: one of so many interpolates, in all refinements but the first, which goes far.
         bending: of the whole field is punished; else, as in the paper, the stretching of what a refinement adds.
-        tolerance: they stop when the loss changes by less than this share; None never stops early.
         reference: do all as the reference implementation of the paper does, see `common.optimization.REFERENCE`.
         training_stride: side of a voxel of the prediction in training mode, voxels; it divides the first stride.
 
@@ -104,8 +104,8 @@ class CoupledConvexNet(nn.Module):
         learning_rate: float = 1.0,
         regularization: float = 250.0,
         information: float = 12.0,
+        linear_steps: int = 4,
         bending: bool = True,
-        tolerance: float | None = None,
         reference: bool = False,
         training_stride: int = 1,
     ) -> None:
@@ -115,9 +115,8 @@ class CoupledConvexNet(nn.Module):
         self.features = MINDSSC() if features is None else features
         self.warps, self.keep_best, self.feature_scale = warps, keep_best, feature_scale
         self.consistency_iterations, self.smoothing = consistency_iterations, smoothing
-        self.refinements, self.learning_rate = refinements, learning_rate
-        self.regularization, self.information = regularization, information
-        self.bending, self.tolerance = bending, tolerance
+        self.refinements, self.learning_rate, self.linear_steps = refinements, learning_rate, linear_steps
+        self.regularization, self.information, self.bending = regularization, information, bending
         self.scheme, self.training_stride = REFERENCE if reference else EXACT, training_stride
 
     def forward(self, image: Tensor, guidance: Guidance = UNGUIDED) -> Tensor:
@@ -154,7 +153,7 @@ class CoupledConvexNet(nn.Module):
             raise TypeError(NOT_EXPORTED)
         fixed, moving = guidance.beside(*split_pair(type(self).__name__, image))
         unrefined, displacement = self._begin(fixed, moving, refinements[:1], guidance.points)
-        displacement = self._refine(fixed, moving, displacement, refinements[1:], guidance.points)
+        displacement = self._refine(fixed, moving, displacement, refinements[1:], guidance.points, self.linear_steps)
         if not self.scheme.folds and not self.training:
             displacement = unfold(displacement)
         return displacement, unrefined
@@ -203,10 +202,11 @@ class CoupledConvexNet(nn.Module):
             return [0] * len(fixed)
         described = self._describe(fixed, COMPARED)
         warped = [self._describe(self.scheme.pull_back(moving, field), COMPARED) for field in fields]
-        best: list[int] = torch.stack([mean_difference(described, each) for each in warped]).argmin(0).tolist()
-        return best
+        return [int(n) for n in torch.stack([mean_difference(described, each) for each in warped]).argmin(0)]
 
-    def _refine(self, fixed: Tensor, moving: Tensor, displacement: Tensor, steps: Strides, points: Points) -> Tensor:
+    def _refine(
+        self, fixed: Tensor, moving: Tensor, displacement: Tensor, steps: Strides, points: Points, linear: int = 1
+    ) -> Tensor:
         for stride, iterations in steps:
             whole = self.scheme.whole
             sides = fixed, moving if whole else self.scheme.pull_back(moving, displacement)
@@ -229,12 +229,12 @@ class CoupledConvexNet(nn.Module):
                 regularization=self.regularization,
                 stride=stride,
                 centered=self.centered,
-                tolerance=self.tolerance,
                 scheme=self.scheme,
                 terms=terms,
                 known=known,
                 roughness=bending if self.bending else stretching,
                 before=padded if self.bending and not whole else None,
+                linear_steps=linear,
             )
             displacement = cut(step if whole else self.scheme.compose(padded, step), fixed.shape[2:])
         return displacement

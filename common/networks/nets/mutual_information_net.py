@@ -48,6 +48,7 @@ class MutualInformationNet(CoupledConvexNet):
             learning_rate=learning_rate,
             regularization=regularization,
             information=information,
+            linear_steps=1,
         )
 
     @staticmethod

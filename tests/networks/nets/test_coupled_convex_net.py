@@ -12,7 +12,7 @@ from monai.bundle import ConfigParser
 from torch import Tensor
 
 from common.features import MINDSSC
-from common.networks.nets import CoupledConvexNet, SelfTrainingFeatureNet
+from common.networks.nets import CoupledConvexNet, SelfTrainingFeatureNet, coupled_convex_net
 from common.optimization import REFERENCE, UNGUIDED, Guidance, GuidingPoints
 from common.spatial import compose, folding_percent, jacobian_determinant, warp
 
@@ -208,6 +208,18 @@ def test_each_pair_keeps_the_warps_that_fit_it_best() -> None:
 def _difference(image: Tensor, ddf: Tensor) -> Tensor:
     fixed, warped = (MINDSSC()(each, 2) for each in (image[:, :1], warp(image[:, 1:], ddf)))
     return (fixed - warped).square().flatten(1).mean(1)
+
+
+def test_the_first_refinement_interpolates_in_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = []
+
+    def optimize(*_: Tensor, **options: Any) -> Tensor:
+        told.append((options["stride"], options["linear_steps"]))
+        return torch.zeros(1, 3, 18, 20, 22)
+
+    monkeypatch.setattr(coupled_convex_net, "adam_instance_optimization", optimize)
+    CoupledConvexNet(warps=[(4, 2)], refinements=[(2, 8), (2, 8), (1, 4)]).eval()(torch.rand(1, 2, 18, 20, 22))
+    assert told == [(2, 1), (2, 4), (1, 4)]
 
 
 def test_net_of_equal_images_stays_near_zero() -> None:

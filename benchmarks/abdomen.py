@@ -1,0 +1,74 @@
+"""Abdominal CT for the self-training of paper 003: `python benchmarks/abdomen.py ../shared/data/abdomen_ct cases`.
+
+Writes the scans on one grid around the organs of the first one, affinely aligned to it by the start of the bundle, and
+the list `cases.json`: those of the pairs that `choose_pairs.py` reports are for validation, all others for training.
+See README.md.
+"""
+
+import csv
+import json
+from pathlib import Path
+
+import fire
+import numpy as np
+import torch
+from choose_pairs import PARTS
+from monai.data import MetaTensor
+from start import LISTS
+
+from common.engines import one_sentence
+from common.io import grid_of, read_scan, save_text, write_nifti
+from common.spatial import Grid, place_centered, ras_to_lps, resample, sample, voxel_to_world
+from common.transforms import InitialTransformd
+
+SPACING, SIZE = 5.0, (80, 64, 64)  # mm, voxels
+
+
+def cases(data: str, output: str) -> None:
+    """Write aligned scans, their labels and the list."""
+    source, folder = Path(data), Path(output)
+    paths = sorted((source / "images").iterdir())
+    held = _reported()
+    first = next(path for path in paths if path.name not in held)
+    reference, organs = read_scan(first), read_scan(source / "labels" / first.name, label=True)
+    grid = place_centered(SIZE, torch.eye(3).double() * SPACING, _middle(organs))
+    parts: dict[str, list[dict[str, str]]] = {"training": [], "validation": []}
+    for path in paths:
+        image, label = read_scan(path), read_scan(source / "labels" / path.name, label=True)
+        pair = InitialTransformd(("fixed_image", "moving_image"))({"fixed_image": reference, "moving_image": image})
+        _write(folder, path.name, image, label, grid, pair["initial_transform"])
+        case = {"image": f"images/{path.name}", "label": f"labels/{path.name}"}
+        parts["validation" if path.name in held else "training"].append(case)
+        print(f"{path.name}: {json.loads(pair['start'])['taken']}")
+    save_text(folder / "cases.json", json.dumps(parts, indent=4))
+
+
+def _middle(label: MetaTensor) -> torch.Tensor:
+    """Of the box around all labels, RAS mm, ``(3,)``."""
+    voxels = label.as_tensor()[0].nonzero().double()
+    return voxel_to_world((voxels.amin(dim=0) + voxels.amax(dim=0)) / 2, grid_of(label).affine)
+
+
+def _reported() -> set[str]:
+    """Names of the scans in pairs that are reported."""
+    rows = list(csv.DictReader((LISTS / "abdomen_ct.csv").open()))
+    return {
+        Path(rows[number][f"{side}_image"]).name
+        for number in PARTS["reporting"].abdomen
+        for side in ("fixed", "moving")
+    }
+
+
+def _write(folder: Path, name: str, image: MetaTensor, label: MetaTensor, grid: Grid, start: torch.Tensor) -> None:
+    """Write a scan on the grid, whose points the start (LPS mm) brings to where they lie in the scan."""
+    placed = Grid(grid.shape, start.double() @ ras_to_lps(grid.affine))
+    warped = resample(image.as_tensor()[None], ras_to_lps(grid_of(image).affine), placed)[0, 0]
+    places = placed.map_to(ras_to_lps(grid_of(label).affine))
+    labels = sample(label.as_tensor()[None], places, "nearest", "zeros")[0, 0]
+    for kind, array in (("images", warped.numpy().astype(np.float32)), ("labels", labels.numpy().astype(np.uint8))):
+        write_nifti(folder / kind / name, array, grid.affine.numpy())
+
+
+if __name__ == "__main__":
+    with one_sentence():
+        fire.Fire(cases)
