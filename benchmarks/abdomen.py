@@ -2,11 +2,12 @@
 
 Writes the scans on one grid around the organs of the first one, affinely aligned to it by the start of the bundle, and
 the list `cases.json`: those of the pairs that `choose_pairs.py` reports are for validation, all others for training.
-See README.md.
+`pairs/abdomen.csv` has each of the former as fixed scan with the next two. See README.md.
 """
 
 import csv
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import fire
@@ -17,7 +18,7 @@ from monai.data import MetaTensor
 from start import LISTS
 
 from common.engines import one_sentence
-from common.io import grid_of, read_scan, save_text, write_nifti
+from common.io import grid_of, read_scan, save_text, write_nifti, write_table
 from common.spatial import Grid, place_centered, ras_to_lps, resample, sample, voxel_to_world
 from common.transforms import InitialTransformd
 
@@ -41,6 +42,14 @@ def cases(data: str, output: str) -> None:
         parts["validation" if path.name in held else "training"].append(case)
         print(f"{path.name}: {json.loads(pair['start'])['taken']}")
     save_text(folder / "cases.json", json.dumps(parts, indent=4))
+    write_table(folder / "pairs" / "abdomen.csv", list(_pairs(folder.resolve(), parts["validation"])))
+
+
+def _pairs(folder: Path, cases: list[dict[str, str]]) -> Iterator[dict[str, Path]]:
+    for number, fixed in enumerate(cases):
+        for step in (1, 2):
+            sides = {"fixed": fixed, "moving": cases[(number + step) % len(cases)]}
+            yield {f"{side}_{key}": folder / case[key] for key in ("image", "label") for side, case in sides.items()}
 
 
 def _middle(label: MetaTensor) -> torch.Tensor:

@@ -4,6 +4,7 @@ MONAI's `BendingEnergyLoss` and `DiffusionLoss` take central differences, which 
 """
 
 from collections.abc import Callable
+from math import prod
 from typing import Any
 
 import torch
@@ -12,6 +13,7 @@ from torch.autograd.function import once_differentiable
 
 from common.spatial.checks import check_ddf
 
+SLAB = 1 << 19  # numbers; what is computed for so many stays in the cache
 Roughness = Callable[[Tensor], Tensor]
 
 
@@ -81,7 +83,7 @@ class _Stretching(_Roughness):
         roughness, gradient = field.new_zeros(()), torch.zeros_like(field)
         for axis in range(2, field.ndim):
             difference = _difference(field, axis)
-            roughness += _weigh(difference)
+            roughness += _weigh(difference, 1, difference.numel())
             _scatter(difference, gradient, axis)
         ctx.save_for_backward(gradient)
         return roughness
@@ -91,16 +93,34 @@ class _Bending(_Roughness):
     @staticmethod
     def forward(ctx: Any, field: Tensor) -> Tensor:
         roughness, gradient = field.new_zeros(()), torch.zeros_like(field)
-        for axis in range(2, field.ndim):
-            first = _difference(field, axis)
-            to_first = torch.zeros_like(first)
-            for other in range(axis, field.ndim):
-                second = _difference(first, other)
-                roughness += _weigh(second, 1 if other == axis else 2)  # D_a D_b and D_b D_a
-                _scatter(second, to_first, other)
-            _scatter(to_first, gradient, axis)
+        rows = max(SLAB // max(field[:, :, :1].numel(), 1), 1) if field.device.type == "cpu" else field.shape[2]
+        for start in range(0, field.shape[2], rows):
+            slab = slice(start, start + rows + 2)  # differences that begin in these rows reach two further
+            roughness += _bend(field[:, :, slab], gradient[:, :, slab], rows, field.shape)
         ctx.save_for_backward(gradient)
         return roughness
+
+
+def _bend(field: Tensor, gradient: Tensor, rows: int, shape: torch.Size) -> Tensor:
+    """Share of the second differences that begin in the first rows of a slab; adds their gradient to its own."""
+    share = field.new_zeros(())
+    for axis in range(2, field.ndim):
+        some = slice(None) if axis == 2 else slice(rows)
+        first = _difference(field[:, :, some], axis)
+        to_first = torch.zeros_like(first)
+        for other in range(axis, field.ndim):
+            some_first = slice(None) if other == 2 else slice(rows)
+            second = _difference(first[:, :, some_first], other)
+            times = 1 if other == axis else 2  # D_a D_b and D_b D_a
+            share += _weigh(second, times, _count(shape, axis, other))
+            _scatter(second, to_first[:, :, some_first], other)
+        _scatter(to_first, gradient[:, :, some], axis)
+    return share
+
+
+def _count(shape: torch.Size, *axes: int) -> int:
+    """How many differences a field of some shape has along some axes, one after the other."""
+    return prod(max(size - axes.count(axis), 0) for axis, size in enumerate(shape))
 
 
 def _difference(field: Tensor, axis: int) -> Tensor:
@@ -109,12 +129,11 @@ def _difference(field: Tensor, axis: int) -> Tensor:
     return field.narrow(axis, field.shape[axis] - steps, steps) - field.narrow(axis, 0, steps)
 
 
-def _weigh(difference: Tensor, times: int = 1) -> Tensor:
-    """Mean of the squares, some times; turns the differences into the gradient with respect to them."""
-    count = max(difference.numel(), 1)
-    mean = times * torch.dot(difference.flatten(), difference.flatten()) / count
-    difference *= 2 * times / count
-    return mean
+def _weigh(difference: Tensor, times: int, count: int) -> Tensor:
+    """Sum of the squares, some times, over a count; turns the differences into the gradient with respect to them."""
+    share = times * torch.dot(difference.flatten(), difference.flatten()) / max(count, 1)
+    difference *= 2 * times / max(count, 1)
+    return share
 
 
 def _scatter(difference: Tensor, gradient: Tensor, axis: int) -> None:

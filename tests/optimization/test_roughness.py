@@ -40,6 +40,13 @@ def test_value_and_gradient_are_those_of_differences(
     torch.testing.assert_close(found.grad, expected.grad)
 
 
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("numbers", [1, 150])
+def test_bending_in_slabs_is_the_same(shape: tuple[int, ...], numbers: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("common.optimization.roughness.SLAB", numbers)
+    test_value_and_gradient_are_those_of_differences(shape, bending, plain_bending)
+
+
 def test_translations_do_not_stretch_and_affine_maps_do_not_bend() -> None:
     grid = torch.stack(torch.meshgrid(*(torch.arange(n).double() for n in (5, 6, 7)), indexing="ij"))
     affine = torch.einsum("ab,b...->a...", torch.randn(3, 3, dtype=torch.float64), grid)[None]
