@@ -16,11 +16,11 @@ from torch.autograd.function import once_differentiable
 from common.spatial.checks import check_ddf, check_image, check_same_space
 from common.spatial.precision import full_precision, lift, outside_inference
 
-from .quadratic_distance import CHUNK, QuadraticDistance
+from ._chunks import CHUNK, SMALL_CHUNK
+from .quadratic_distance import QuadraticDistance
 from .rows import corner, corner_rows, corner_slopes, corner_weights, is_near, rows_of, slopes_at
 from .scheme import EXACT, Scheme
 
-SMALL_CHUNK = 1 << 13  # voxels, where slopes of all channels are kept
 PADDINGS = {"zeros": "constant", "border": "replicate"}
 
 
@@ -81,8 +81,7 @@ class FeatureDistance:
 
     def of_samples(self, ddf: Tensor) -> Tensor:
         """Return the distance of each sample, `(B,)`; see `__call__`."""
-        check_ddf("FeatureDistance", ddf)
-        check_same_space("FeatureDistance", "ddf", ddf, self.fixed, ddf.shape[1])
+        self._check(ddf)
         with full_precision(ddf):
             if self.table is None:
                 return self.sampled(lift(ddf))
@@ -96,12 +95,21 @@ class FeatureDistance:
         is `of_samples` itself.
 
         Args:
-            ddf: see `__call__`, float32 or float64.
+            ddf: see `__call__`.
+
+        Raises:
+            TypeError: if the field is not a tensor of floating point numbers.
+            ValueError: if its shape does not fit.
         """
+        self._check(ddf)
         if self.table is None:
             return self.of_samples
-        model = self.table.about(ddf.detach())
-        return lambda field: _Distances.apply(field, model)
+        model = self.table.about(lift(ddf.detach()))
+        return lambda field: _Distances.apply(lift(field), model)
+
+    def _check(self, ddf: Tensor) -> None:
+        check_ddf("FeatureDistance", ddf)
+        check_same_space("FeatureDistance", "ddf", ddf, self.fixed, ddf.shape[1])
 
     def sampled(self, ddf: Tensor) -> Tensor:
         """Return the distance of each sample by way of `grid_sample`: slower on a CPU, the same elsewhere.
@@ -149,8 +157,8 @@ class _Table:
             by_voxel = slopes.transpose(0, 1)  # (n, d, C)
             curvature[sample, :, :, part] = (by_voxel @ by_voxel.mT).permute(1, 2, 0)
             totals[sample] += residual.square().sum()
-        for total in (force, curvature):
-            total /= self.fixed_rows[0].shape[1]
+        force /= self.fixed_rows[0].shape[1]
+        curvature /= self.fixed_rows[0].shape[1]
         return QuadraticDistance(ddf, totals / self.count, force, curvature)
 
     def _portions(self, ddf: Tensor, size: int) -> Iterator[tuple[int, Tensor | slice, Tensor, Tensor, Tensor]]:

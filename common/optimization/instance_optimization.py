@@ -69,8 +69,10 @@ def adam_instance_optimization(
         known: where F and M are compared, `(B, 1, *features)`; elsewhere, at 0, smoothness decides.
         roughness: R, of a field `(B, d, *features)`: `stretching`, the paper's, or `bending`.
         before: v, `(B, d, *spatial)`, voxels of the image; none without it.
-        linear_steps: of so many steps the first alone interpolates; in the others M is taken to be linear around its
-            field, and terms that can do the same, those with a method `about`, do it. With 1 every step interpolates.
+        linear_steps: of so many steps the first interpolates, and the last one of all; in the others M is taken to be
+            linear around its field, and terms that can do the same, those with a method `about`, do it. Their loss is
+            that of this model, and their fields are not returned. With 1 every step interpolates; elsewhere than on a
+            CPU the distance always does.
 
     Returns:
         Displacement, `(B, d, *spatial)`, voxels of the image, float32 or float64.
@@ -91,8 +93,9 @@ def adam_instance_optimization(
     with torch.inference_mode(False), torch.enable_grad(), full_precision(initial_ddf):
         distance = FeatureDistance(fixed_features, moving_features, scheme, known)
         start = resample_lattice(lift(initial_ddf.detach()) / stride, shapes[1], 1 / stride, centered)
-        bent = None if before is None else resample_lattice(lift(before) / stride, shapes[1], 1 / stride, centered)
-        field = _Objective(distance, regularization, terms, roughness, bent, linear_steps).minimize(
+        if before is not None:
+            before = resample_lattice(lift(before.detach()) / stride, shapes[1], 1 / stride, centered)
+        field = _Objective(distance, regularization, terms, roughness, before, linear_steps).minimize(
             start.clone().requires_grad_(), iterations, learning_rate, tolerance, callback
         )
         field = resample_lattice(field * stride, shapes[0], stride, centered)
@@ -132,9 +135,9 @@ class _Objective:
         for iteration in range(1, iterations + 1):
             optimizer.zero_grad()
             field = scheme.smooth(parameters, FILTERS)
-            renewed = (iteration - 1) % self.linear_steps == 0 or iteration == iterations
-            if renewed:
-                distance, terms = self.around(field)
+            interpolates = (iteration - 1) % self.linear_steps == 0 or iteration == iterations
+            if interpolates:
+                distance, terms = self.near(field)
             losses = self.losses(field, distance, terms)
             losses.sum().backward()
             optimizer.step()
@@ -144,15 +147,16 @@ class _Objective:
             advance("optimization", iteration, iterations)
             if callback is not None:
                 callback(iteration, values.mean().item())
-            if renewed:  # others know their loss about
-                better = torch.ones_like(values, dtype=torch.bool) if scheme.last else values < lowest
-                best[better], lowest = field.detach()[better], torch.minimum(values, lowest)
+            if not interpolates:
+                continue  # the loss is that of the model alone
+            better = torch.ones_like(values, dtype=torch.bool) if scheme.last else values < lowest
+            best[better], lowest = field.detach()[better], torch.minimum(values, lowest)
             if tolerance is not None and bool(((previous - values).abs() < tolerance * values.abs()).all()):
                 break
             previous = values
         return best
 
-    def around(self, field: Tensor) -> tuple[Term, Sequence[Term]]:
+    def near(self, field: Tensor) -> tuple[Term, Sequence[Term]]:
         """The distance and the terms, near a field where that is enough."""
         if self.linear_steps == 1:
             return self.distance.of_samples, self.terms

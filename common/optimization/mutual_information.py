@@ -15,8 +15,8 @@ from common.spatial import window_sum
 from common.spatial.checks import check_count, check_ddf, check_image, check_same_space
 from common.spatial.precision import full_precision, lift, outside_inference
 
+from ._chunks import CHUNK
 from .guidance import coarsen_features
-from .quadratic_distance import CHUNK
 from .scheme import EXACT, Scheme
 
 RANGE = (0.01, 0.99)  # quantiles of the gray values that lie in the first and in the last bin
@@ -78,6 +78,7 @@ class MutualInformation:
         self.known = outside_inference(torch.ones_like(fixed, dtype=torch.bool) if known is None else known.bool())
         self.bins = [max(2, min(bins, round(int(sample.sum()) ** (1 / 3)))) for sample in self.known]
         self.fixed, self.moving = (self._places_among_bins(lift(image.detach())) for image in (fixed, moving))
+        self.fixed = self.fixed.where(self.known, 0.0)  # what is not known may be no number
 
     def __call__(self, ddf: Tensor) -> Tensor:
         """Return the negative mutual information of each sample.
@@ -102,10 +103,10 @@ class MutualInformation:
         """Return a function like this one, near a displacement: there M is taken to be linear, and not interpolated.
 
         Args:
-            ddf: see `__call__`, float32 or float64.
+            ddf: see `__call__`.
         """
         with torch.enable_grad():
-            ddf = ddf.detach().requires_grad_()
+            ddf = lift(ddf.detach()).requires_grad_()
             warped = self.scheme.pull_back(self.moving.to(ddf.dtype), ddf)
             (slopes,) = torch.autograd.grad(warped.sum(), ddf)
         ddf, warped = ddf.detach(), warped.detach()
@@ -113,7 +114,7 @@ class MutualInformation:
 
         def near(field: Tensor) -> Tensor:
             linear = warped + (slopes * (field - ddf)).sum(dim=1, keepdim=True)
-            return self._with(torch.minimum(linear.clamp_min(0), last))
+            return self._with(linear.clamp(torch.zeros_like(last), last))
 
         return near
 

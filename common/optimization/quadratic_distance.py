@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-CHUNK = 1 << 16  # voxels; what is computed for so many stays in the cache
+from ._chunks import CHUNK
 
 
 class QuadraticDistance:
@@ -11,8 +11,8 @@ class QuadraticDistance:
 
     .. math:: E(u + s) = E(u) + mean_x (2 f(x) \cdot s(x) + s(x) \cdot A(x) s(x))
 
-    With r the residuals of the features at a voxel and D their slopes, f = D r and A = D D': twelve numbers a voxel,
-    whatever the number of features, and nothing to interpolate. It holds as long as s is short, of about a voxel.
+    With r the residuals of the C features at a voxel and D their slopes, f = D r / C and A = D D' / C: in 3-D twelve
+    numbers a voxel, whatever C is, and nothing to interpolate. It holds as long as s is short, of about a voxel.
 
     Args:
         ddf: u, `(B, d, *spatial)`, voxels.

@@ -13,7 +13,8 @@ from torch.autograd.function import once_differentiable
 
 from common.spatial.checks import check_ddf
 
-SLAB = 1 << 19  # numbers; what is computed for so many stays in the cache
+from ._chunks import SLAB
+
 Roughness = Callable[[Tensor], Tensor]
 
 

@@ -127,6 +127,7 @@ class Scheme:
             TypeError: if the field is not a tensor of floating point numbers.
             ValueError: if its shape is wrong or `repeats` is negative.
         """
+        check_image("smooth", "field", field)
         average = mean_filter if self.padding == "zeros" else normalized_mean_filter
         return average(field, repeats)
 

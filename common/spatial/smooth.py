@@ -1,6 +1,7 @@
 """Box filter, the workhorse of descriptors, cost volumes and regularization.
 
-MONAI's `MeanFilter` is a dense convolution and on a CPU `avg_pool3d` is little better; this one adds shifted slices.
+MONAI's `MeanFilter` is a dense convolution and on a CPU `avg_pool3d` is little better; here shifted slices are added,
+or short axes multiplied by a matrix.
 """
 
 from typing import Any
@@ -11,6 +12,8 @@ from torch import Tensor
 
 from .checks import check_count, check_image
 from .precision import full_precision, lift
+
+LONGEST = 400  # voxels of an axis that is multiplied by a matrix
 
 
 def mean_filter(image: Tensor, repeats: int = 1) -> Tensor:
@@ -40,8 +43,8 @@ def mean_filter(image: Tensor, repeats: int = 1) -> Tensor:
 def normalized_mean_filter(image: Tensor, repeats: int = 1) -> Tensor:
     """Average each voxel with those neighbors in a box of three voxels a side that the image has.
 
-    A constant stays one. Along each axis all repeats are one matrix, which a CPU multiplies by faster than it adds
-    slices.
+    A constant stays one. Along each axis all repeats are one matrix: where a CPU multiplies by it faster than it adds
+    slices, it does so.
 
     Args:
         image: `(B, C, *spatial)`, 2-D or 3-D, floating point. Half precision is summed in float32.
@@ -62,12 +65,23 @@ def normalized_mean_filter(image: Tensor, repeats: int = 1) -> Tensor:
     if repeats == 0:
         return image
     smoothed = lift(image)
+    if not _is_quick_by_matrices(image):
+        share = mean_filter(torch.ones_like(smoothed[:1, :1]))
+        for _ in range(repeats):
+            smoothed = mean_filter(smoothed) / share
+        return smoothed.to(image.dtype)
     with full_precision(image):
         for axis in range(2, image.ndim - 1):
             rows = smoothed.reshape(*image.shape[: axis + 1], -1)
             smoothed = (_averages(image.shape[axis], repeats).to(rows) @ rows).view_as(image)
         smoothed = smoothed @ _averages(image.shape[-1], repeats).T.to(smoothed)
     return smoothed.to(image.dtype)
+
+
+def _is_quick_by_matrices(image: Tensor) -> bool:
+    """Axes that are not long, on a CPU that multiplies in full precision."""
+    precise = torch.get_float32_matmul_precision() != "medium"
+    return image.device.type == "cpu" and precise and max(image.shape[2:]) <= LONGEST
 
 
 def _averages(size: int, repeats: int) -> Tensor:

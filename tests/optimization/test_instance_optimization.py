@@ -192,6 +192,27 @@ def test_linear_steps_interpolate_seldom_and_end_where_all_others_do(monkeypatch
     assert (plain - linear).abs().mean() < 0.1 * plain.abs().mean()
 
 
+def test_linear_steps_keep_what_was_found_when_they_stop_early() -> None:
+    moving, motion = smooth_maps((16, 18, 20)), smooth_maps((16, 18, 20), channels=3, seed=1)
+    fixed, start = warp(moving, motion), torch.zeros_like(motion)
+    found = adam_instance_optimization(
+        fixed, moving, start, 40, 0.3, 0.1, stride=1, centered=False, tolerance=0.9, linear_steps=4
+    )
+    assert (warp(moving, found) - fixed).square().mean() < 0.9 * (moving - fixed).square().mean()
+
+
+@pytest.mark.parametrize("linear_steps", [3, 100])
+def test_linear_steps_of_a_batch_are_those_of_its_elements(linear_steps: int) -> None:
+    moving = torch.cat([smooth_maps((12, 14, 16), seed=seed) for seed in (0, 1)])
+    fixed = warp(moving, torch.cat([0.2 * torch.ones(1, 3, 12, 14, 16), 1.5 * torch.ones(1, 3, 12, 14, 16)]))
+    optimize = partial(
+        adam_instance_optimization, iterations=7, learning_rate=0.1, stride=1, centered=False, linear_steps=linear_steps
+    )
+    start = torch.zeros(2, 3, 12, 14, 16)
+    alone = [optimize(fixed[[n]], moving[[n]], start[[n]]) for n in (0, 1)]
+    torch.testing.assert_close(optimize(fixed, moving, start), torch.cat(alone), rtol=0, atol=1e-5)
+
+
 def test_adam_instance_optimization_raises() -> None:
     features = torch.zeros(1, 2, 4, 5, 6)
     with pytest.raises(ValueError, match="expects 'linear_steps' of 1 or more, got 0"):

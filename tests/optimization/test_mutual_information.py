@@ -4,7 +4,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from common.optimization import EXACT, MutualInformation, adam_instance_optimization, detail, mutual_information
+from common.optimization import (
+    EXACT,
+    REFERENCE,
+    MutualInformation,
+    Scheme,
+    adam_instance_optimization,
+    detail,
+    mutual_information,
+)
 from common.spatial import warp
 
 SHAPES = [(1, 1, 6, 7, 8), (2, 1, 12, 14)]
@@ -171,16 +179,29 @@ def test_mutual_information_raises() -> None:
         MutualInformation(image, image)(ddf[:, :, 1:])
 
 
+@pytest.mark.parametrize("moved", [False, True])
+@pytest.mark.parametrize("scheme", [EXACT, REFERENCE])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_near_a_field_it_is_that_of_a_linear_image(shape: tuple[int, ...]) -> None:
+def test_near_a_field_it_is_that_of_a_linear_image(shape: tuple[int, ...], scheme: Scheme, moved: bool) -> None:
     fixed, moving, ddf = random_case(shape)
-    information = MutualInformation(fixed, moving, bins=6)
+    ddf = ddf if moved else torch.zeros_like(ddf)  # where many values lie in the last bin
+    known = (torch.arange(fixed.numel()).view(shape) % 3 > 0).double()
+    information = MutualInformation(fixed, moving, scheme, known, bins=6)
     near = information.about(ddf)
     ddf.requires_grad_()
     values = [function(ddf) for function in (information, near)]
     torch.testing.assert_close(*values)
     torch.testing.assert_close(*[torch.autograd.grad(value.sum(), ddf)[0] for value in values])
-    far = near(ddf + 50)  # gray values stay within the histogram
+    far = near(ddf.detach() + 50)  # gray values stay within the histogram
     assert bool(((far <= 1e-9) & far.isfinite()).all())
-    there = (ddf.detach() + 0.01).requires_grad_()
-    assert torch.autograd.gradcheck(near, there, fast_mode=True)
+    if moved:
+        assert torch.autograd.gradcheck(near, (ddf.detach() + 0.01).requires_grad_(), fast_mode=True)
+
+
+def test_what_is_not_known_may_be_no_number() -> None:
+    fixed, moving, ddf = random_case(SHAPES[0])
+    known = torch.ones_like(fixed)
+    known[..., 5:] = 0
+    expected = MutualInformation(fixed, moving, known=known)(ddf)
+    fixed[..., 5:] = torch.nan
+    torch.testing.assert_close(MutualInformation(fixed, moving, known=known)(ddf), expected)

@@ -133,6 +133,14 @@ def test_normalized_mean_filter_stays_precise_under_autocast(shape: tuple[int, .
     assert normalized_mean_filter(image.half()).dtype == torch.float16
 
 
+def test_normalized_mean_filter_without_matrices_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    image = torch.randn(2, 3, 6, 7, 8)
+    expected = normalized_mean_filter(image, 3)
+    monkeypatch.setattr("common.spatial.smooth.LONGEST", 7)
+    torch.testing.assert_close(normalized_mean_filter(image, 3), expected)
+    assert normalized_mean_filter(image.to("meta"), 3).shape == image.shape
+
+
 def test_normalized_mean_filter_refuses_what_it_cannot_average() -> None:
     with pytest.raises(ValueError, match="'repeats'"):
         normalized_mean_filter(torch.zeros(1, 1, 3, 3), -1)

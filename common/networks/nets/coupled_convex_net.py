@@ -71,10 +71,10 @@ class CoupledConvexNet(nn.Module):
         learning_rate: of their Adam, voxels of the features.
         regularization: their weight of the roughness of the field: the larger, the smoother.
         information: their weight of the mutual information of the images' `detail`; the paper has none.
-        linear_steps: one of so many interpolates, in all refinements but the first, which goes far.
         bending: of the whole field is punished; else, as in the paper, the stretching of what a refinement adds.
         reference: do all as the reference implementation of the paper does, see `common.optimization.REFERENCE`.
         training_stride: side of a voxel of the prediction in training mode, voxels; it divides the first stride.
+        linear_steps: of refinements after the first, see `adam_instance_optimization`; not of `reference`.
 
     Raises:
         ValueError: if there are no warps.
@@ -104,10 +104,10 @@ class CoupledConvexNet(nn.Module):
         learning_rate: float = 1.0,
         regularization: float = 250.0,
         information: float = 12.0,
-        linear_steps: int = 4,
         bending: bool = True,
         reference: bool = False,
         training_stride: int = 1,
+        linear_steps: int = 4,
     ) -> None:
         super().__init__()
         if not len(warps):
@@ -115,9 +115,10 @@ class CoupledConvexNet(nn.Module):
         self.features = MINDSSC() if features is None else features
         self.warps, self.keep_best, self.feature_scale = warps, keep_best, feature_scale
         self.consistency_iterations, self.smoothing = consistency_iterations, smoothing
-        self.refinements, self.learning_rate, self.linear_steps = refinements, learning_rate, linear_steps
+        self.refinements, self.learning_rate = refinements, learning_rate
         self.regularization, self.information, self.bending = regularization, information, bending
         self.scheme, self.training_stride = REFERENCE if reference else EXACT, training_stride
+        self.linear_steps = 1 if reference else linear_steps
 
     def forward(self, image: Tensor, guidance: Guidance = UNGUIDED) -> Tensor:
         """Register the moving image to the fixed image.
@@ -242,8 +243,7 @@ class CoupledConvexNet(nn.Module):
     def _describe(self, image: Tensor, stride: int) -> Described:
         """Features of an image and of what guides it, and which of them are in its field of view."""
         image = pad_to_multiple(image, stride)
-        centered = self.features.centered
-        features = self.features(image[:, :1], stride) * self.feature_scale
+        centered, features = self.features.centered, self.features(image[:, :1], stride) * self.feature_scale
         seen = coarsen_features(image[:, 1:2], stride, centered)
         seen = torch.ones_like(seen) if self.scheme.unbounded else (seen >= KNOWN).to(image.dtype)
         guides = coarsen_features(image[:, 2:], stride, centered)

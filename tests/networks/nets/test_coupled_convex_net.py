@@ -220,6 +220,9 @@ def test_the_first_refinement_interpolates_in_every_step(monkeypatch: pytest.Mon
     monkeypatch.setattr(coupled_convex_net, "adam_instance_optimization", optimize)
     CoupledConvexNet(warps=[(4, 2)], refinements=[(2, 8), (2, 8), (1, 4)]).eval()(torch.rand(1, 2, 18, 20, 22))
     assert told == [(2, 1), (2, 4), (1, 4)]
+    told.clear()
+    CoupledConvexNet(warps=[(4, 2)], refinements=[(2, 8), (1, 4)], reference=True).eval()(torch.rand(1, 2, 18, 20, 22))
+    assert told == [(2, 1), (1, 1)]
 
 
 def test_net_of_equal_images_stays_near_zero() -> None:
