@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from common.spatial import identity_grid, mean_filter, normalized_mean_filter, sample
+from common.spatial import identity_grid, mean_filter, mean_filter_inside, sample
 from common.spatial.checks import check_ddf, check_image, check_same_space
 from common.spatial.precision import full_precision, lift
 
@@ -128,7 +128,7 @@ class Scheme:
             ValueError: if its shape is wrong or `repeats` is negative.
         """
         check_image("smooth", "field", field)
-        average = mean_filter if self.padding == "zeros" else normalized_mean_filter
+        average = mean_filter if self.padding == "zeros" else mean_filter_inside
         return average(field, repeats)
 
 

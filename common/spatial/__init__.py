@@ -15,7 +15,7 @@ from .random_spline import RandomSpline, approximating_spline
 from .resampling import average_voxels, resample
 from .sampling import PADDINGS, sample
 from .scattered_splines import scattered_spline, scattered_spline_displacement
-from .smooth import mean_filter, normalized_mean_filter, window_sum
+from .smooth import mean_filter, mean_filter_inside, window_sum
 from .spline_field import SplineField, compose_splines, interpolating_spline
 from .surroundings import content_box, level_padding
 from .thin_plate_spline import thin_plate_spline_displacement

@@ -40,7 +40,7 @@ def mean_filter(image: Tensor, repeats: int = 1) -> Tensor:
     return smoothed.to(image.dtype)
 
 
-def normalized_mean_filter(image: Tensor, repeats: int = 1) -> Tensor:
+def mean_filter_inside(image: Tensor, repeats: int = 1) -> Tensor:
     """Average each voxel with those neighbors in a box of three voxels a side that the image has.
 
     A constant stays one. Along each axis all repeats are one matrix: where a CPU multiplies by it faster than it adds
@@ -58,10 +58,10 @@ def normalized_mean_filter(image: Tensor, repeats: int = 1) -> Tensor:
         ValueError: if its shape is wrong or `repeats` is negative.
 
     Example:
-        >>> normalized_mean_filter(torch.tensor([[[[0.0, 3.0, 0.0, 0.0]]]]))
+        >>> mean_filter_inside(torch.tensor([[[[0.0, 3.0, 0.0, 0.0]]]]))
         tensor([[[[1.5000, 1.0000, 1.0000, 0.0000]]]])
     """
-    _check("normalized_mean_filter", image, repeats)
+    _check("mean_filter_inside", image, repeats)
     if repeats == 0:
         return image
     smoothed = lift(image)

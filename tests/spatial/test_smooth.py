@@ -2,7 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from common.spatial import mean_filter, normalized_mean_filter, window_sum
+from common.spatial import mean_filter, mean_filter_inside, window_sum
 from common.spatial.smooth import pooled
 
 AVERAGE = {2: F.avg_pool2d, 3: F.avg_pool3d}
@@ -104,45 +104,45 @@ def test_window_sum_wants_an_odd_size(size: int) -> None:
 
 
 @pytest.mark.parametrize("repeats", [0, 1, 3])
-def test_normalized_mean_filter_is_pooling_that_counts_no_padding(shape: tuple[int, ...], repeats: int) -> None:
+def test_mean_filter_inside_is_pooling_that_counts_no_padding(shape: tuple[int, ...], repeats: int) -> None:
     image = torch.randn(2, 3, *shape)
     expected = image
     for _ in range(repeats):
         expected = AVERAGE[len(shape)](expected, 3, stride=1, padding=1, count_include_pad=False)
-    torch.testing.assert_close(normalized_mean_filter(image, repeats), expected, rtol=0, atol=1e-6)
+    torch.testing.assert_close(mean_filter_inside(image, repeats), expected, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("size", [1, 2])
-def test_normalized_mean_filter_of_a_thin_image(size: int) -> None:
+def test_mean_filter_inside_of_a_thin_image(size: int) -> None:
     image = torch.randn(1, 2, 4, size, 5)
     expected = mean_filter(image) / mean_filter(torch.ones_like(image))
-    torch.testing.assert_close(normalized_mean_filter(image), expected)
+    torch.testing.assert_close(mean_filter_inside(image), expected)
 
 
-def test_normalized_mean_filter_gradient(shape: tuple[int, ...]) -> None:
+def test_mean_filter_inside_gradient(shape: tuple[int, ...]) -> None:
     image = torch.randn(1, 2, *shape, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(lambda i: normalized_mean_filter(i, 2), image, fast_mode=True)
+    assert torch.autograd.gradcheck(lambda i: mean_filter_inside(i, 2), image, fast_mode=True)
 
 
-def test_normalized_mean_filter_stays_precise_under_autocast(shape: tuple[int, ...]) -> None:
+def test_mean_filter_inside_stays_precise_under_autocast(shape: tuple[int, ...]) -> None:
     image = torch.rand(1, 2, *shape) + 160
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        smoothed = normalized_mean_filter(image, 3)
+        smoothed = mean_filter_inside(image, 3)
     assert smoothed.dtype == torch.float32
-    torch.testing.assert_close(smoothed, normalized_mean_filter(image, 3), rtol=0, atol=0)
-    assert normalized_mean_filter(image.half()).dtype == torch.float16
+    torch.testing.assert_close(smoothed, mean_filter_inside(image, 3), rtol=0, atol=0)
+    assert mean_filter_inside(image.half()).dtype == torch.float16
 
 
-def test_normalized_mean_filter_without_matrices_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mean_filter_inside_without_matrices_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     image = torch.randn(2, 3, 6, 7, 8)
-    expected = normalized_mean_filter(image, 3)
+    expected = mean_filter_inside(image, 3)
     monkeypatch.setattr("common.spatial.smooth.LONGEST", 7)
-    torch.testing.assert_close(normalized_mean_filter(image, 3), expected)
-    assert normalized_mean_filter(image.to("meta"), 3).shape == image.shape
+    torch.testing.assert_close(mean_filter_inside(image, 3), expected)
+    assert mean_filter_inside(image.to("meta"), 3).shape == image.shape
 
 
-def test_normalized_mean_filter_refuses_what_it_cannot_average() -> None:
+def test_mean_filter_inside_refuses_what_it_cannot_average() -> None:
     with pytest.raises(ValueError, match="'repeats'"):
-        normalized_mean_filter(torch.zeros(1, 1, 3, 3), -1)
+        mean_filter_inside(torch.zeros(1, 1, 3, 3), -1)
     with pytest.raises(TypeError, match="floating point"):
-        normalized_mean_filter(torch.zeros(1, 1, 3, 3, dtype=torch.int64))
+        mean_filter_inside(torch.zeros(1, 1, 3, 3, dtype=torch.int64))
