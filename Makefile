@@ -5,8 +5,10 @@ OUTPUT ?= demo
 BIN    := $(VENV)/bin
 BUNDLE := bundles/abdomen_ct_self_training
 
-# Idle threads sleep: where others compute too, those that spin make everything several times slower.
+# As in common/__init__.py: where others compute, threads sleep while they wait.
+ifeq ($(shell $(PYTHON) -c "import os; print(os.getloadavg()[0] > os.cpu_count() / 2)"),True)
 export OMP_WAIT_POLICY ?= PASSIVE
+endif
 
 .PHONY: demo test lint format clean
 demo: $(VENV)/installed

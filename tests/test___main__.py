@@ -471,10 +471,14 @@ def test_command_line_says_one_sentence(tmp_path: Path) -> None:
     assert done.stdout == ""
 
 
-@pytest.mark.parametrize(("given", "expected"), [({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE")])
-def test_threads_sleep_while_they_wait(given: dict[str, Any], expected: str) -> None:
+@pytest.mark.parametrize(
+    ("load", "given", "expected"),
+    [(100.0, {}, "PASSIVE"), (0.0, {}, "None"), (100.0, {"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE")],
+)
+def test_threads_sleep_while_they_wait_on_a_busy_machine(load: float, given: dict[str, Any], expected: str) -> None:
     """The package is imported before torch on its command line, and torch reads the environment once."""
-    code = "import os, sys, common; print(os.environ['OMP_WAIT_POLICY'], 'torch' in sys.modules)"
+    code = f"import os, sys; os.cpu_count, os.getloadavg = lambda: 2, lambda: ({load}, 0, 0); import common; "
+    code += "print(os.environ.get('OMP_WAIT_POLICY'), 'torch' in sys.modules)"
     environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"} | given
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.split() == [expected, "False"]
