@@ -5,7 +5,6 @@ the list `cases.json`: those of the pairs that `choose_pairs.py` reports are for
 `pairs/abdomen.csv` has each of the former as fixed scan with the next two. See README.md.
 """
 
-import csv
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,9 +12,8 @@ from pathlib import Path
 import fire
 import numpy as np
 import torch
-from choose_pairs import PARTS
+from choose_pairs import reported_scans
 from monai.data import MetaTensor
-from start import LISTS
 
 from common.engines import one_sentence
 from common.io import grid_of, read_scan, save_text, write_nifti, write_table
@@ -29,7 +27,7 @@ def cases(data: str, output: str) -> None:
     """Write aligned scans, their labels and the list."""
     source, folder = Path(data), Path(output)
     paths = sorted((source / "images").iterdir())
-    held = _reported()
+    held = reported_scans("abdomen")
     first = next(path for path in paths if path.name not in held)
     reference, organs = read_scan(first), read_scan(source / "labels" / first.name, label=True)
     grid = place_centered(SIZE, torch.eye(3).double() * SPACING, _middle(organs))
@@ -56,16 +54,6 @@ def _middle(label: MetaTensor) -> torch.Tensor:
     """Of the box around all labels, RAS mm, ``(3,)``."""
     voxels = label.as_tensor()[0].nonzero().double()
     return voxel_to_world((voxels.amin(dim=0) + voxels.amax(dim=0)) / 2, grid_of(label).affine)
-
-
-def _reported() -> set[str]:
-    """Names of the scans in pairs that are reported."""
-    rows = list(csv.DictReader((LISTS / "abdomen_ct.csv").open()))
-    return {
-        Path(rows[number][f"{side}_image"]).name
-        for number in PARTS["reporting"].abdomen
-        for side in ("fixed", "moving")
-    }
 
 
 def _write(folder: Path, name: str, image: MetaTensor, label: MetaTensor, grid: Grid, start: torch.Tensor) -> None:

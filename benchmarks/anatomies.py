@@ -10,7 +10,6 @@ The second registers each kind of pair of `choose.py` with random features, MIND
 README.md.
 """
 
-import csv
 import json
 import shutil
 from collections.abc import Callable, Iterator
@@ -22,9 +21,8 @@ import nibabel as nib
 import numpy as np
 import torch
 from choose import OURS, register_all, table_of
-from choose_pairs import PARTS
+from choose_pairs import FOLDERS, PARTS, reported_scans
 from monai.data import MetaTensor
-from start import LISTS
 
 from common.engines import one_sentence
 from common.handlers import newest_checkpoint
@@ -64,8 +62,10 @@ def cases(data: str, output: str) -> None:
 
 def _found(data: Path, output: Path) -> Iterator[Case]:
     """Every scan that may be learned from, written."""
-    for kind, folder in (("hippocampus", "hippocampus_mr"), ("abdomen", "abdomen_ct")):
-        for path in [path for path in sorted((data / folder / "images").iterdir()) if _is_free(kind, path)][:MOST]:
+    for kind, folder in FOLDERS.items():
+        reported = reported_scans(kind)
+        paths = [path for path in sorted((data / folder / "images").iterdir()) if path.name not in reported]
+        for path in paths[:MOST]:
             label = path.parent.parent / "labels" / path.name
             yield _write(output, kind, path.name.split(".")[0], read_scan(path), read_scan(label, label=True))
     for name in ("chest_a", "chest_c"):
@@ -80,13 +80,6 @@ def _found(data: Path, output: Path) -> Iterator[Case]:
             yield _write(output, "torso_b", f"torso_b_{number}_{side}", read_scan(path))
     yield from _heart(data, output)
     yield from _phantoms(output)
-
-
-def _is_free(kind: str, path: Path) -> bool:
-    """Whether a scan is in no pair that is reported."""
-    rows = list(csv.DictReader((LISTS / f"{path.parent.parent.name}.csv").open()))
-    reported = [rows[number] for number in getattr(PARTS["reporting"], kind)]
-    return all(path.name != Path(row[f"{side}_image"]).name for row in reported for side in ("fixed", "moving"))
 
 
 def _heart(data: Path, output: Path) -> Iterator[Case]:

@@ -20,6 +20,7 @@ SPLINE = RandomSpline(5, 0.05)  # its shape; its size is LARGEST
 LARGEST = 15.0  # mm that a CT is moved at most
 LANDMARKS, BODY, AIR = 300, -300.0, -1000.0  # a pair; HU of which the body is more; HU outside
 KEYS = ("image", "label", "keypoints")
+FOLDERS = {"hippocampus": "hippocampus_mr", "abdomen": "abdomen_ct"}  # of the kinds whose pairs are listed
 
 
 class Part(NamedTuple):
@@ -57,6 +58,13 @@ def write_pairs(data: Path, output: Path) -> None:
                 if pair["kind"] == kind
             ]
             write_table(output / name / f"{kind}.csv", rows)
+
+
+def reported_scans(kind: str) -> set[str]:
+    """Names of the scans of a listed kind that are in pairs which are reported."""
+    rows = list(csv.DictReader((LISTS / f"{FOLDERS[kind]}.csv").open()))
+    pairs = [rows[number] for number in getattr(PARTS["reporting"], kind)]
+    return {Path(pair[f"{side}_image"]).name for pair in pairs for side in ("fixed", "moving")}
 
 
 def _phantoms(part: Part, output: Path) -> Iterator[dict[str, Any]]:

@@ -43,6 +43,13 @@ def test_it_is_the_distance_of_features_that_are_linear(shape: tuple[int, ...]) 
     torch.testing.assert_close(distance.about(begin)(end), distance.of_samples(end))
 
 
+def test_elsewhere_than_on_a_cpu_it_is_the_distance(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("common.optimization.feature_distance._Table", lambda *_: None)
+    fixed, moving, ddf = random_case(SHAPES[0])
+    distance = FeatureDistance(fixed, moving)
+    torch.testing.assert_close(distance.about(ddf)(ddf + 2), distance.of_samples(ddf + 2))
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 def test_gradient(shape: tuple[int, ...]) -> None:
     fixed, moving, ddf = random_case(shape)
