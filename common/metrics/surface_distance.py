@@ -13,6 +13,7 @@ import torch
 from monai.metrics import get_mask_edges, get_surface_distance
 from numpy.typing import NDArray
 from scipy.ndimage import find_objects
+from torch import Tensor
 
 from common.spatial.checks import check_choice
 
@@ -65,6 +66,7 @@ def surface_distance_per_label(
     warped, fixed = as_label_pair(function, warped_label, fixed_label)
     if len(spacing) != fixed.ndim or min(spacing) <= 0:
         raise ValueError(f"{function}() expects 'spacing' of {fixed.ndim} positive lengths, got {tuple(spacing)}.")
+    warped, fixed = _labelled(warped, fixed)
     labels = wanted_labels(labels, fixed, warped)
     numbers, small = numbered(labels, fixed, warped)
     maps = [label_map.cpu().numpy() for label_map in small]
@@ -76,6 +78,13 @@ def surface_distance_per_label(
         if box is not None:
             found[label] = MEASURES[measure](maps[0][box] == number, maps[1][box] == number, spacing)
     return found
+
+
+def _labelled(*label_maps: Tensor) -> list[Tensor]:
+    """The box of both maps in which anything is labelled, often a small part of them; all where nothing is."""
+    some = torch.stack([label_map != 0 for label_map in label_maps]).any(dim=0)
+    boxes = find_objects(some.cpu().numpy().view(np.uint8))
+    return [label_map[boxes[0]] if boxes else label_map for label_map in label_maps]
 
 
 def _union(first: Box, second: Box) -> Box:
@@ -108,13 +117,14 @@ def _percentile_by_area(first: NDArray, second: NDArray, spacing: Sequence[float
     lengths = [float(length) for length in spacing]
     masks = [torch.from_numpy(np.pad(mask, 1)) for mask in (first, second)]  # elements lie between voxels
     elements: Any = get_mask_edges(masks[0], masks[1], crop=False, spacing=lengths)
+    elements = [element.numpy() for element in elements]  # few numbers, for which NumPy starts sooner
     surfaces, areas = elements[:2], elements[2:]
     percentiles = []
     for surface, other, area in zip(surfaces, surfaces[::-1], areas, strict=True):
-        distance = torch.as_tensor(get_surface_distance(surface, other, spacing=lengths))
+        distance = np.asarray(get_surface_distance(surface, other, spacing=lengths))
         order = distance.argsort()
-        share = area[surface][order].double().cumsum(0)
-        percentiles.append(distance[order][torch.searchsorted(share, share[-1] * PERCENTILE / 100)])
+        share = area[surface][order].cumsum(dtype=np.float64)
+        percentiles.append(distance[order][np.searchsorted(share, share[-1] * PERCENTILE / 100)])
     return float(max(percentiles))
 
 
