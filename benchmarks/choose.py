@@ -80,12 +80,22 @@ def register_all(program: str, pairs: Path, output: Path, overlays: list[str], o
             begin = time.process_time()
             try:
                 metrics = ours(pair, overlays, options) if program == OURS else peers.metrics_of(program, pair, 1)
-                results[name] = metrics | {"cpu_seconds": time.process_time() - begin}
+                results[name] = cells_of(metrics | {"cpu_seconds": time.process_time() - begin})
             except (ValueError, RuntimeError, OSError, MemoryError) as error:
                 results[name] = {"error": sentence(error)}
             save_text(output, json.dumps(results, indent=2))
-            told = [f"{column} {cell}" for column, cell in _cells([results[name]]) if cell]
-            print(name, results[name].get("error", ""), *told, flush=True)
+            print(name, *(f"{key} {value}" for key, value in results[name].items() if value is not None), flush=True)
+
+
+def cells_of(metrics: dict[str, Any]) -> dict[str, float | None]:
+    """The numbers of a table's row; None for a kind without landmarks or labels, or a field that is not trusted."""
+    cells: dict[str, float | None] = {}
+    for column, (value, digits) in CELLS.items():
+        try:
+            cells[column] = round(float(value(metrics)), digits + 2)
+        except (KeyError, TypeError):
+            cells[column] = None
+    return cells
 
 
 def pairs_of(part: Path) -> list[tuple[str, dict[str, Any]]]:
@@ -113,23 +123,22 @@ def table_of(part: Path, files: list[Path]) -> str:
     """Rows of Markdown: for each kind, the means of each file over the pairs that all registered."""
     results = {path.stem: read_json(path) for path in files}
     lines = [["kind", "pairs", "program", *CELLS], ["---"] * (len(CELLS) + 3)]
-    shared = [name for name, _ in pairs_of(part) if all("dice" in found.get(name, {}) for found in results.values())]
+    shared = shared_pairs(part, list(results.values()))
     for kind in dict.fromkeys(name.split("/")[0] for name in shared):
         of_kind = [name for name in shared if name.startswith(f"{kind}/")]
         for program, found in results.items():
-            cells = _cells([found[name] for name in of_kind])
-            lines.append([kind, str(len(of_kind)), program, *(cell for _, cell in cells)])
+            cells = [_mean([found[name][column] for name in of_kind], digits) for column, (_, digits) in CELLS.items()]
+            lines.append([kind, str(len(of_kind)), program, *cells])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _cells(metrics: list[dict[str, Any]]) -> list[tuple[str, str]]:
-    cells = []
-    for column, (value, digits) in CELLS.items():
-        try:
-            cells.append((column, f"{np.mean([value(each) for each in metrics]):.{digits}f}"))
-        except (KeyError, TypeError):  # a kind without landmarks or labels, or a field that is not trusted
-            cells.append((column, ""))
-    return cells
+def shared_pairs(part: Path, results: list[dict[str, Any]]) -> list[str]:
+    """The pairs of a part that all results have."""
+    return [name for name, _ in pairs_of(part) if all("Dice" in found.get(name, {}) for found in results)]
+
+
+def _mean(numbers: list[float | None], digits: int) -> str:
+    return "" if None in numbers else f"{np.mean(numbers):.{digits}f}"  # type: ignore[arg-type]
 
 
 def _errors(metrics: dict[str, Any]) -> list[float]:

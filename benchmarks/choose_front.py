@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from choose import BUNDLE, CELLS, OURS, pairs_of
+from choose import BUNDLE, OURS, shared_pairs
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -36,7 +36,7 @@ def main() -> None:
 
 def draw_front(part: Path, results: list[Found], path: Path) -> None:
     """One panel a kind: SDlogJ to the right, mean TRE or Dice upwards."""
-    names = [name for name, _ in pairs_of(part) if all("dice" in found.get(name, {}) for found in results)]
+    names = shared_pairs(part, results)
     kinds = {kind: [name for name in names if name.startswith(f"{kind}/")] for kind in _kinds(names)}
     figure = Figure(figsize=(4.1 * len(kinds), 3.8), layout="constrained")
     for axes, (kind, of_kind) in zip(figure.subplots(1, len(kinds), squeeze=False)[0], kinds.items(), strict=True):
@@ -53,7 +53,7 @@ def draw_front(part: Path, results: list[Found], path: Path) -> None:
 
 
 def _draw(axes: Axes, settings: list[Found], names: list[str], label: str) -> None:
-    measured = ERROR if all(found[name].get("tre_mm") for found in settings for name in names) else OVERLAP
+    measured = ERROR if all(found[name][ERROR] is not None for found in settings for name in names) else OVERLAP
     x, y = (_means(settings, names, column) for column in (SMOOTHNESS, measured))
     axes.plot(x, y, "o-", label=label)
     axes.set_ylabel("TRE (mm)" if measured == ERROR else measured)
@@ -63,8 +63,7 @@ def _draw(axes: Axes, settings: list[Found], names: list[str], label: str) -> No
 
 
 def _means(settings: list[Found], names: list[str], column: str) -> list[float]:
-    value, _ = CELLS[column]
-    return [float(np.mean([value(found[name]) for name in names])) for found in settings]
+    return [float(np.mean([found[name][column] for name in names])) for found in settings]
 
 
 def _weight(found: Found) -> float:
