@@ -7,6 +7,7 @@ from monai.data import MetaTensor
 from monai.utils import ensure_tuple
 
 from common.transforms import (
+    BodyMaskd,
     CaseGrid,
     CheckExtentd,
     ClockedCompose,
@@ -34,6 +35,7 @@ def registration_preprocessing(
     keypoint_keys: KeysCollection = KEYPOINT_KEYS,
     guide: str | Sequence[str] | None = None,
     segment: Callable[[MetaTensor], MetaTensor] | None = None,
+    body_mask: bool = False,
 ) -> ClockedCompose:
     """Build the way of a pair from its files to the network's ``image``.
 
@@ -49,6 +51,7 @@ def registration_preprocessing(
         keypoint_keys: points of the two, left out where absent.
         guide: see `common.transforms.GuidePaird`; a name or several.
         segment: see there.
+        body_mask: find the patient in scans that come without a mask, see `common.transforms.BodyMaskd`.
 
     Returns:
         Transform of a dictionary of paths, see `common.data.read_pairs`.
@@ -62,6 +65,7 @@ def registration_preprocessing(
                 LoadPointsd(keypoint_keys, spatial_dims),
                 CheckExtentd(image_keys, largest_extent_mm),
             ],
+            **({"body mask": [BodyMaskd(image_keys)]} if body_mask else {}),
             "pre-alignment": [InitialTransformd(image_keys, initial_transform, case_grid)],
             "working grid": [PairGridd(image_keys, case_grid, bytes_per_voxel, bounded)],
             **steering,

@@ -4,7 +4,6 @@ MONAI's `CropForeground` takes all that is brighter than a threshold; lungs are 
 """
 
 import numpy as np
-import torch
 from monai.data import MetaTensor
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -69,10 +68,7 @@ def lung_mask(scan: MetaTensor) -> Tensor:
         ValueError: if the scan is not of three axes and one channel.
     """
     blocks = organ_blocks("lung_mask", scan)
-    mask = torch.from_numpy(_lungs(blocks))
-    for axis, (block, size) in enumerate(zip(blocks.voxels, scan.shape[1:], strict=True)):
-        mask = mask.repeat_interleave(block, dim=axis).narrow(axis, 0, size)
-    return mask[None]
+    return blocks.on_voxels(_lungs(blocks), scan.shape[1:])
 
 
 def _lungs(blocks: OrganBlocks) -> NDArray:

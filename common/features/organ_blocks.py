@@ -3,13 +3,16 @@
 MONAI's `Spacing` interpolates single voxels; a mean over blocks keeps the noise out, and whole blocks find back.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import nibabel as nib
 import numpy as np
+import torch
 import torch.nn.functional as F
 from monai.data import MetaTensor
 from numpy.typing import NDArray
+from torch import Tensor
 
 BLOCK_MM = 4.0
 
@@ -38,6 +41,13 @@ class OrganBlocks(NamedTuple):
     def liters(self) -> float:
         """Volume of a block."""
         return float(np.prod(self.sides)) * 1e-6
+
+    def on_voxels(self, found: NDArray, shape: Sequence[int]) -> Tensor:
+        """What is found of the blocks, bool, as a mask of the scan's voxels, ``(1, *shape)``."""
+        mask = torch.from_numpy(found)
+        for axis, (block, size) in enumerate(zip(self.voxels, shape, strict=True)):
+            mask = mask.repeat_interleave(block, dim=axis).narrow(axis, 0, size)
+        return mask[None]
 
 
 def organ_blocks(function: str, scan: MetaTensor) -> OrganBlocks:

@@ -1,5 +1,6 @@
 """MONAI dictionary transforms: from two scans to one network input, and from its ddf to everything warped."""
 
+from .body_mask import BodyMaskd
 from .bore import BoreMaskd, bore_mask
 from .case_grid import CaseGrid, CaseGridd
 from .clocked_compose import ClockedCompose

@@ -1,0 +1,42 @@
+"""Masks of the patient in CT scans that come without.
+
+MONAI's `ForegroundMaskd` takes the table for the patient.
+"""
+
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import torch
+from monai.config import KeysCollection
+from monai.data import MetaTensor
+from monai.transforms import MapTransform
+
+from common.features import body_mask
+from common.io import InputError
+
+
+class BodyMaskd(MapTransform):
+    """Find the patient in each scan that has no mask.
+
+    Args:
+        keys: CT scans, MetaTensors ``(1, *spatial)``, named ``..._image``.
+
+    Adds ``..._mask``, ``(1, *spatial)``, uint8, where it is not there.
+
+    Raises:
+        InputError: if a scan has not three axes.
+    """
+
+    def __init__(self, keys: KeysCollection) -> None:
+        super().__init__(keys)
+
+    def __call__(self, data: Mapping[Any, Any]) -> dict[Hashable, Any]:
+        """Find."""
+        masked = dict(data)
+        for key in self.keys:
+            scan, name = data[key], str(key).replace("image", "mask")
+            if scan.ndim != 4:
+                raise InputError(f"--body_mask looks for the patient in scans of three axes, got {scan.ndim - 1}.")
+            if name not in data:
+                masked[name] = MetaTensor(body_mask(scan).to(torch.uint8), affine=scan.affine)
+        return masked
