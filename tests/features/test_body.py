@@ -14,7 +14,7 @@ AIR, TABLE = -1000.0, 300.0
 
 
 def patient() -> tuple[torch.Tensor, torch.Tensor]:
-    """A cylinder of soft tissue with a lung and an ear, in noisy air above a table of 9 mm; and where the patient is."""
+    """A cylinder of soft tissue with a lung and an ear, in noisy air, on a table of 9 mm; and where the patient is."""
     torch.manual_seed(0)
     i, j, _ = torch.meshgrid(*(torch.arange(float(size)) for size in (70, 60, 30)), indexing="ij")
     body = (i - 35) ** 2 + (j - 25) ** 2 < 20**2
