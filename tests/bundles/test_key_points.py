@@ -75,11 +75,14 @@ def test_a_list_of_points_is_registered_and_not_again(clouds: dict[str, str], ch
 
 def test_key_points_are_found_in_two_scans(checkpoint: str, phantom: dict[str, str], tmp_path: Path) -> None:
     scans = {key: value for key, value in phantom.items() if "keypoints" not in key}
-    folder = register(tmp_path / "out", checkpoint=checkpoint, spacing=[5.0, 5.0, 5.0], **scans)
+    options: dict[str, Any] = {"checkpoint": checkpoint, "search_spacing": [5.0] * 3, **scans}
+    folder = register(tmp_path / "out", spacing=[5.0] * 3, **options)
     record = json.loads((folder / "metrics.json").read_text())
     assert {"similarity", "dice", "sdlogj"} <= set(record)
     for name in ("report.png", "warped_image.nii.gz", "displaced_cloud.csv"):
         assert (folder / name).is_file()
+    coarser = register(tmp_path / "coarser", spacing=[8.0] * 3, **options)
+    assert (coarser / "displaced_cloud.csv").read_bytes() == (folder / "displaced_cloud.csv").read_bytes()
 
 
 def test_shipped_weights_register_the_built_in_chest(tmp_path: Path) -> None:
