@@ -3,6 +3,7 @@
 MONAI's `CacheDataset` would read and keep every case once per pair.
 """
 
+import logging
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from itertools import islice
@@ -15,6 +16,7 @@ from torch.utils.data import Dataset
 
 from common.io import InputError
 
+logger = logging.getLogger("common")
 Case = dict[Hashable, Any]
 KINDS = ("random", "ordered", "unordered", "ring", "atlas")
 SIDES = ("fixed", "moving")
@@ -69,6 +71,8 @@ class PairDataset(Dataset):
         self.set_epoch(1)
         if not self.drawn:
             raise InputError(f"PairDataset() expects two cases of one cohort for {pairing} pairs, got no such two.")
+        if len(self.cases) == 1:
+            logger.warning("%s is the only scan, and its own partner: that pair tells nothing", _name(self.cases[0]))
         for number in range(len(self.cases) if preload else 0):
             self._case(number)
 

@@ -57,6 +57,8 @@ def segmenter_weights(folder: str | Path) -> Path:
     for place in places:
         if place.is_file():
             return place
+    if not folder.is_dir():
+        raise FileNotFoundError(f"There is no folder {folder}, which --segmenter names.")
     raise FileNotFoundError(f"--segmenter {folder} holds no weights, neither {places[0]} nor {places[1]}.")
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from common.data import OnDemand, both_directions, cine_pairs, pairs_or_built_in
+from common.handlers import newest_checkpoint
 from common.io import InputError, fresh_folder, read_weights
 from common.networks.nets import FEATURES
 
@@ -51,7 +52,10 @@ def check_options(
     check_device(device)
     if features in (None, "trained") and checkpoint is not None:
         if not Path(checkpoint).is_file():
-            way = "use --features mind or random" if features else "give --checkpoint, or train them with train.json"
+            newest = newest_checkpoint(Path(checkpoint).parent)
+            way = "use --features mind or random" if features else "give --checkpoint, or train them"
+            if newest is not None:
+                way = f"no validation has chosen some yet, the newest of the training there are --checkpoint {newest}"
             raise FileNotFoundError(f"There are no trained weights at {checkpoint}: {way}.")
         read_weights(checkpoint, checkpoint_key)
     check_folder("output_dir", output_dir)

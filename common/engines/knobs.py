@@ -16,6 +16,7 @@ PATHS |= {"initial_weights", "label", "output_dir", "pretraining_dir", "segmente
 NULL = ("null", "none")  # as the command line hands them over
 WORDS = {"true": True, "false": False}
 ANY = range(1, 1000)
+SPACINGS = ("spacing", "search_spacing")  # one number stands for every axis
 
 
 def check_knob(name: str, value: Any, default: Any) -> Any:
@@ -28,7 +29,7 @@ def check_knob(name: str, value: Any, default: Any) -> Any:
         default: what the config itself says, from which the kind follows.
 
     Returns:
-        The value; the words true, false and null of a command line as what they mean.
+        The value; the words true, false and null of a command line as what they mean; one spacing for each axis.
 
     Raises:
         InputError: in one sentence, if the knob is of another kind or outside its range.
@@ -41,6 +42,8 @@ def check_knob(name: str, value: Any, default: Any) -> Any:
         value = None
     if isinstance(value, str) and isinstance(default, bool):
         value = WORDS.get(value.lower(), value)
+    if name in SPACINGS and _are_numbers(default) and is_number(value):
+        value = [value] * len(default)
     if (value is None and default is None) or is_built(value) or not is_literal(value):
         return value
     fits, kind = _judge(name, value, default)
@@ -129,7 +132,7 @@ def _describe_range(name: str, rule: Range) -> str:
     if not rule.counts:
         counts, kind = ["a"], kind[:-1]
     others = "".join(f", or {word}" for word in rule.words)
-    unit = " in mm" if name in ("spacing", "largest_extent_mm", "scale_mm") else ""
+    unit = " in mm" if name in (*SPACINGS, "largest_extent_mm", "scale_mm") else ""
     return f"{' or '.join(counts)} {kind} from {_figure(rule.low)} to {_figure(rule.high)}{unit}{others}"
 
 

@@ -35,7 +35,7 @@ def list_options(config: Mapping[str, Any], page: Path) -> str:
             paragraphs.setdefault(known.get(name, ""), []).append(f"--{name}{_default(value)}")
     unknown = paragraphs.pop("", [])
     paragraphs |= {"settings of the network and of the method": unknown} if unknown else {}
-    heading = f"Options of {page.parents[1].name}, their defaults and what they are. More: {page}"
+    heading = f"Options of {page.resolve().parents[1].name}, their defaults and what they are. More: {page}"
     told = [
         f"{fill(' '.join(names), WIDTH)}\n{indent(fill(text, WIDTH - 4), '    ')}" for text, names in paragraphs.items()
     ]
@@ -67,7 +67,12 @@ def _tables(text: str, training: bool) -> list[str]:
 def _rows(table: str) -> dict[str, str]:
     cells = [[cell.strip() for cell in line.strip("|").split(" |")] for line in table.splitlines()]
     rows = [row for row in cells if len(row) == 3 and not re.sub(r"--\w+|[`, ]", "", row[0])]
-    return {name: row[2].replace("`", "") for row in reversed(rows) for name in OPTION.findall(row[0])}
+    return {name: _plain(row[2]) for row in reversed(rows) for name in OPTION.findall(row[0])}
+
+
+def _plain(text: str) -> str:
+    """A cell without marks and links, of which only words are left on a command line."""
+    return re.sub(r"\[([^]]+)\]\([^)]+\)", r"\1", text).replace("see below", "see the page").replace("`", "")
 
 
 def _default(value: Any) -> str:

@@ -80,7 +80,9 @@ def check_flags(**flags: Any) -> None:
     """
     for name, value in flags.items():
         if not isinstance(value, bool):
-            raise InputError(f"--{name} takes no value: write it at the end, not before {value}.")
+            raise InputError(
+                f"--{name} takes no value: write it at the end, not before {value}; or {value} is one too many."
+            )
 
 
 def restore_name(value: Any) -> Any:

@@ -82,7 +82,11 @@ def leave_processes(device: torch.device) -> None:
 
 
 def place_network(
-    network: nn.Module, device: str | torch.device, channels_last: bool = False, compiler: str | None = None
+    network: nn.Module,
+    device: str | torch.device,
+    channels_last: bool = False,
+    compiler: str | None = None,
+    growing: bool = False,
 ) -> nn.Module:
     """Make a network ready to be trained.
 
@@ -91,6 +95,7 @@ def place_network(
         device: where to compute.
         channels_last: store weights and maps of 3-D networks channel by channel innermost, which is quicker on CPUs.
         compiler: backend of `torch.compile`; None for none.
+        growing: parts of it are not used in every step, and get no gradient then.
 
     Returns:
         The network on the device; where there are several processes, wrapped so that their gradients are averaged.
@@ -100,7 +105,8 @@ def place_network(
     if channels_last:
         network = network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
     if distributed.is_available() and distributed.is_initialized():
-        network = DistributedDataParallel(network, device_ids=[device] if device.type == "cuda" else None)
+        devices = [device] if device.type == "cuda" else None
+        network = DistributedDataParallel(network, device_ids=devices, find_unused_parameters=growing)
     if compiler:
         network.compile(backend=compiler)
     return network

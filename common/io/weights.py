@@ -62,8 +62,13 @@ def _check_sums(path: Path) -> None:
 
 
 def load_weights(network: nn.Module, path: str | Path, name: str | None = None) -> None:
-    """Load the weights of a file into a network, all of them; see `check_weights`."""
-    unwrap(network).load_state_dict(check_weights(network, path, name))
+    """Load the weights of a file into a network, all of them; see `check_weights`.
+
+    On the device "meta", where there are no numbers, they are checked alone.
+    """
+    weights = check_weights(network, path, name)
+    if not any(parameter.is_meta for parameter in network.parameters()):
+        unwrap(network).load_state_dict(weights)
 
 
 def check_weights(network: nn.Module, path: str | Path, name: str | None = None) -> Weights:

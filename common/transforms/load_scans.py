@@ -6,8 +6,9 @@ from typing import Any
 
 from monai.config import KeysCollection
 from monai.data import MetaTensor
-from monai.transforms import MapTransform
+from monai.transforms import MapTransform, Orientation
 from monai.utils import ensure_tuple
+from nibabel.orientations import aff2axcodes
 
 from common.io import ONE_SLICE, InputError, find_spatial_dims, grid_of, has_one_slice, largest_distance, read_scan
 
@@ -21,7 +22,8 @@ class LoadScansd(MapTransform):
     Args:
         keys: entries that hold paths of scans.
         label_keys: entries that hold paths of label maps or masks; ``fixed_*`` must lie on the grid of ``fixed_image``,
-            ``moving_*`` on that of ``moving_image``, ``label`` on that of ``image``. Absent entries are left out.
+            ``moving_*`` on that of ``moving_image``, ``label`` on that of ``image``, whatever the order and direction
+            of its axes, which become those of the scan. Absent entries are left out.
         spatial_dims: 2 or 3; None for those of the first scan of each pair.
 
     Raises:
@@ -48,9 +50,10 @@ class LoadScansd(MapTransform):
             loaded[key].meta[ONE_SLICE] = dims == 2 and has_one_slice(data[key])
         for key in self.label_keys:
             if key in data:
-                loaded[key] = read_scan(data[key], dims, label=True, phase=_phase(data, key))
+                scan = loaded[str(key).replace("label", "image").replace("mask", "image")]
+                loaded[key] = _turned_like(scan, read_scan(data[key], dims, label=True, phase=_phase(data, key)))
                 _check_labels(loaded[key], data[key], mask="mask" in str(key))
-                _check_fit(loaded[key], loaded[str(key).replace("label", "image").replace("mask", "image")], data[key])
+                _check_fit(loaded[key], scan, data[key])
         return loaded
 
 
@@ -58,6 +61,14 @@ def _phase(data: Mapping[Any, Any], key: Hashable) -> int | None:
     side, joint, _ = str(key).rpartition("_")
     phase: int | None = data.get(f"{side}{joint}phase")
     return phase
+
+
+def _turned_like(scan: MetaTensor, label: MetaTensor) -> MetaTensor:
+    """A label map with its axes in the order and direction of the scan's: converters turn them."""
+    if not label.meta["placed"] or label.ndim != 4 or scan.ndim != 4:
+        return label
+    axes, own = ("".join(aff2axcodes(each.affine.numpy())) for each in (scan, label))
+    return label if axes == own else Orientation(axes, labels=None)(label)
 
 
 def _check_volume(scan: MetaTensor, path: str | Path) -> None:

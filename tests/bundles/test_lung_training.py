@@ -1,13 +1,14 @@
 """Training the progressive bundle, as from the command line: every overlay, resumed runs, the growth of the network."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 import nibabel as nib
 import pytest
 import torch
-from bundle_runs import rows, run_training, weights
+from bundle_runs import rows, run_by_two, run_training, weights
 from monai.bundle import ConfigParser, ConfigWorkflow
 
 from common.handlers import pack_weights, progressive_levels
@@ -58,6 +59,13 @@ def test_training_writes_what_it_promises(scans: Path, tmp_path: Path) -> None:
     assert {"field", "loss", "val_tre_mm", "val_folding_percent", "val_sdlogj"} <= set(lines[0])
     assert lines[0]["val_tre_before_mm"] == lines[1]["val_tre_before_mm"]  # the same pairs at every validation
     assert (tmp_path / "validation_epoch=2.png").stat().st_size > 10_000
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="gloo needs a POSIX system here")
+def test_two_processes_train_with_a_single_validation_pair(scans: Path, tmp_path: Path) -> None:
+    given: dict[str, Any] = {**TINY, **QUICK, "validation_pairs": 1, "batch_size": 1, "dataset_dir": str(scans)}
+    run_by_two(BUNDLE, tmp_path, "train", "multi_gpu_train", datalist=str(scans / "split.json"), **given)
+    assert [float(line["val_tre_mm"]) > 0 for line in rows(tmp_path / "metrics.csv")] == [True, True]
 
 
 def test_snapshots_of_every_epoch_stay(scans: Path, tmp_path: Path) -> None:

@@ -118,9 +118,12 @@ def test_each_case_is_read_once() -> None:
     assert len(read) == 8
 
 
-def test_one_case_is_paired_with_itself() -> None:
+def test_one_case_is_paired_with_itself_and_that_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    PairDataset(CASES[:2])
+    assert not caplog.messages
     for kind in ("random", "ring", "atlas", "ordered"):
         assert names(PairDataset(CASES[:1], pairing=kind)) == [("a", "a")]
+    assert set(caplog.messages) == {"a is the only scan, and its own partner: that pair tells nothing"}
 
 
 def test_augmentation_depends_on_seed_epoch_and_place_alone() -> None:

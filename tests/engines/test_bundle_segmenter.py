@@ -116,6 +116,8 @@ def test_a_folder_without_weights_is_told(tmp_path: Path) -> None:
     (write_bundle(tmp_path / "zoo") / "models" / "model.pt").unlink()
     with pytest.raises(FileNotFoundError, match=r"--segmenter .*zoo holds no weights, neither .* nor .*models"):
         loaded(tmp_path / "zoo")
+    with pytest.raises(FileNotFoundError, match=r"There is no folder .*absent, which --segmenter names"):
+        loaded(tmp_path / "absent")
 
 
 @pytest.mark.parametrize(

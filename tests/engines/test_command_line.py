@@ -109,6 +109,15 @@ def test_check_options_wants_the_weights_of_a_trained_bundle(tmp_path: Path) -> 
     check_options(tmp_path, "cpu")
 
 
+def test_check_options_knows_a_training_that_was_not_validated(tmp_path: Path) -> None:
+    torch.save(
+        {"trainer": {"epoch": 3, "iteration": 3, "epoch_length": 1}, "objects": {"network": {}}},
+        tmp_path / "checkpoint_epoch=3.pt",
+    )
+    with pytest.raises(FileNotFoundError, match=r"model\.pt: no validation has chosen .*checkpoint_epoch=3\.pt\.$"):
+        check_options(tmp_path, "cpu", checkpoint=tmp_path / "model.pt")
+
+
 def test_check_options_finds_the_network_in_a_file_of_several(tmp_path: Path) -> None:
     several, one, damaged = (tmp_path / f"{name}.pt" for name in ("several", "one", "damaged"))
     torch.save({"digit_0": {"weight": torch.zeros(1)}, "digit_1": {"weight": torch.zeros(1)}}, several)

@@ -118,6 +118,13 @@ def test_knob_may_not_be(name: str, value: Any, default: Any, message: str) -> N
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize(("name", "value"), [("spacing", 8), ("search_spacing", 2.5)])
+def test_one_spacing_stands_for_every_axis(name: str, value: float) -> None:
+    assert check_knob(name, value, [2.0, 2.0, 2.0]) == [value] * 3
+    with pytest.raises(ValueError, match=f"--{name} is expected to be .*three numbers from 0.001 to 1000 in mm, got"):
+        check_knob(name, -value, [2.0, 2.0, 2.0])
+
+
 def test_number_of_labels_is_an_old_form_of_their_values() -> None:
     with pytest.warns(FutureWarning, match=r"^--labels is a list of the values now"):
         assert check_knob("labels", 3, [1, 2]) == [1, 2, 3]

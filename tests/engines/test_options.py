@@ -43,9 +43,11 @@ def test_meanings_are_those_of_the_page(page: Path) -> None:
     assert meanings(page) == {"spacing": "mm of the grid", "device": "where", **images}
     assert meanings(page, training=True) == {"spacing": "of all scans", "size": "of all scans"}
     assert meanings(page.parent / "absent.md") == {}
+    page.write_text("| `--size` | 1 | [measured](#size); see [below](#size) and [there](../a.md) |\n")
+    assert meanings(page) == {"size": "measured; see the page and there"}
 
 
-def test_list_options_names_what_is_read(page: Path) -> None:
+def test_list_options_names_what_is_read(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = {
         "bundle_root": "b",
         "spacing": 2,
@@ -55,7 +57,11 @@ def test_list_options_names_what_is_read(page: Path) -> None:
         "device": "$torch.device(0)",
     }
     config["run"] = ["@bundle_root", "@spacing", "@depth", "@fixed_image", "@device"]
-    assert list_options(config, page).splitlines()[1:] == [
+    heading, *listed = list_options(config, page).splitlines()
+    assert heading.startswith("Options of a, their defaults")
+    monkeypatch.chdir(page.parents[1])
+    assert list_options(config, Path("docs") / "README.md").startswith("Options of a, their defaults")
+    assert listed == [
         *("--spacing 2", "    mm of the grid", "--fixed_image", "    NIfTI", "--device", "    where"),
         *("--depth 3", "    settings of the network and of the method"),
     ]

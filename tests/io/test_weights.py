@@ -40,6 +40,14 @@ def test_load_weights_loads_all_of_them(tmp_path: Path) -> None:
     assert torch.equal(network.weight.detach(), WEIGHTS["weight"])
 
 
+@pytest.mark.filterwarnings("error")
+def test_load_weights_checks_them_alone_without_numbers(tmp_path: Path) -> None:
+    path = written(tmp_path, {"model": WEIGHTS})
+    load_weights(nn.Linear(3, 2, device="meta"), path)
+    with pytest.raises(ValueError, match="do not fit the network"):
+        load_weights(nn.Linear(3, 3, device="meta"), path)
+
+
 @pytest.mark.parametrize(
     ("content", "name", "message"),
     [

@@ -150,3 +150,18 @@ def test_load_scansd_notes_the_third_axis_of_a_slice(tmp_path: Path) -> None:
 def test_load_scansd_says_which_scan_a_pair_lacks() -> None:
     with pytest.raises(ValueError, match="the pair names no fixed_image and no moving_image"):
         LOAD({"fixed_cloud": "a.csv", "moving_cloud": "b.csv"})
+
+
+@pytest.mark.parametrize("codes", ["RAS", "LPI", "SPR", "AIL"])
+def test_labels_may_have_their_axes_in_another_order(codes: str, tmp_path: Path) -> None:
+    """As converters turn them; where each voxel lies in the world decides."""
+    data = write_pair(tmp_path)
+    label = nib.Nifti1Image((RAMP % 7).astype(np.uint8), AFFINE)
+    turn = nib.orientations.ornt_transform(
+        nib.orientations.io_orientation(AFFINE), nib.orientations.axcodes2ornt(codes)
+    )
+    nib.save(label.as_reoriented(turn), tmp_path / "turned.nii.gz")
+    loaded = LOAD({**data, "fixed_label": str(tmp_path / "turned.nii.gz")})
+    assert torch.equal(loaded["fixed_label"][0].as_tensor(), torch.from_numpy(RAMP % 7).int())
+    torch.testing.assert_close(loaded["fixed_label"].affine, loaded["fixed_image"].affine, atol=1e-5, rtol=0)
+    assert loaded["fixed_label"].dtype == torch.int32
