@@ -2,7 +2,7 @@
 
 from collections.abc import Hashable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from monai.config import KeysCollection
 from monai.data import MetaTensor
@@ -68,7 +68,8 @@ def _turned_like(scan: MetaTensor, label: MetaTensor) -> MetaTensor:
     if not label.meta["placed"] or label.ndim != 4 or scan.ndim != 4:
         return label
     axes, own = ("".join(aff2axcodes(each.affine.numpy())) for each in (scan, label))
-    return label if axes == own else Orientation(axes, labels=None)(label)
+    turn = Orientation(axes, labels=None)
+    return label if axes == own else cast(MetaTensor, turn(label))
 
 
 def _check_volume(scan: MetaTensor, path: str | Path) -> None:
