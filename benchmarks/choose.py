@@ -7,7 +7,8 @@
     python benchmarks/choose.py table PAIRS/choosing greedy.json ours.json smoother.json
 
 The first writes the pairs of `choose_pairs.py` and their lists, the next register one part with the training-free
-bundle or with a program of `peers.py`, and the last prints the means of every kind.
+bundle or with a program of `peers.py`, and the last prints the means of every kind. `reported` holds what the pages
+quote of the part for reporting.
 """
 
 import argparse
@@ -120,25 +121,34 @@ def ours(pair: dict[str, Any], overlays: list[str], options: dict[str, Any]) -> 
 
 
 def table_of(part: Path, files: list[Path]) -> str:
-    """Rows of Markdown: for each kind, the means of each file over the pairs that all registered."""
+    """Rows of Markdown: for each kind, the means of each program over the pairs that all registered.
+
+    A program that registered none of a kind has no row there.
+    """
     results = {path.stem: read_json(path) for path in files}
     lines = [["kind", "pairs", "program", *CELLS], ["---"] * (len(CELLS) + 3)]
-    shared = shared_pairs(part, list(results.values()))
-    for kind in dict.fromkeys(name.split("/")[0] for name in shared):
-        of_kind = [name for name in shared if name.startswith(f"{kind}/")]
-        for program, found in results.items():
-            cells = [_mean([found[name][column] for name in of_kind], digits) for column, (_, digits) in CELLS.items()]
-            lines.append([kind, str(len(of_kind)), program, *cells])
+    names = [name for name, _ in pairs_of(part)]
+    for kind in dict.fromkeys(name.split("/")[0] for name in names):
+        of_kind = [name for name in names if name.startswith(f"{kind}/")]
+        able = {program: found for program, found in results.items() if any(_done(found, name) for name in of_kind)}
+        shared = [name for name in of_kind if all(_done(found, name) for found in able.values())]
+        for program, found in able.items():
+            cells = [_mean([found[name][column] for name in shared], digits) for column, (_, digits) in CELLS.items()]
+            lines.append([kind, str(len(shared)), program, *cells])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def shared_pairs(part: Path, results: list[dict[str, Any]]) -> list[str]:
     """The pairs of a part that all results have."""
-    return [name for name, _ in pairs_of(part) if all("Dice" in found.get(name, {}) for found in results)]
+    return [name for name, _ in pairs_of(part) if all(_done(found, name) for found in results)]
+
+
+def _done(found: dict[str, Any], name: str) -> bool:
+    return "Dice" in found.get(name, {})
 
 
 def _mean(numbers: list[float | None], digits: int) -> str:
-    return "" if None in numbers else f"{np.mean(numbers):.{digits}f}"  # type: ignore[arg-type]
+    return "" if None in numbers or not numbers else f"{np.mean(numbers):.{digits}f}"  # type: ignore[arg-type]
 
 
 def _errors(metrics: dict[str, Any]) -> list[float]:
