@@ -7,7 +7,6 @@ from collections.abc import Hashable, Mapping
 from typing import Any
 
 import torch
-from monai.config import KeysCollection
 from monai.data import MetaTensor
 from monai.transforms import MapTransform
 
@@ -26,9 +25,6 @@ class BodyMaskd(MapTransform):
     Raises:
         InputError: if a scan has not three axes.
     """
-
-    def __init__(self, keys: KeysCollection) -> None:
-        super().__init__(keys)
 
     def __call__(self, data: Mapping[Any, Any]) -> dict[Hashable, Any]:
         """Find."""
