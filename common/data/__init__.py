@@ -7,6 +7,7 @@ from .cine import cine_pairs
 from .cine_slices import find_cine_slices
 from .data_loader import DataLoader
 from .digits import find_digits
+from .equal_shares import EqualShares
 from .pair_dataset import PairDataset
 from .pairs import PAIR_KEYS, PHASE_KEYS, both_directions, read_pairs
 from .preparation import prepare

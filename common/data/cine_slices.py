@@ -11,7 +11,7 @@ import torch
 from monai.data import MetaTensor
 from numpy.typing import NDArray
 
-from common.io import InputError, read_nifti
+from common.io import InputError, fit_label, read_nifti
 
 from .cases import Case
 
@@ -72,7 +72,7 @@ def _split(
 def _slices(folder: Path, patient: str) -> list[Case]:
     path, label_path = folder / f"{patient}{IMAGE}", folder / f"{patient}{LABEL}"
     image, affine = _read(path)
-    label = _read(label_path)[0] if label_path.is_file() else np.zeros(image.shape, np.uint8)
+    label = _label_on(image, affine, label_path) if label_path.is_file() else np.zeros(image.shape, np.uint8)
     if label.shape != image.shape:
         raise InputError(f"{label_path} is expected to have the shape {image.shape} of its scan, got {label.shape}.")
     cases = []
@@ -98,6 +98,17 @@ def _read(path: Path) -> tuple[NDArray, NDArray]:
     if array.dtype.kind not in "buif" or not np.isfinite(array).all():
         raise InputError(f"{path} is expected to hold finite numbers, one per voxel, got {array.dtype}.")
     return array, affine
+
+
+def _label_on(image: NDArray, affine: NDArray, path: Path) -> NDArray:
+    """The labels of a cine, axes as in the cine."""
+    label, own = _read(path)
+    if not own.any() or not affine.any() or sorted(label.shape[:3]) != sorted(image.shape[:3]):
+        return label  # without a place in the world, or not to be turned
+    phases_first = np.ascontiguousarray(np.moveaxis(label, -1, 0), np.int32)
+    labels = MetaTensor(torch.from_numpy(phases_first), affine=torch.from_numpy(own), meta={"placed": True})
+    cine = MetaTensor(torch.empty(image.shape[-1:] + image.shape[:-1]), affine=torch.from_numpy(affine))
+    return np.moveaxis(fit_label(labels, cine, path).numpy(), 0, -1)
 
 
 def _slice(array: NDArray, dtype: type, affine: NDArray) -> MetaTensor:

@@ -16,6 +16,7 @@ from .bundle_segmenter import segmenter_weights
 from .path_option import check_folder_name, restore_name
 
 DIRECTIONS = ("forward", "both")
+CHOSEN = "model.pt"  # the weights that a validation chose, beside the checkpoints of a training
 
 
 def check_options(
@@ -52,8 +53,8 @@ def check_options(
     check_device(device)
     if features in (None, "trained") and checkpoint is not None:
         if not Path(checkpoint).is_file():
-            newest = newest_checkpoint(Path(checkpoint).parent)
             way = "use --features mind or random" if features else "give --checkpoint, or train them"
+            newest = newest_checkpoint(Path(checkpoint).parent) if Path(checkpoint).name == CHOSEN else None
             if newest is not None:
                 way = f"no validation has chosen some yet, the newest of the training there are --checkpoint {newest}"
             raise FileNotFoundError(f"There are no trained weights at {checkpoint}: {way}.")

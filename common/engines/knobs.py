@@ -42,8 +42,6 @@ def check_knob(name: str, value: Any, default: Any) -> Any:
         value = None
     if isinstance(value, str) and isinstance(default, bool):
         value = WORDS.get(value.lower(), value)
-    if name in SPACINGS and _are_numbers(default) and is_number(value):
-        value = [value] * len(default)
     if (value is None and default is None) or is_built(value) or not is_literal(value):
         return value
     fits, kind = _judge(name, value, default)
@@ -52,6 +50,8 @@ def check_knob(name: str, value: Any, default: Any) -> Any:
         fits, kind = keeps(value), f"{kind}, {also}"
     if not fits:
         raise InputError(f"--{name} is expected to be {kind}, got {short(value)}.")
+    if name in SPACINGS and _are_numbers(default) and is_number(value):
+        return [value] * len(default)
     return value
 
 

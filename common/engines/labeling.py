@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from monai.data import MetaTensor
 
-from common.io import InputError, find_mistake, fingerprint, read_scan, write_table
+from common.io import InputError, find_mistake, fingerprint, fit_label, read_scan, write_table
 from common.transforms import map_labels
 
 from ._label_records import LabelRecords
@@ -88,11 +88,7 @@ def _label(segmenter: Segmenter, path: Path, truth: Path | None, label_map: Mapp
     scan = read_scan(path)
     if truth is None:
         return segmenter(scan)
-    true = read_scan(truth, label=True)
-    if true.shape != scan.shape:  # before the work, not after it
-        raise InputError(
-            f"{truth} is expected to have the shape {tuple(scan.shape[1:])} of its scan, got {tuple(true.shape[1:])}."
-        )
+    true = fit_label(read_scan(truth, label=True), scan, truth)  # before the work, not after it
     return merge_true_labels(segmenter(scan), true if label_map is None else map_labels(true, label_map))
 
 

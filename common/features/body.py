@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from torch import Tensor
 
-from .organ_blocks import OrganBlocks, organ_blocks
+from .organ_blocks import ROUNDING, OrganBlocks, organ_blocks
 
 AIR = -500.0  # HU; darker is air, or lung
 AIR_SHARE = 0.05  # of the way from air to soft tissue, in other units: their windows often begin just below fat
@@ -21,9 +21,11 @@ LEAST_SHARE = 0.02  # of the largest part of the body, of another one, such as a
 
 
 def body_mask(scan: MetaTensor) -> Tensor:
-    """Find the patient, with the air inside, in blocks of about 4 mm and one block beyond the skin.
+    """Find the patient, with the air inside, in blocks of about 4 mm, or a voxel, and one block beyond the skin.
 
-    What is thinner than `THINNER_MM` is not the patient.
+    What is thinner than about `THINNER_MM`, or three blocks, is not the patient. Lungs that the field of view cuts open
+    are air. Without Hounsfield units the darkest value is air, and all that is a little brighter may be the patient:
+    that fits windows that begin below fat, and keeps tables of others.
 
     Args:
         scan: CT, ``(1, *spatial)``, affine RAS in mm, any order of axes; HU, or another unit in which air is darkest.
@@ -72,9 +74,10 @@ def _brighter_than_air(values: NDArray) -> NDArray:
 
 
 def _thick(bright: NDArray, sides: Sequence[float]) -> NDArray:
-    """Where a ball fits in; beyond the scan the patient goes on as at its border."""
-    reach = [int(THINNER_MM / 2 / side) for side in sides]
+    """Where a ball fits in, of three blocks at the least; beyond the scan the patient goes on as at its border."""
+    radii = [max(THINNER_MM / 2 / side, 1.0) for side in sides]
+    reach = [int(radius + ROUNDING) for radius in radii]
     offsets = np.mgrid[tuple(slice(-far, far + 1) for far in reach)]
-    ball = sum((offset * side) ** 2 for offset, side in zip(offsets, sides, strict=True)) <= (THINNER_MM / 2) ** 2
+    ball = sum((offset / radius) ** 2 for offset, radius in zip(offsets, radii, strict=True)) <= 1 + ROUNDING
     opened = ndimage.binary_opening(np.pad(bright, [(2 * far, 2 * far) for far in reach], "edge"), ball)
     return opened[tuple(slice(2 * far, 2 * far + size) for far, size in zip(reach, bright.shape, strict=True))]

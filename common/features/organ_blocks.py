@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 BLOCK_MM = 4.0
+ROUNDING = 1e-3  # blocks; headers hold spacings of single precision
 
 
 class OrganBlocks(NamedTuple):
@@ -63,7 +64,9 @@ def organ_blocks(function: str, scan: MetaTensor) -> OrganBlocks:
     if scan.ndim != 4 or scan.shape[0] != 1:
         raise ValueError(f"{function}() expects 'scan' of shape (1, H, W, D), got {tuple(scan.shape)}.")
     spacing = [float(step) for step in scan.affine[:3, :3].norm(dim=0)]
-    voxels = [max(1, min(size, int(BLOCK_MM / step))) for size, step in zip(scan.shape[1:], spacing, strict=True)]
+    voxels = [
+        max(1, min(size, int(BLOCK_MM / step + ROUNDING))) for size, step in zip(scan.shape[1:], spacing, strict=True)
+    ]
     means = F.avg_pool3d(scan.as_tensor().float()[None], voxels, voxels, ceil_mode=True)[0, 0]
     return OrganBlocks(means.cpu().numpy(), voxels, spacing, slice_axis(scan))
 

@@ -60,7 +60,11 @@ class PairResults:
         names = string_list_all_gather(self.names)
         if idist.get_rank():
             return
-        values = {COLUMNS.get(name, name): _mean_over_labels(buffer) for name, buffer in details.items()}
+        kept = list(range(len(names)))
+        if len(set(names)) < idist.get_world_size():  # some have the same pairs, see `common.data.EqualShares`
+            kept = [names.index(name) for name in dict.fromkeys(names)]
+            names = [names[number] for number in kept]
+        values = {COLUMNS.get(name, name): _mean_over_labels(buffer)[kept] for name, buffer in details.items()}
         cells = {column: [f"{v:.6g}" if np.isfinite(v) else "" for v in each] for column, each in values.items()}
         columns = {"pair": names, "error": [""] * len(names), **cells}
         rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]

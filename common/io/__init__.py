@@ -9,6 +9,7 @@ from .grid import grid_of, largest_distance
 from .input_error import MISTAKES, InputError, find_mistake
 from .integrity import check_complete
 from .json_file import read_json
+from .label_fit import fit_label
 from .memory import available_memory, check_memory
 from .nifti import ONE_SLICE, restore_dtype, save_scan, write_nifti
 from .nifti_header import read_nifti, read_nifti_header

@@ -3,6 +3,7 @@
 MONAI's `ForegroundMaskd` takes the table for the patient.
 """
 
+import logging
 from collections.abc import Hashable, Mapping
 from typing import Any
 
@@ -11,11 +12,14 @@ from monai.data import MetaTensor
 from monai.transforms import MapTransform
 
 from common.features import body_mask
+from common.features.body import AIR
 from common.io import InputError
+
+logger = logging.getLogger("common")
 
 
 class BodyMaskd(MapTransform):
-    """Find the patient in each scan that has no mask.
+    """Find the patient in each scan that has no mask, and warn of those without Hounsfield units.
 
     Args:
         keys: CT scans, MetaTensors ``(1, *spatial)``, named ``..._image``.
@@ -34,5 +38,7 @@ class BodyMaskd(MapTransform):
             if scan.ndim != 4:
                 raise InputError(f"--body_mask looks for the patient in scans of three axes, got {scan.ndim - 1}.")
             if name not in data:
+                if float(scan.min()) > AIR:
+                    logger.warning("%s is not in Hounsfield units, in which --body_mask is sure of what is air", key)
                 masked[name] = MetaTensor(body_mask(scan).to(torch.uint8), affine=scan.affine)
         return masked

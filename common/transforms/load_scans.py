@@ -2,15 +2,14 @@
 
 from collections.abc import Hashable, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from monai.config import KeysCollection
 from monai.data import MetaTensor
-from monai.transforms import MapTransform, Orientation
+from monai.transforms import MapTransform
 from monai.utils import ensure_tuple
-from nibabel.orientations import aff2axcodes
 
-from common.io import ONE_SLICE, InputError, find_spatial_dims, grid_of, has_one_slice, largest_distance, read_scan
+from common.io import ONE_SLICE, InputError, find_spatial_dims, fit_label, has_one_slice, read_scan
 
 
 class LoadScansd(MapTransform):
@@ -23,7 +22,7 @@ class LoadScansd(MapTransform):
         keys: entries that hold paths of scans.
         label_keys: entries that hold paths of label maps or masks; ``fixed_*`` must lie on the grid of ``fixed_image``,
             ``moving_*`` on that of ``moving_image``, ``label`` on that of ``image``, whatever the order and direction
-            of its axes, which become those of the scan. Absent entries are left out.
+            of its three axes, which become those of the scan, see `fit_label`. Absent entries are left out.
         spatial_dims: 2 or 3; None for those of the first scan of each pair.
 
     Raises:
@@ -51,9 +50,9 @@ class LoadScansd(MapTransform):
         for key in self.label_keys:
             if key in data:
                 scan = loaded[str(key).replace("label", "image").replace("mask", "image")]
-                loaded[key] = _turned_like(scan, read_scan(data[key], dims, label=True, phase=_phase(data, key)))
-                _check_labels(loaded[key], data[key], mask="mask" in str(key))
-                _check_fit(loaded[key], scan, data[key])
+                label = read_scan(data[key], dims, label=True, phase=_phase(data, key))
+                _check_labels(label, data[key], mask="mask" in str(key))
+                loaded[key] = fit_label(label, scan, data[key])
         return loaded
 
 
@@ -61,15 +60,6 @@ def _phase(data: Mapping[Any, Any], key: Hashable) -> int | None:
     side, joint, _ = str(key).rpartition("_")
     phase: int | None = data.get(f"{side}{joint}phase")
     return phase
-
-
-def _turned_like(scan: MetaTensor, label: MetaTensor) -> MetaTensor:
-    """A label map with its axes in the order and direction of the scan's: converters turn them."""
-    if not label.meta["placed"] or label.ndim != 4 or scan.ndim != 4:
-        return label
-    axes, own = ("".join(aff2axcodes(each.affine.numpy())) for each in (scan, label))
-    turn = Orientation(axes, labels=None)
-    return label if axes == own else cast(MetaTensor, turn(label))
 
 
 def _check_volume(scan: MetaTensor, path: str | Path) -> None:
@@ -89,17 +79,3 @@ def _check_labels(label: MetaTensor, path: str | Path, mask: bool) -> None:
         )
     if mask and not bool((label > 0).any()):
         raise InputError(f"{path} is expected to be a mask, but no voxel of it is above 0: leave it out.")
-
-
-def _check_fit(label: MetaTensor, scan: MetaTensor, path: str | Path) -> None:
-    """A label map lies on the grid of its scan; one without a place in the world lies where its scan does."""
-    got, expected = tuple(label.shape[1:]), tuple(scan.shape[1:])
-    if got != expected:
-        raise InputError(f"{path} is expected to have the shape {expected} of its scan, got {got}.")
-    if not label.meta["placed"]:
-        return
-    distance = largest_distance(expected, grid_of(label).affine, grid_of(scan).affine)
-    if distance > float(grid_of(scan).spacing.min()) / 2:
-        raise InputError(
-            f"{path} is expected to lie where its scan does, but their headers are up to {distance:.3g} mm apart."
-        )

@@ -121,3 +121,27 @@ def test_find_cine_slices_rejects_files_it_cannot_use(folder: Path) -> None:
     (folder / "p1_image.nii.gz").write_text("no image")
     with pytest.raises(ValueError, match=r"p1_image\.nii\.gz cannot be read as an image"):
         find_cine_slices(folder)
+
+
+@pytest.mark.parametrize("codes", ["LPS", "SRA"])
+def test_labels_may_have_their_axes_in_another_order(folder: Path, codes: str) -> None:
+    known = find_cine_slices(folder, held_out="p1")["training"]
+    for path in folder.glob("*_endo.nii.gz"):
+        label = nib.load(path)
+        turn = nib.orientations.ornt_transform(
+            nib.orientations.io_orientation(label.affine), nib.orientations.axcodes2ornt(codes)
+        )
+        nib.save(label.as_reoriented(turn), path)
+    turned = find_cine_slices(folder, held_out="p1")["training"]
+    assert [case["name"] for case in turned if "label" in case] == [case["name"] for case in known if "label" in case]
+    for case, other in zip(turned, known, strict=True):
+        assert "label" not in case or torch.equal(case["label"].as_tensor(), other["label"].as_tensor())
+
+
+def test_labels_elsewhere_are_refused(folder: Path) -> None:
+    path = next(folder.glob("*_endo.nii.gz"))
+    label = nib.load(path)
+    moved = label.affine + np.array([[0, 0, 0, 40.0]] * 3 + [[0, 0, 0, 0]])
+    nib.save(nib.Nifti1Image(np.asarray(label.dataobj), moved), path)
+    with pytest.raises(ValueError, match="expected to lie where its scan does, but their headers are up to 69"):
+        find_cine_slices(folder)

@@ -116,6 +116,8 @@ def test_check_options_knows_a_training_that_was_not_validated(tmp_path: Path) -
     )
     with pytest.raises(FileNotFoundError, match=r"model\.pt: no validation has chosen .*checkpoint_epoch=3\.pt\.$"):
         check_options(tmp_path, "cpu", checkpoint=tmp_path / "model.pt")
+    with pytest.raises(FileNotFoundError, match=r"modell\.pt: give --checkpoint, or train them\.$"):
+        check_options(tmp_path, "cpu", checkpoint=tmp_path / "modell.pt")
 
 
 def test_check_options_finds_the_network_in_a_file_of_several(tmp_path: Path) -> None:

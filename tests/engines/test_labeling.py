@@ -118,6 +118,15 @@ def test_true_labels_win(images: Path, tmp_path: Path) -> None:
     assert read(tmp_path / "out" / "b.nii.gz") == [0, 1, 1, 2]
 
 
+def test_true_labels_may_have_their_axes_in_another_order(images: Path, tmp_path: Path) -> None:
+    (tmp_path / "labels").mkdir(exist_ok=True)
+    write(tmp_path / "labels" / "a.nii.gz", [1, 2, 0, 0])
+    label = nib.load(tmp_path / "labels" / "a.nii.gz")
+    nib.save(label.as_reoriented(np.array([[0, -1], [1, 1], [2, 1]])), tmp_path / "labels" / "a.nii.gz")
+    label_scans(Threshold(), images, tmp_path / "out", save_scan, tmp_path / "labels")
+    assert read(tmp_path / "out" / "a.nii.gz")[:2] == [1, 2]
+
+
 def test_bad_scan_is_told_and_the_others_go_on(images: Path, tmp_path: Path) -> None:
     (images / "aa.nii.gz").write_text("no scan")
     write(tmp_path / "labels" / "b.nii.gz", [1, 1])

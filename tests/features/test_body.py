@@ -52,6 +52,18 @@ def test_windowed_scan_in_other_units(low: float, high: float) -> None:
     check(body_mask(as_scan(windowed)), body)
 
 
+@pytest.mark.parametrize("spacing", [1.0, 1.0000001, 2.1, 3.0, 3.0000002, 4.0])
+def test_thickness_counts_in_mm(spacing: float) -> None:
+    """A table of 6 mm goes, a body of 60 mm stays, at any size of voxels."""
+    count = round(150 / spacing)
+    scan = torch.full((1, count, count, 12), AIR)
+    scan[:, round(30 / spacing) : round(90 / spacing), round(30 / spacing) : round(90 / spacing)] = 40.0
+    scan[:, round(120 / spacing) : round(126 / spacing)] = TABLE
+    found = body_mask(MetaTensor(scan, affine=torch.diag(torch.tensor([spacing, spacing, spacing, 1.0]))))
+    assert bool(found[:, round(32 / spacing) : round(88 / spacing), round(32 / spacing) : round(88 / spacing)].all())
+    assert not bool(found[:, round(118 / spacing) :].any())
+
+
 @pytest.mark.parametrize("codes", ["LPS", "SAL", "PIR"])
 def test_order_of_axes_does_not_matter(codes: str) -> None:
     image, _ = patient()

@@ -69,3 +69,17 @@ def test_missing_labels_leave_an_empty_cell(tmp_path: Path) -> None:
     handler.collect(engine)
     engine.fire_event(Events.COMPLETED)
     assert rows(tmp_path / "pairs.csv")[1:] == [["a", "", ""], ["b", "", "0.5"]]
+
+
+def test_pairs_that_several_processes_had_count_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two pairs of three processes, see `EqualShares`."""
+    monkeypatch.setattr("common.handlers.pair_results.idist.get_world_size", lambda: 3)
+    engine = Engine(lambda *_: None)
+    handler = PairResults(tmp_path)
+    handler.attach(engine)
+    vars(engine.state)["metric_details"] = {"dice": torch.tensor([0.5, 0.7, 0.7, 0.5, 0.5, 0.7])[:, None]}
+    vars(engine.state)["batch"] = {"pair": ["a", "b", "b", "a", "a", "b"]}
+    handler.collect(engine)
+    engine.fire_event(Events.COMPLETED)
+    assert rows(tmp_path / "pairs.csv")[1:] == [["a", "", "0.5"], ["b", "", "0.7"]]
+    assert float(rows(tmp_path / "evaluation.csv")[1][1]) == pytest.approx(0.6)

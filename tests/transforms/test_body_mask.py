@@ -17,7 +17,7 @@ def scan(start: int) -> MetaTensor:
     return MetaTensor(image, affine=AFFINE)
 
 
-def test_scans_without_a_mask_get_one() -> None:
+def test_scans_without_a_mask_get_one(caplog: pytest.LogCaptureFixture) -> None:
     given = MetaTensor(torch.ones(1, 30, 31, 32), affine=AFFINE)
     data = {"fixed_image": scan(4), "moving_image": scan(9), "moving_mask": given, "pair": "a"}
     done = BodyMaskd(["fixed_image", "moving_image"])(data)
@@ -27,6 +27,9 @@ def test_scans_without_a_mask_get_one() -> None:
     assert torch.equal(done["fixed_mask"].affine, scan(4).affine)
     assert torch.equal(done["fixed_mask"].as_tensor().bool(), body_mask(scan(4)))
     assert "fixed_mask" not in data
+    assert not caplog.messages
+    BodyMaskd("fixed_image")({"fixed_image": scan(4) + 1000})
+    assert [text[:42] for text in caplog.messages] == ["fixed_image is not in Hounsfield units, in"]
 
 
 def test_slices_are_refused() -> None:
