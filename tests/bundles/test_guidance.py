@@ -86,7 +86,7 @@ def test_a_segmenter_is_recorded_and_changes_the_field(flat: dict[str, str], tmp
     [
         ({"features": "segmentation"}, "--features segmentation and --segmenter, .* need one another"),
         ({"segmenter": "absent"}, "--features segmentation and --segmenter, .* need one another"),
-        ({"features": "segmentation", "segmenter": "absent"}, "--segmenter absent holds no weights, neither"),
+        ({"features": "segmentation", "segmenter": "absent"}, "There is no folder absent, which --segmenter names"),
         ({"features": "random"}, r"--features random is of the network in the overlay configs/variants/paper\.json"),
         ({"guide": "masks"}, "--guide is expected to be one or both of labels, keypoints, got masks"),
         ({"guide": "labels", "fixed_label": None}, "--guide labels needs those of both scans, .* no fixed_label"),
