@@ -18,7 +18,7 @@ demo: $(VENV)/installed
 
 test: $(VENV)/installed
 	@echo "Takes up to ten minutes on two cores. Skipped is what needs data or recordings that are not part of the project."
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto -rs --cov=common --cov-report=term:skip-covered
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal -rs --cov=common --cov-report=term:skip-covered
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .
