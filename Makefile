@@ -17,7 +17,7 @@ demo: $(VENV)/installed
 	@echo "Picture: $(OUTPUT)/report.png. Your own scans: . $(BIN)/activate, then as the README says."
 
 test: $(VENV)/installed
-	@echo "Takes up to ten minutes on two cores. Skipped is what needs data or recordings that are not part of the project."
+	@echo "Takes ten to sixteen minutes on two cores. Skipped is what needs data or recordings that are not part of the project."
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal -rs --cov=common --cov-report=term:skip-covered
 
 lint: $(VENV)/installed

@@ -18,7 +18,7 @@ from common.transforms.guide_pair import Segment
 from .path_option import restore_name
 from .segmenter import SETTINGS, Segmenter
 
-WEIGHTS = "model.pt"
+WEIGHTS = "model.pt"  # of a bundle, and of a training those that a validation chose
 CONFIGS = ("inference.json", "inference.yaml", "inference.yml")
 READING = (LoadImaged, EnsureChannelFirstd)
 

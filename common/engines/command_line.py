@@ -12,11 +12,10 @@ from common.handlers import newest_checkpoint
 from common.io import InputError, fresh_folder, read_weights
 from common.networks.nets import FEATURES
 
-from .bundle_segmenter import segmenter_weights
+from .bundle_segmenter import WEIGHTS, segmenter_weights
 from .path_option import check_folder_name, restore_name
 
 DIRECTIONS = ("forward", "both")
-CHOSEN = "model.pt"  # the weights that a validation chose, beside the checkpoints of a training
 
 
 def check_options(
@@ -54,7 +53,7 @@ def check_options(
     if features in (None, "trained") and checkpoint is not None:
         if not Path(checkpoint).is_file():
             way = "use --features mind or random" if features else "give --checkpoint, or train them"
-            newest = newest_checkpoint(Path(checkpoint).parent) if Path(checkpoint).name == CHOSEN else None
+            newest = newest_checkpoint(Path(checkpoint).parent) if Path(checkpoint).name == WEIGHTS else None
             if newest is not None:
                 way = f"no validation has chosen some yet, the newest of the training there are --checkpoint {newest}"
             raise FileNotFoundError(f"There are no trained weights at {checkpoint}: {way}.")
