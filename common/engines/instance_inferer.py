@@ -16,6 +16,7 @@ from common.optimization import (
     UNGUIDED,
     Guidance,
     MutualInformation,
+    Term,
     adam_instance_optimization,
     bending,
     coarsen_features,
@@ -114,7 +115,7 @@ class InstanceOptimizationInferer(Inferer):
         )
         return torch.cat([unfold(compose(rest, ddf)), ddf], dim=1)
 
-    def _information(self, fixed: Tensor, moving: Tensor) -> list[Callable[[Tensor], Tensor]]:
+    def _information(self, fixed: Tensor, moving: Tensor) -> list[Term]:
         """The mutual information of each channel, which share the weight."""
         if not self.information:
             return []

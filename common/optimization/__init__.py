@@ -7,7 +7,7 @@ from .feature_distance import FeatureDistance
 from .field_of_view import KNOWN, forget_unseen, split_pair
 from .guidance import UNGUIDED, Guidance, coarsen_features
 from .guiding_points import GuidingPoints
-from .instance_optimization import adam_instance_optimization
+from .instance_optimization import Term, adam_instance_optimization
 from .matching import Described, match_features, mean_difference
 from .message_passing import belief_propagation, displacement_graph, expected_displacement
 from .mutual_information import MutualInformation, detail

@@ -5,7 +5,6 @@ are a table of rows, one per voxel, and linear interpolation is a weighted sum o
 start of a computation takes long, `grid_sample` is the shortest way.
 """
 
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -13,12 +12,13 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from common.spatial import sample
 from common.spatial.checks import check_ddf, check_image, check_same_space
 from common.spatial.precision import full_precision, lift, outside_inference
 
-from ._chunks import CHUNK, SMALL_CHUNK
-from .quadratic_distance import QuadraticDistance
-from .rows import corner, corner_rows, corner_slopes, corner_weights, is_near, rows_of, slopes_at
+from ._chunks import CHUNK
+from .parts import Part, whole
+from .rows import corner, corner_rows, corner_slopes, corner_weights, is_near, rows_of
 from .scheme import EXACT, Scheme
 
 PADDINGS = {"zeros": "constant", "border": "replicate"}
@@ -59,7 +59,7 @@ class FeatureDistance:
         self.fixed, self.moving = lift(fixed_features.detach()), lift(moving_features.detach())
         self.known = None if known is None or bool(known.all()) else known.bool()
         self.scheme = scheme
-        self.table = _Table(self.fixed, self.moving, scheme, self.known) if self.fixed.device.type == "cpu" else None
+        self.table = _Table(self.moving, scheme) if self.fixed.device.type == "cpu" else None
         if self.table is None:
             self.fixed, self.moving = outside_inference(self.fixed), outside_inference(self.moving)
             self.known = None if self.known is None else outside_inference(self.known)
@@ -79,111 +79,65 @@ class FeatureDistance:
         """
         return self.of_samples(ddf).mean()
 
-    def of_samples(self, ddf: Tensor) -> Tensor:
-        """Return the distance of each sample, `(B,)`; see `__call__`."""
-        self._check(ddf)
+    def of_samples(self, ddf: Tensor, part: Part | None = None) -> Tensor:
+        """Return the distance of each sample, `(B,)`; see `__call__`.
+
+        Args:
+            ddf: displacement u at the voxels of the part.
+            part: voxels of F that are compared; all without it.
+        """
+        part = whole(self.fixed.ndim - 2) if part is None else part
+        fixed, known = part.of(self.fixed), None if self.known is None else part.of(self.known)
+        check_ddf("FeatureDistance", ddf)
+        check_same_space("FeatureDistance", "ddf", ddf, fixed, ddf.shape[1])
         with full_precision(ddf):
+            places = self.scheme.places(ddf, part)
             if self.table is None:
-                return self.sampled(lift(ddf))
-            distances: Tensor = _Distances.apply(lift(ddf), self.table)
+                return self._sampled(fixed, known, places)
+            distances: Tensor = _Distances.apply(places, fixed, known, self.table)
             return distances
 
-    def about(self, ddf: Tensor) -> Callable[[Tensor], Tensor]:
-        """Return a function like `of_samples`, near a displacement: there the features are taken to be linear.
-
-        It is many times cheaper, and close as long as the field changes by a voxel or less. Elsewhere than on a CPU it
-        is `of_samples` itself.
-
-        Args:
-            ddf: see `__call__`.
-
-        Raises:
-            TypeError: if the field is not a tensor of floating point numbers.
-            ValueError: if its shape does not fit.
-        """
-        self._check(ddf)
-        if self.table is None:
-            return self.of_samples
-        model = self.table.about(lift(ddf.detach()))
-        return lambda field: _Distances.apply(lift(field), model)
-
-    def _check(self, ddf: Tensor) -> None:
-        check_ddf("FeatureDistance", ddf)
-        check_same_space("FeatureDistance", "ddf", ddf, self.fixed, ddf.shape[1])
-
-    def sampled(self, ddf: Tensor) -> Tensor:
-        """Return the distance of each sample by way of `grid_sample`: slower on a CPU, the same elsewhere.
-
-        Args:
-            ddf: see `__call__`, float32 or float64.
-        """
-        squares = (self.scheme.pull_back(self.moving.to(ddf.dtype), ddf) - self.fixed).square()
-        return (squares if self.known is None else squares.where(self.known, 0.0)).flatten(1).mean(1)
+    def _sampled(self, fixed: Tensor, known: Tensor | None, places: Tensor) -> Tensor:
+        """The distance of each sample by way of `grid_sample`: slower on a CPU, the same elsewhere."""
+        warped = sample(self.moving.to(places.dtype), places, padding=self.scheme.padding)
+        squares = (warped - fixed).square()
+        return (squares if known is None else squares.where(known, 0.0)).flatten(1).mean(1)
 
 
 class _Table:
-    """Rows of features, one a voxel, and what is computed with them."""
+    """Moving features as rows, one a voxel, and how far others are from them."""
 
-    def __init__(self, fixed: Tensor, moving: Tensor, scheme: Scheme, known: Tensor | None) -> None:
-        self.scheme = scheme
-        self.count = fixed[0].numel()
-        margin = (1,) * 2 * (fixed.ndim - 2)
-        self.moving_rows = [rows_of(F.pad(image[None], margin, mode=PADDINGS[scheme.padding])[0]) for image in moving]
-        self.fixed_rows = [rows_of(image) for image in fixed]
-        self.known: list[Tensor] | None = None  # numbers of the rows of each sample
-        if known is not None:
-            self.known = [sample.flatten().nonzero()[:, 0] for sample in known]
-            self.fixed_rows = [rows[some] for rows, some in zip(self.fixed_rows, self.known, strict=True)]
+    def __init__(self, moving: Tensor, scheme: Scheme) -> None:
+        self.shape, margin = moving.shape[2:], (1,) * 2 * (moving.ndim - 2)
+        self.rows = [rows_of(F.pad(image[None], margin, mode=PADDINGS[scheme.padding])[0]) for image in moving]
 
-    def evaluate(self, ddf: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the distance of each sample, `(B,)`, and its gradient, `(B, d, *spatial)`."""
-        totals, gradient = ddf.new_zeros(len(ddf)), torch.zeros_like(ddf).flatten(2)
-        for sample, part, fixed, moving, places in self._portions(ddf, CHUNK):
-            squares, gradient[sample, :, part] = _compare(fixed, moving, places, ddf.shape[2:])
-            totals[sample] += squares
-        growth = ddf.new_tensor(self.scheme.slopes(ddf.shape[2:])).view(-1, 1)
-        return totals / self.count, (gradient * growth * (2 / self.count)).view_as(ddf)
-
-    def about(self, ddf: Tensor) -> QuadraticDistance:
-        """Return the distance near a displacement, where the features are taken to be linear."""
-        dims, spatial = ddf.shape[1], ddf.shape[2:]
-        totals, force = ddf.new_zeros(len(ddf)), torch.zeros_like(ddf).flatten(2)
-        curvature = force.new_zeros(len(ddf), dims, *force.shape[1:])
-        growth = ddf.new_tensor(self.scheme.slopes(spatial)).view(-1, 1, 1)
-        for sample, part, fixed, moving, places in self._portions(ddf, SMALL_CHUNK):
-            values, slopes = slopes_at(moving, places, spatial)
-            residual, slopes = values - fixed, slopes * growth
-            force[sample, :, part] = (slopes * residual).sum(dim=2)
-            by_voxel = slopes.transpose(0, 1)  # (n, d, C)
-            curvature[sample, :, :, part] = (by_voxel @ by_voxel.mT).permute(1, 2, 0)
-            totals[sample] += residual.square().sum()
-        force /= self.fixed_rows[0].shape[1]
-        curvature /= self.fixed_rows[0].shape[1]
-        return QuadraticDistance(ddf, totals / self.count, force, curvature)
-
-    def _portions(self, ddf: Tensor, size: int) -> Iterator[tuple[int, Tensor | slice, Tensor, Tensor, Tensor]]:
-        """Number of a sample, some of its voxels, their fixed rows, all moving rows, and where they look, `(d, n)`."""
-        places = self.scheme.places(ddf).flatten(2)
-        for sample, (fixed, moving) in enumerate(zip(self.fixed_rows, self.moving_rows, strict=True)):
-            fixed, moving = fixed.to(ddf.dtype), moving.to(ddf.dtype)
-            for start in range(0, len(fixed), size):
-                rows = slice(start, start + size)
-                part = rows if self.known is None else self.known[sample][rows]
-                yield sample, part, fixed[rows], moving, places[sample, :, part]
+    def compare(self, fixed: Tensor, known: Tensor | None, places: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the distance of each sample, `(B,)`, and how it changes with each place, `(B, d, *spatial)`."""
+        totals, gradient = places.new_zeros(len(places)), torch.zeros_like(places).flatten(2)
+        for k, (image, rows) in enumerate(zip(fixed, self.rows, strict=True)):
+            wanted, rows = rows_of(image).to(places.dtype), rows.to(places.dtype)
+            some = None if known is None else known[k].flatten().nonzero()[:, 0]
+            for start in range(0, len(wanted) if some is None else len(some), CHUNK):
+                voxels = slice(start, start + CHUNK) if some is None else some[start : start + CHUNK]
+                there = places[k].flatten(1)[:, voxels]
+                squares, gradient[k, :, voxels] = _compare(wanted[voxels], rows, there, self.shape)
+                totals[k] += squares
+        count = fixed[0].numel()
+        return totals / count, gradient.mul_(2 / count).view_as(places)
 
 
 class _Distances(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, ddf: Tensor, function: "_Table | QuadraticDistance") -> Tensor:
-        values, gradient = function.evaluate(ddf)
+    def forward(ctx: Any, places: Tensor, fixed: Tensor, known: Tensor | None, table: _Table) -> Tensor:
+        values, gradient = table.compare(fixed, known, places)
         ctx.save_for_backward(gradient)
         return values
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
         slopes = ctx.saved_tensors[0]
-        return slopes * gradient.view(-1, *[1] * (slopes.ndim - 1)), None
+        return slopes * gradient.view(-1, *[1] * (slopes.ndim - 1)), None, None, None
 
 
 def _compare(fixed: Tensor, moving: Tensor, places: Tensor, shape: torch.Size) -> tuple[Tensor, Tensor]:

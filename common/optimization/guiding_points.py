@@ -14,6 +14,7 @@ from torch import Tensor
 from common.spatial import invert_points, mean_filter, sample
 
 from .correlation import displacement_candidates
+from .parts import Part, whole
 
 STEP = 2  # voxels from one evaluation of the first field to the next
 REACH = 0.5  # of the longest side of the grid: how far a point is felt at least
@@ -116,15 +117,17 @@ class GuidingPoints:
         lengths = candidates.square().sum(1).view(1, -1, *[1] * len(shape))
         return cost + share * (count * lengths - 2 * torch.einsum("kd,bd...->bk...", candidates, way) + square)
 
-    def missed(self, field: Tensor) -> Tensor:
+    def missed(self, field: Tensor, part: Part | None = None) -> Tensor:
         """Sum of the squared distances by which a field misses the points, over the number of voxels; see `WEIGHT`.
 
         Args:
             field: displacement on the grid whose voxels the points are counted in, `(1, d, *spatial)`.
+            part: voxels of the grid that the field is of; all without it.
         """
+        steps, first = whole(field.ndim - 2) if part is None else part
         fixed = self.fixed.to(field)
-        reached = fixed + sample(field, fixed.T[None])[0].T
-        return WEIGHT * (reached - self.moving.to(field)).square().sum() / field[0, 0].numel()
+        reached = fixed + sample(field, ((fixed - fixed.new_tensor(first)) / fixed.new_tensor(steps)).T[None])[0].T
+        return WEIGHT * (reached - self.moving.to(field)).square().sum() / (field[0, 0].numel() * prod(steps))
 
 
 def _wendland(places: Tensor, points: Tensor, reach: float) -> Tensor:

@@ -4,6 +4,7 @@ MONAI trains networks; nothing there fits a single pair.
 """
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -13,15 +14,16 @@ from common.spatial.checks import check_count, check_ddf, check_image
 from common.spatial.precision import full_precision, lift
 
 from .feature_distance import FeatureDistance
+from .parts import Part, parts_of, whole
 from .progress import advance
 from .roughness import Roughness, stretching
 from .scheme import EXACT, Scheme
-from .upsample import resample_lattice
+from .upsample import resample_lattice, sample_axes
 
 DISTANCE_WEIGHT = 12.0
 ROUGHNESS_WEIGHT = 0.65
-FILTERS = 3
-Term = Callable[[Tensor], Tensor]  # of a field, a number for each sample
+FILTERS, KNOT_FILTERS = 3, 1  # of voxels, and of knots that lie further apart
+Term = Callable[[Tensor, Part], Tensor]  # of a field at some voxels, a number for each sample
 
 
 def adam_instance_optimization(
@@ -40,17 +42,18 @@ def adam_instance_optimization(
     known: Tensor | None = None,
     roughness: Roughness = stretching,
     before: Tensor | None = None,
-    linear_steps: int = 1,
+    knots: int = 1,
+    samples: int | None = None,
 ) -> Tensor:
     """Fit a displacement field to a pair of feature maps with Adam.
 
     .. math:: L(p) = 12 mean |M(x + u(x)) - F(x)|^2 + lambda 0.65 R(v + u)
 
-    The parameters p lie on the grid of the features, and u is p after three mean filters. R is the roughness, and v a
-    field by which the moving features have been displaced before: the whole shall be smooth. Each sample of a batch
-    moves as it would alone, and its field of the lowest loss is returned: where nothing is to gain, Adam's steps, which
-    do not shrink with the gradient, do no harm. Works within `torch.no_grad` and `torch.inference_mode`; no gradient
-    flows to the arguments.
+    The parameters p lie at knots of the grid of the features, and u is p after three mean filters, one where knots lie
+    apart, linear between them. R is the roughness, and v a field by which the moving features have been displaced
+    before: the whole shall be smooth. Each sample of a batch moves as it would alone, and its field of the lowest loss
+    is returned: where nothing is to gain, Adam's steps, which do not shrink with the gradient, do no harm. Works within
+    `torch.no_grad` and `torch.inference_mode`; no gradient flows to the arguments.
 
     Args:
         fixed_features: F, `(B, C, *features)`, 2-D or 3-D, any unit.
@@ -64,15 +67,15 @@ def adam_instance_optimization(
         tolerance: stop when no sample's loss changes by more than this share of it; None never stops early.
         callback: called with the number of the iteration, from 1, and its loss, mean over the batch.
         scheme: how to sample and smooth, whether the learning rate falls, and which field to return.
-        terms: added to the loss; each of the field `(B, d, *features)`, voxels of the feature maps, and one number for
-            each sample, `(B,)`, or for a batch of one.
+        terms: added to the loss; each of the field at some voxels of the feature maps, `(B, d, *part)`, counted in such
+            voxels, and of what `part` of the grid these are, and one number for each sample, `(B,)`, or for a batch of
+            one.
         known: where F and M are compared, `(B, 1, *features)`; elsewhere, at 0, smoothness decides.
         roughness: R, of a field `(B, d, *features)`: `stretching`, the paper's, or `bending`.
         before: v, `(B, d, *spatial)`, voxels of the image; none without it.
-        linear_steps: of so many steps the first interpolates, and the last one of all; in the others M is taken to be
-            linear around its field, and terms that can do the same, those with a method `about`, do it. Their loss is
-            that of this model, and their fields are not returned. With 1 every step interpolates; elsewhere than on a
-            CPU the distance always does.
+        knots: distance of the knots, voxels of the feature maps.
+        samples: fewest voxels that a step compares. Grids of more are divided, see `parts_of`: each step compares
+            another part, and the fields that are measured on the first of them compete. None compares all.
 
     Returns:
         Displacement, `(B, d, *spatial)`, voxels of the image, float32 or float64.
@@ -86,89 +89,98 @@ def adam_instance_optimization(
         released code; after Siebert et al., "Fast 3D Registration with Accurate Optimisation", Learn2Reg 2021.
     """
     _check(fixed_features, initial_ddf, iterations)
-    check_count("adam_instance_optimization", "linear_steps", linear_steps)
+    check_count("adam_instance_optimization", "knots", knots)
     if iterations == 0:
         return lift(initial_ddf)
-    shapes = initial_ddf.shape[2:], fixed_features.shape[2:]
+    shape = fixed_features.shape[2:]
+    at_knots = [torch.arange(0, size + knots - 1, knots).to(lift(initial_ddf)) for size in shape]
     with torch.inference_mode(False), torch.enable_grad(), full_precision(initial_ddf):
+
+        def to_knots(ddf: Tensor) -> Tensor:
+            coarse = resample_lattice(lift(ddf.detach()) / stride, shape, 1 / stride, centered)
+            return coarse if knots == 1 else sample_axes(coarse, at_knots)
+
         distance = FeatureDistance(fixed_features, moving_features, scheme, known)
-        start = resample_lattice(lift(initial_ddf.detach()) / stride, shapes[1], 1 / stride, centered)
-        if before is not None:
-            before = resample_lattice(lift(before.detach()) / stride, shapes[1], 1 / stride, centered)
-        field = _Objective(distance, regularization, terms, roughness, before, linear_steps).minimize(
-            start.clone().requires_grad_(), iterations, learning_rate, tolerance, callback
+        objective = _Objective(
+            [lambda field, part: DISTANCE_WEIGHT * distance.of_samples(field, part), *terms],
+            lambda field: regularization * ROUGHNESS_WEIGHT * roughness(field, knots),
+            None if before is None else to_knots(before),
+            shape,
+            knots,
         )
-        field = resample_lattice(field * stride, shapes[0], stride, centered)
+        parameters = to_knots(initial_ddf).clone().requires_grad_()
+        parts = parts_of(shape, samples)
+        field = _minimize(objective, parameters, iterations, learning_rate, tolerance, callback, scheme, parts)
+        field = resample_lattice(
+            objective.at(field, whole(len(shape))) * stride, initial_ddf.shape[2:], stride, centered
+        )
         return scheme.smooth(field, FILTERS)
 
 
-class _Objective:
-    def __init__(
-        self,
-        distance: FeatureDistance,
-        regularization: float,
-        terms: Sequence[Term],
-        roughness: Roughness,
-        before: Tensor | None,
-        linear_steps: int,
-    ) -> None:
-        self.distance = distance
-        self.regularization = regularization
-        self.terms = terms
-        self.roughness = roughness
-        self.before = before
-        self.linear_steps = linear_steps
+class _Objective(NamedTuple):
+    """The loss of a field that is given at knots."""
 
-    def minimize(
-        self,
-        parameters: Tensor,
-        iterations: int,
-        learning_rate: float,
-        tolerance: float | None,
-        callback: Callable[[int, float], None] | None,
-    ) -> Tensor:
-        scheme = self.distance.scheme
-        optimizer = torch.optim.Adam([parameters], lr=learning_rate, fused=True)
-        schedule = None if scheme.steady else CosineAnnealingLR(optimizer, iterations)
-        best, unknown = parameters.detach().clone(), parameters.new_full((len(parameters),), float("inf"))
-        lowest, previous = unknown, unknown
-        for iteration in range(1, iterations + 1):
-            optimizer.zero_grad()
-            field = scheme.smooth(parameters, FILTERS)
-            interpolates = (iteration - 1) % self.linear_steps == 0 or iteration == iterations
-            if interpolates:
-                distance, terms = self.near(field)
-            losses = self.losses(field, distance, terms)
-            losses.sum().backward()
-            optimizer.step()
-            if schedule is not None:
-                schedule.step()
-            values = losses.detach()
-            advance("optimization", iteration, iterations)
-            if callback is not None:
-                callback(iteration, values.mean().item())
-            if not interpolates:
-                continue  # the loss is that of the model alone
-            better = torch.ones_like(values, dtype=torch.bool) if scheme.last else values < lowest
-            best[better], lowest = field.detach()[better], torch.minimum(values, lowest)
-            if tolerance is not None and bool(((previous - values).abs() < tolerance * values.abs()).all()):
-                break
-            previous = values
-        return best
+    terms: Sequence[Term]
+    roughness: Callable[[Tensor], Tensor]
+    before: Tensor | None
+    shape: torch.Size
+    knots: int
 
-    def near(self, field: Tensor) -> tuple[Term, Sequence[Term]]:
-        """The distance and the terms, near a field where that is enough."""
-        if self.linear_steps == 1:
-            return self.distance.of_samples, self.terms
-        terms = [term.about(field) if hasattr(term, "about") else term for term in self.terms]
-        return self.distance.about(field), terms
+    @property
+    def filters(self) -> int:
+        """How often the parameters are averaged."""
+        return FILTERS if self.knots == 1 else KNOT_FILTERS
 
-    def losses(self, field: Tensor, distance: Term, terms: Sequence[Term]) -> Tensor:
-        """The loss of each sample, `(B,)`."""
-        whole = field if self.before is None else self.before + field
-        roughness = torch.stack([self.roughness(sample[None]) for sample in whole])
-        losses = DISTANCE_WEIGHT * distance(field) + self.regularization * ROUGHNESS_WEIGHT * roughness
-        return sum((term(field) for term in terms), losses)
+    def losses(self, field: Tensor, part: Part) -> Tensor:
+        """The loss of each sample, `(B,)`, with what a part of the voxels tells."""
+        entire = field if self.before is None else self.before + field
+        roughness = torch.stack([self.roughness(sample[None]) for sample in entire])
+        there = self.at(field, part)
+        return sum((term(there, part) for term in self.terms), roughness)
+
+    def at(self, field: Tensor, part: Part) -> Tensor:
+        """The field at a part of the voxels, `(B, d, *part)`."""
+        if self.knots == 1:
+            return part.of(field)
+        return sample_axes(field, [axis / self.knots for axis in part.axes(self.shape, field)])
+
+
+def _minimize(
+    objective: _Objective,
+    parameters: Tensor,
+    iterations: int,
+    learning_rate: float,
+    tolerance: float | None,
+    callback: Callable[[int, float], None] | None,
+    scheme: Scheme,
+    parts: Sequence[Part],
+) -> Tensor:
+    """The best field at the knots."""
+    optimizer = torch.optim.Adam([parameters], lr=learning_rate, fused=True)
+    schedule = None if scheme.steady else CosineAnnealingLR(optimizer, iterations)
+    best, unknown = parameters.detach().clone(), parameters.new_full((len(parameters),), float("inf"))
+    lowest, previous = unknown, unknown
+    for iteration in range(1, iterations + 1):
+        part = parts[0 if iteration == iterations else (iteration - 1) % len(parts)]
+        optimizer.zero_grad()
+        field = scheme.smooth(parameters, objective.filters)
+        losses = objective.losses(field, part)
+        losses.sum().backward()
+        optimizer.step()
+        if schedule is not None:
+            schedule.step()
+        values = losses.detach()
+        advance("optimization", iteration, iterations)
+        if callback is not None:
+            callback(iteration, values.mean().item())
+        if part != parts[0]:
+            continue  # the losses of other voxels are others
+        better = torch.ones_like(values, dtype=torch.bool) if scheme.last else values < lowest
+        best[better], lowest = field.detach()[better], torch.minimum(values, lowest)
+        if tolerance is not None and bool(((previous - values).abs() < tolerance * values.abs()).all()):
+            break
+        previous = values
+    return best
 
 
 def _check(fixed_features: Tensor, initial_ddf: Tensor, iterations: int) -> None:

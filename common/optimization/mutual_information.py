@@ -3,7 +3,6 @@
 MONAI's `GlobalMutualInformationLoss` keeps a number for each voxel and bin, and knows no fields of view.
 """
 
-from collections.abc import Callable
 from itertools import product
 from typing import Any
 
@@ -17,6 +16,7 @@ from common.spatial.precision import full_precision, lift, outside_inference
 
 from ._chunks import CHUNK
 from .guidance import coarsen_features
+from .parts import Part, whole
 from .scheme import EXACT, Scheme
 
 RANGE = (0.01, 0.99)  # quantiles of the gray values that lie in the first and in the last bin
@@ -76,15 +76,16 @@ class MutualInformation:
             check_same_space("MutualInformation", "known", known, fixed, 1)
         self.scheme, self.weight = scheme, weight
         self.known = outside_inference(torch.ones_like(fixed, dtype=torch.bool) if known is None else known.bool())
-        self.bins = [max(2, min(bins, round(int(sample.sum()) ** (1 / 3)))) for sample in self.known]
-        self.fixed, self.moving = (self._places_among_bins(lift(image.detach())) for image in (fixed, moving))
+        self.bins = bins
+        self.fixed, self.moving = (self._scaled(lift(image.detach())) for image in (fixed, moving))
         self.fixed = self.fixed.where(self.known, 0.0)  # what is not known may be no number
 
-    def __call__(self, ddf: Tensor) -> Tensor:
+    def __call__(self, ddf: Tensor, part: Part | None = None) -> Tensor:
         """Return the negative mutual information of each sample.
 
         Args:
-            ddf: displacement u, `(B, d, *spatial)`, voxels.
+            ddf: displacement u, `(B, d, *spatial)`, voxels; at the voxels of the part.
+            part: voxels of F that are compared; all without it.
 
         Returns:
             `(B,)`, nats times the weight; 0 where nothing is known.
@@ -93,46 +94,30 @@ class MutualInformation:
             TypeError: if the field is not a tensor of floating point numbers.
             ValueError: if its shape does not fit.
         """
+        part = whole(self.fixed.ndim - 2) if part is None else part
+        fixed, known = part.of(self.fixed), part.of(self.known)
         check_ddf("MutualInformation", ddf)
-        check_same_space("MutualInformation", "ddf", ddf, self.fixed, ddf.shape[1])
+        check_same_space("MutualInformation", "ddf", ddf, fixed, ddf.shape[1])
         with full_precision(ddf):
             ddf = lift(ddf)
-            return self._with(self.scheme.pull_back(self.moving.to(ddf.dtype), ddf))
+            warped = self.scheme.pull_back(self.moving.to(ddf.dtype), ddf, part=part).flatten(1)
+            samples = zip(fixed.to(ddf.dtype).flatten(1), warped, known.flatten(1), strict=True)
+            return -self.weight * torch.stack([self._of_sample(*sample) for sample in samples])
 
-    def about(self, ddf: Tensor) -> Callable[[Tensor], Tensor]:
-        """Return a function like this one, near a displacement: there M is taken to be linear, and not interpolated.
+    def _of_sample(self, fixed: Tensor, moving: Tensor, known: Tensor) -> Tensor:
+        bins = max(2, min(self.bins, round(int(known.sum()) ** (1 / 3))))
+        information: Tensor = _Information.apply(fixed * (bins - 1), moving * (bins - 1), known.to(moving.dtype), bins)
+        return information
 
-        Args:
-            ddf: see `__call__`.
-        """
-        with torch.enable_grad():
-            ddf = lift(ddf.detach()).requires_grad_()
-            warped = self.scheme.pull_back(self.moving.to(ddf.dtype), ddf)
-            (slopes,) = torch.autograd.grad(warped.sum(), ddf)
-        ddf, warped = ddf.detach(), warped.detach()
-        last = warped.new_tensor(self.bins).view(-1, *[1] * (warped.ndim - 1)) - 1
-
-        def near(field: Tensor) -> Tensor:
-            linear = warped + (slopes * (field - ddf)).sum(dim=1, keepdim=True)
-            return self._with(linear.clamp(torch.zeros_like(last), last))
-
-        return near
-
-    def _with(self, warped: Tensor) -> Tensor:
-        """The result for a displaced M."""
-        fixed, known = (image.to(warped.dtype).flatten(1) for image in (self.fixed, self.known))
-        samples = zip(fixed, warped.flatten(1), known, self.bins, strict=True)
-        return -self.weight * torch.stack([_Information.apply(*sample) for sample in samples])
-
-    def _places_among_bins(self, image: Tensor) -> Tensor:
-        """Gray values as places between the bins, 0 to bins - 1."""
-        places = torch.zeros_like(image)
-        for sample, known, place, bins in zip(image, self.known, places, self.bins, strict=True):
+    def _scaled(self, image: Tensor) -> Tensor:
+        """Gray values from 0, in the first bin, to 1, in the last one."""
+        scaled = torch.zeros_like(image)
+        for sample, known, result in zip(image, self.known, scaled, strict=True):
             values = sample[known]
             if len(values):
                 low, high = torch.quantile(_some_of(values), values.new_tensor(RANGE))
-                place.copy_(((sample - low) / (high - low).clamp_min(1e-20)).clamp(0, 1) * (bins - 1))
-        return outside_inference(places)
+                result.copy_(((sample - low) / (high - low).clamp_min(1e-20)).clamp(0, 1))
+        return outside_inference(scaled)
 
 
 def _some_of(values: Tensor) -> Tensor:

@@ -15,16 +15,17 @@ from common.spatial.checks import check_ddf
 
 from ._chunks import SLAB
 
-Roughness = Callable[[Tensor], Tensor]
+Roughness = Callable[[Tensor, float], Tensor]
 
 
-def stretching(ddf: Tensor) -> Tensor:
+def stretching(ddf: Tensor, spacing: float = 1.0) -> Tensor:
     r"""Squares of the first differences, as paper 003 has them: zero for a translation.
 
     .. math:: R(u) = \sum_a mean_x |u(x + e_a) - u(x)|^2
 
     Args:
         ddf: displacement u, `(B, d, *spatial)`, voxels.
+        spacing: from one place of the field to the next, voxels.
 
     Returns:
         Scalar, squared voxels of displacement per voxel.
@@ -40,10 +41,10 @@ def stretching(ddf: Tensor) -> Tensor:
     """
     check_ddf("stretching", ddf)
     roughness: Tensor = _Stretching.apply(ddf)
-    return roughness
+    return roughness / spacing**2
 
 
-def bending(ddf: Tensor) -> Tensor:
+def bending(ddf: Tensor, spacing: float = 1.0) -> Tensor:
     r"""Bending energy, squares of the second differences: zero for an affine field.
 
     .. math:: R(u) = \sum_{a, b} mean_x |D_a D_b u(x)|^2
@@ -52,6 +53,7 @@ def bending(ddf: Tensor) -> Tensor:
 
     Args:
         ddf: displacement u, `(B, d, *spatial)`, voxels.
+        spacing: from one place of the field to the next, voxels.
 
     Returns:
         Scalar, squared voxels of displacement per voxel to the fourth.
@@ -66,7 +68,7 @@ def bending(ddf: Tensor) -> Tensor:
     """
     check_ddf("bending", ddf)
     roughness: Tensor = _Bending.apply(ddf)
-    return roughness
+    return roughness / spacing**4
 
 
 class _Roughness(torch.autograd.Function):

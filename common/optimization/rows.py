@@ -67,12 +67,3 @@ def corner_slopes(values: Tensor, fraction: Tensor) -> tuple[Tensor, Tensor]:
         slopes = [torch.lerp(s[::2], s[1::2], way) for s in slopes] + [slope]
         values = torch.lerp(values[::2], values[1::2], way)
     return values[0], torch.cat(slopes[::-1])
-
-
-def slopes_at(rows: Tensor, places: Tensor, shape: torch.Size) -> tuple[Tensor, Tensor]:
-    """Look a padded table of rows up at some places `(d, n)`: values, `(n, C)`, and slopes, `(d, n, C)`."""
-    first, fraction = corner(places, shape)
-    numbers = corner_rows(first, shape).T  # (2 ** d, n)
-    corners = rows.index_select(0, numbers.reshape(-1)).view(*numbers.shape, -1)
-    values, slopes = corner_slopes(corners, fraction[..., None])
-    return values, slopes * is_near(places, shape)[..., None]

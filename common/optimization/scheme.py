@@ -15,6 +15,8 @@ from common.spatial import identity_grid, mean_filter, mean_filter_inside, sampl
 from common.spatial.checks import check_ddf, check_image, check_same_space
 from common.spatial.precision import full_precision, lift
 
+from .parts import Part
+
 
 @dataclass(frozen=True)
 class Scheme:
@@ -48,7 +50,7 @@ class Scheme:
     unbounded: bool = False
     commuting: bool = False
 
-    def pull_back(self, image: Tensor, ddf: Tensor, mode: str = "bilinear") -> Tensor:
+    def pull_back(self, image: Tensor, ddf: Tensor, mode: str = "bilinear", part: Part | None = None) -> Tensor:
         """Look an image or a field up at displaced places.
 
         .. math:: w(x) = m(x + u(x))
@@ -57,9 +59,10 @@ class Scheme:
             image: `(B, C, *spatial)`, 2-D or 3-D.
             ddf: displacement u, `(B, d, *spatial)`, voxels.
             mode: `"bilinear"` or `"nearest"`.
+            part: voxels x of the grid that the field is of; all without it.
 
         Returns:
-            `(B, C, *spatial)`, of the type of the image.
+            `(B, C, *spatial)`, or `(B, C, *part)`, of the type of the image.
 
         Raises:
             TypeError: if an argument is not a tensor, or the field not of floating point numbers.
@@ -67,10 +70,11 @@ class Scheme:
         """
         check_image("pull_back", "image", image)
         check_ddf("pull_back", ddf)
-        check_same_space("pull_back", "ddf", ddf, image, image.ndim - 2)
-        return sample(image, self.places(ddf), mode, padding=self.padding)
+        if part is None or part.everything:
+            check_same_space("pull_back", "ddf", ddf, image, image.ndim - 2)
+        return sample(image, self.places(ddf, part), mode, padding=self.padding)
 
-    def places(self, ddf: Tensor) -> Tensor:
+    def places(self, ddf: Tensor, part: Part | None = None) -> Tensor:
         """Where every voxel looks.
 
         Stretched places are rounded as the reference implementation rounds: gradient descent is so sensitive to the
@@ -78,6 +82,7 @@ class Scheme:
 
         Args:
             ddf: displacement u, `(B, d, *spatial)`, voxels.
+            part: see `pull_back`; not where displacements are stretched.
 
         Returns:
             `(B, d, *spatial)`, voxels, float32 or float64.
@@ -85,12 +90,13 @@ class Scheme:
         with full_precision(ddf):
             ddf = lift(ddf)
             if not self.stretched:
-                return ddf + identity_grid(ddf.shape[2:], ddf.dtype, ddf.device)
+                grid = (
+                    identity_grid(ddf.shape[2:], ddf.dtype, ddf.device)
+                    if part is None or part.everything
+                    else part.start(ddf)
+                )
+                return ddf + grid
             return torch.stack([_stretched_places(u, axis) for axis, u in enumerate(ddf.unbind(1))], dim=1)
-
-    def slopes(self, shape: Sequence[int]) -> list[float]:
-        """How far a place moves along each axis of a grid when the displacement grows by a voxel."""
-        return [n / max(n - 1, 1) if self.stretched else 1.0 for n in shape]
 
     def growth(self, old: Sequence[int], new: Sequence[int], stride: float) -> list[float]:
         """By what a displacement grows along each axis, on its way to a grid that is finer by a stride."""

@@ -122,14 +122,23 @@ def resample_lattice(image: Tensor, spatial_shape: Sequence[int], ratio: float, 
         if [n * ratio for n in image.shape[2:]] == list(spatial_shape) and (centered or ratio == 1):
             mode = {2: "bilinear", 3: "trilinear"}[image.ndim - 2]  # the same at a tenth of the price
             return image if ratio == 1 else F.interpolate(image, size=tuple(spatial_shape), mode=mode)
-        for new in spatial_shape:  # the axis in front moves to the back each time
-            weights = _linear_weights(image, new, ratio, 0.5 if centered else 0.0)
-            image = torch.tensordot(image, weights, dims=([2], [1]))
-        return image
+        center = 0.5 if centered else 0.0
+        axes = [torch.arange(n, dtype=image.dtype, device=image.device) for n in spatial_shape]
+        return sample_axes(image, [(axis + center) / ratio - center for axis in axes])
 
 
-def _linear_weights(image: Tensor, new: int, ratio: float, center: float) -> Tensor:
-    """Weights of the voxels along the first spatial axis for each of the new ones, `(new, old)`."""
-    old = torch.arange(image.shape[2], dtype=image.dtype, device=image.device)
-    places = (torch.arange(new, dtype=image.dtype, device=image.device) + center) / ratio - center
-    return (1 - (places.clamp(0, image.shape[2] - 1)[:, None] - old).abs()).clamp_min(0)
+def sample_axes(image: Tensor, axes: Sequence[Tensor]) -> Tensor:
+    """Look an image up at all places that combine a coordinate of each axis; linear, the border continued.
+
+    Args:
+        image: `(B, C, *spatial)`, float32 or float64.
+        axes: of each axis the coordinates `(n,)`, voxels.
+
+    Returns:
+        `(B, C, *n)`.
+    """
+    for places in axes:  # the axis in front moves to the back each time
+        voxels = torch.arange(image.shape[2], dtype=image.dtype, device=image.device)
+        weights = (1 - (places.clamp(0, image.shape[2] - 1)[:, None] - voxels).abs()).clamp_min(0)  # (n, voxels)
+        image = torch.tensordot(image, weights, dims=([2], [1]))
+    return image

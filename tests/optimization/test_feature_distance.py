@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from common.optimization import EXACT, REFERENCE, FeatureDistance, Scheme, feature_distance
+from common.optimization.parts import parts_of
 from common.spatial import warp
 
 ZEROS = replace(EXACT, padding="zeros")
@@ -72,6 +73,28 @@ def test_feature_distance_of_known_voxels_alone(monkeypatch: pytest.MonkeyPatch,
     expected = ((warp(moving, ddf, padding=EXACT.padding) - fixed).square() * known).mean()
     torch.testing.assert_close(distance, expected)
     torch.testing.assert_close(torch.autograd.grad(distance, ddf), torch.autograd.grad(expected, ddf))
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+@pytest.mark.parametrize("hidden", [False, True])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_feature_distance_of_parts_is_that_of_the_whole(
+    monkeypatch: pytest.MonkeyPatch, shape: tuple[int, ...], hidden: bool, elsewhere: bool
+) -> None:
+    """Each part has the mean over its own voxels, and the gradient there."""
+    if elsewhere:
+        as_on_another_device(monkeypatch)
+    fixed, moving, ddf = random_case(shape)
+    known = (torch.rand(shape[0], 1, *shape[2:], generator=torch.Generator().manual_seed(1)) > 0.4) if hidden else None
+    distance = FeatureDistance(fixed, moving, known=known)
+    ddf.requires_grad_()
+    parts = parts_of(shape[2:], 10)
+    assert len(parts) > 1
+    sums = [part.of(fixed)[0].numel() * distance.of_samples(part.of(ddf), part) for part in parts]
+    total = torch.stack(sums).sum(0) / fixed[0].numel()
+    expected = distance.of_samples(ddf)
+    torch.testing.assert_close(total, expected)
+    torch.testing.assert_close(torch.autograd.grad(total.sum(), ddf), torch.autograd.grad(expected.sum(), ddf))
 
 
 def test_feature_distance_of_nothing_known_is_zero() -> None:

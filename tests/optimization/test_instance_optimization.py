@@ -13,6 +13,7 @@ from torch import Tensor
 from common.features import mind_ssc
 from common.optimization import REFERENCE, FeatureDistance, adam_instance_optimization, bending
 from common.optimization.instance_optimization import ROUGHNESS_WEIGHT
+from common.optimization.parts import Part
 from common.spatial import warp
 
 Oracle = Callable[[str], dict[str, np.ndarray]]
@@ -166,47 +167,66 @@ def test_adam_instance_optimization_leaves_its_arguments_alone() -> None:
     assert torch.equal(initial, torch.ones_like(initial))
 
 
-def test_linear_steps_interpolate_seldom_and_end_where_all_others_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    interpolated = []
-    about = FeatureDistance.about
+@pytest.mark.parametrize("shape", [(24, 26, 29), (41, 50)])
+def test_knots_and_parts_find_what_all_voxels_find(monkeypatch: pytest.MonkeyPatch, shape: tuple[int, ...]) -> None:
+    compared = []
+    of_samples = FeatureDistance.of_samples
 
-    def counting(distance: FeatureDistance, ddf: Tensor) -> Callable[[Tensor], Tensor]:
-        interpolated.append(ddf)
-        return about(distance, ddf)
+    def counting(distance: FeatureDistance, ddf: Tensor, part: Part) -> Tensor:
+        compared.append(ddf[0, 0].numel())
+        return of_samples(distance, ddf, part)
 
-    monkeypatch.setattr(FeatureDistance, "about", counting)
-    shape = (24, 26, 28)
-    moving = smooth_maps(shape)
-    motion = smooth_maps(shape, channels=3, seed=1)
+    monkeypatch.setattr(FeatureDistance, "of_samples", counting)
+    moving, motion = smooth_maps(shape), smooth_maps(tuple(n // 2 for n in shape), channels=len(shape), seed=1)
+    motion = F.interpolate(motion, size=shape, mode={2: "bilinear", 3: "trilinear"}[len(shape)], align_corners=True)
     fixed = warp(moving, motion)
     optimize = partial(
-        adam_instance_optimization, fixed, moving, torch.zeros(1, 3, *shape), 20, 0.2, 0.1, stride=1, centered=False
+        adam_instance_optimization, fixed, moving, torch.zeros_like(motion), 40, 0.2, 0.1, stride=1, centered=False
     )
-    plain, linear = optimize(), optimize(linear_steps=4)
-    assert len(interpolated) == 6  # steps 1, 5, 9, 13, 17 and the last one
-    before, *after = (
-        (warp(moving, field) - fixed).square().mean() for field in (torch.zeros_like(plain), plain, linear)
-    )
+    plain, sparse = optimize(), optimize(knots=2, samples=100)
+    before, *after = ((warp(moving, u) - fixed).square().mean() for u in (torch.zeros_like(plain), plain, sparse))
+    assert set(compared[:40]) == {moving[0, 0].numel()}
+    assert max(compared[40:]) < 1.2 * moving[0, 0].numel() / 2 ** len(shape)
     assert after[0] < 0.3 * before
     assert after[1] < 1.2 * after[0]
-    assert (plain - linear).abs().mean() < 0.1 * plain.abs().mean()
+    assert (plain - sparse).abs().mean() < 0.2 * plain.abs().mean()
 
 
-def test_linear_steps_keep_what_was_found_when_they_stop_early() -> None:
+def test_a_field_of_knots_is_linear_between_them() -> None:
+    moving = smooth_maps((12, 14, 17))
+    ddf = adam_instance_optimization(
+        smooth_maps((12, 14, 17), seed=1), moving, torch.zeros(1, 3, 12, 14, 17), 3, stride=1, knots=4, regularization=0
+    )
+    inner = ddf[..., 4:9, 4:9, 4:13]  # the last filters reach three voxels
+    rough = [inner.diff(n=2, dim=axis).abs().flatten(1).amax() for axis in (2, 3, 4)]
+    free = adam_instance_optimization(
+        smooth_maps((12, 14, 17), seed=1), moving, torch.zeros_like(ddf), 3, stride=1, regularization=0
+    )
+    assert max(rough) < 0.3 * free[..., 4:9, 4:9, 4:13].diff(n=2, dim=2).abs().max()
+
+
+def test_parts_keep_the_beginning_where_nothing_is_to_gain() -> None:
+    features = smooth_maps((12, 14, 16))
+    initial = torch.zeros(1, 3, 12, 14, 16)
+    ddf = adam_instance_optimization(features, features * (1 + 1e-7), initial, 10, stride=1, knots=2, samples=100)
+    assert ddf.abs().max() < 1e-3
+
+
+def test_parts_keep_what_was_found_when_they_stop_early() -> None:
     moving, motion = smooth_maps((16, 18, 20)), smooth_maps((16, 18, 20), channels=3, seed=1)
     fixed, start = warp(moving, motion), torch.zeros_like(motion)
     found = adam_instance_optimization(
-        fixed, moving, start, 40, 0.3, 0.1, stride=1, centered=False, tolerance=0.9, linear_steps=4
+        fixed, moving, start, 80, 0.3, 0.1, stride=1, centered=False, tolerance=0.9, samples=100
     )
     assert (warp(moving, found) - fixed).square().mean() < 0.9 * (moving - fixed).square().mean()
 
 
-@pytest.mark.parametrize("linear_steps", [3, 100])
-def test_linear_steps_of_a_batch_are_those_of_its_elements(linear_steps: int) -> None:
+@pytest.mark.parametrize("samples", [100, 1000, None])
+def test_knots_of_a_batch_are_those_of_its_elements(samples: int | None) -> None:
     moving = torch.cat([smooth_maps((12, 14, 16), seed=seed) for seed in (0, 1)])
     fixed = warp(moving, torch.cat([0.2 * torch.ones(1, 3, 12, 14, 16), 1.5 * torch.ones(1, 3, 12, 14, 16)]))
     optimize = partial(
-        adam_instance_optimization, iterations=7, learning_rate=0.1, stride=1, centered=False, linear_steps=linear_steps
+        adam_instance_optimization, iterations=7, learning_rate=0.1, stride=1, centered=False, knots=2, samples=samples
     )
     start = torch.zeros(2, 3, 12, 14, 16)
     alone = [optimize(fixed[[n]], moving[[n]], start[[n]]) for n in (0, 1)]
@@ -215,8 +235,8 @@ def test_linear_steps_of_a_batch_are_those_of_its_elements(linear_steps: int) ->
 
 def test_adam_instance_optimization_raises() -> None:
     features = torch.zeros(1, 2, 4, 5, 6)
-    with pytest.raises(ValueError, match="expects 'linear_steps' of 1 or more, got 0"):
-        adam_instance_optimization(features, features, torch.zeros(1, 3, 8, 10, 12), linear_steps=0)
+    with pytest.raises(ValueError, match="expects 'knots' of 1 or more, got 0"):
+        adam_instance_optimization(features, features, torch.zeros(1, 3, 8, 10, 12), knots=0)
     with pytest.raises(ValueError, match=r"expects 'initial_ddf' of shape \(1, 3, 8, 10\), got \(1, 2, 8, 10\)"):
         adam_instance_optimization(features, features, torch.zeros(1, 2, 8, 10))
     with pytest.raises(

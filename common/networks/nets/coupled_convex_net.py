@@ -3,7 +3,7 @@
 MONAI's registration networks regress a displacement; here the features are learned, or given, and it is solved for.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -12,17 +12,16 @@ from common.features import MINDSSC
 from common.networks.blocks.padding import cut, pad_to_multiple
 from common.optimization import (
     EXACT,
-    KNOWN,
     REFERENCE,
     UNGUIDED,
     Described,
     Guidance,
     GuidingPoints,
     MutualInformation,
+    Term,
     adam_instance_optimization,
     advance,
     bending,
-    coarsen_features,
     detail,
     match_features,
     mean_difference,
@@ -32,7 +31,7 @@ from common.optimization import (
 )
 from common.spatial import unfold
 
-from .feature_extractor import FeatureExtractor
+from .feature_extractor import FeatureExtractor, describe
 
 Strides = Sequence[Sequence[int]]  # pairs: stride of the features, and radius of a warp or steps of a refinement
 WARPS = ((6, 4), (4, 2))
@@ -68,13 +67,14 @@ class CoupledConvexNet(nn.Module):
         consistency_iterations: of forward-backward consistency after each warp; 0 saves the backward direction.
         smoothing: mean filters after each doubling on the way to the grid of the images.
         refinements: of each the stride of the features, and the steps; without any the field is that of the warps.
-        learning_rate: of their Adam, voxels of the features.
+        learning_rate: of their Adam, voxels of the features; half of it at stride 1, where little is left.
         regularization: their weight of the roughness of the field: the larger, the smoother.
         information: their weight of the mutual information of the images' `detail`; the paper has none.
         bending: of the whole field is punished; else, as in the paper, the stretching of what a refinement adds.
         reference: do all as the reference implementation of the paper does, see `common.optimization.REFERENCE`.
         training_stride: side of a voxel of the prediction in training mode, voxels; it divides the first stride.
-        linear_steps: of refinements after the first, see `adam_instance_optimization`; not of `reference`.
+        knots: distance of the knots of their fields, voxels of the features; 1 with `reference`.
+        samples: fewest voxels that their steps compare, see `adam_instance_optimization`; all with `reference`.
 
     Raises:
         ValueError: if there are no warps.
@@ -107,7 +107,8 @@ class CoupledConvexNet(nn.Module):
         bending: bool = True,
         reference: bool = False,
         training_stride: int = 1,
-        linear_steps: int = 4,
+        knots: int = 2,
+        samples: int | None = 2**18,
     ) -> None:
         super().__init__()
         if not len(warps):
@@ -118,7 +119,7 @@ class CoupledConvexNet(nn.Module):
         self.refinements, self.learning_rate = refinements, learning_rate
         self.regularization, self.information, self.bending = regularization, information, bending
         self.scheme, self.training_stride = REFERENCE if reference else EXACT, training_stride
-        self.linear_steps = 1 if reference else linear_steps
+        self.knots, self.samples = (1, None) if reference else (knots, samples)
 
     def forward(self, image: Tensor, guidance: Guidance = UNGUIDED) -> Tensor:
         """Register the moving image to the fixed image.
@@ -154,7 +155,7 @@ class CoupledConvexNet(nn.Module):
             raise TypeError(NOT_EXPORTED)
         fixed, moving = guidance.beside(*split_pair(type(self).__name__, image))
         unrefined, displacement = self._begin(fixed, moving, refinements[:1], guidance.points)
-        displacement = self._refine(fixed, moving, displacement, refinements[1:], guidance.points, self.linear_steps)
+        displacement = self._refine(fixed, moving, displacement, refinements[1:], guidance.points)
         if not self.scheme.folds and not self.training:
             displacement = unfold(displacement)
         return displacement, unrefined
@@ -205,28 +206,27 @@ class CoupledConvexNet(nn.Module):
         warped = [self._describe(self.scheme.pull_back(moving, field), COMPARED) for field in fields]
         return [int(n) for n in torch.stack([mean_difference(described, each) for each in warped]).argmin(0)]
 
-    def _refine(
-        self, fixed: Tensor, moving: Tensor, displacement: Tensor, steps: Strides, points: Points, linear: int = 1
-    ) -> Tensor:
+    def _refine(self, fixed: Tensor, moving: Tensor, displacement: Tensor, steps: Strides, points: Points) -> Tensor:
         for stride, iterations in steps:
             whole = self.scheme.whole
             sides = fixed, moving if whole else self.scheme.pull_back(moving, displacement)
             described, warped = (self._describe(image, stride) for image in sides)
             known = described.seen * warped.seen
-            terms: list[Callable[[Tensor], Tensor]] = []
+            terms: list[Term] = []
             if self.information:
                 here, there = (self.gray(pad_to_multiple(s[:, :1], stride), stride, self.centered) for s in sides)
                 terms.append(MutualInformation(here, there, self.scheme, known, weight=self.information))
             if points is not None:
-                left = points if whole else points.left_by(displacement)
-                terms.append(left.on_lattice(stride, self.centered).missed)
+                terms.append(
+                    (points if whole else points.left_by(displacement)).on_lattice(stride, self.centered).missed
+                )
             padded = pad_to_multiple(displacement, stride)
             step = adam_instance_optimization(
                 described.features,
                 warped.features,
                 padded if whole else torch.zeros_like(padded),
                 iterations=iterations,
-                learning_rate=self.learning_rate,
+                learning_rate=self.learning_rate * min(stride, 2) / 2,
                 regularization=self.regularization,
                 stride=stride,
                 centered=self.centered,
@@ -235,16 +235,12 @@ class CoupledConvexNet(nn.Module):
                 known=known,
                 roughness=bending if self.bending else stretching,
                 before=padded if self.bending and not whole else None,
-                linear_steps=linear,
+                knots=self.knots if points is None else 1,  # a point pulls at one place
+                samples=self.samples,
             )
             displacement = cut(step if whole else self.scheme.compose(padded, step), fixed.shape[2:])
         return displacement
 
     def _describe(self, image: Tensor, stride: int) -> Described:
         """Features of an image and of what guides it, and which of them are in its field of view."""
-        image = pad_to_multiple(image, stride)
-        centered, features = self.features.centered, self.features(image[:, :1], stride) * self.feature_scale
-        seen = coarsen_features(image[:, 1:2], stride, centered)
-        seen = torch.ones_like(seen) if self.scheme.unbounded else (seen >= KNOWN).to(image.dtype)
-        guides = coarsen_features(image[:, 2:], stride, centered)
-        return Described(torch.cat([features, guides], 1) if guides.shape[1] else features, seen)
+        return describe(self.features, image, stride, self.feature_scale, self.scheme.unbounded)

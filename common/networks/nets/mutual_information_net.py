@@ -48,7 +48,8 @@ class MutualInformationNet(CoupledConvexNet):
             learning_rate=learning_rate,
             regularization=regularization,
             information=information,
-            linear_steps=1,
+            knots=1,
+            samples=None,
         )
 
     @staticmethod

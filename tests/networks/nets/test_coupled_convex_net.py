@@ -210,19 +210,18 @@ def _difference(image: Tensor, ddf: Tensor) -> Tensor:
     return (fixed - warped).square().flatten(1).mean(1)
 
 
-def test_the_first_refinement_interpolates_in_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_refinements_have_knots_and_parts_but_not_those_of_the_reference(monkeypatch: pytest.MonkeyPatch) -> None:
     told = []
 
     def optimize(*_: Tensor, **options: Any) -> Tensor:
-        told.append((options["stride"], options["linear_steps"]))
+        told.append((options["stride"], options["knots"], options["samples"]))
         return torch.zeros(1, 3, 18, 20, 22)
 
     monkeypatch.setattr(coupled_convex_net, "adam_instance_optimization", optimize)
-    CoupledConvexNet(warps=[(4, 2)], refinements=[(2, 8), (2, 8), (1, 4)]).eval()(torch.rand(1, 2, 18, 20, 22))
-    assert told == [(2, 1), (2, 4), (1, 4)]
-    told.clear()
-    CoupledConvexNet(warps=[(4, 2)], refinements=[(2, 8), (1, 4)], reference=True).eval()(torch.rand(1, 2, 18, 20, 22))
-    assert told == [(2, 1), (1, 1)]
+    for options in ({"knots": 3, "samples": 100}, {"reference": True}):
+        net = CoupledConvexNet(warps=[(4, 2)], refinements=[(2, 8), (1, 4)], **options).eval()
+        net(torch.rand(1, 2, 18, 20, 22))
+    assert told == [(2, 3, 100), (1, 3, 100), (2, 1, None), (1, 1, None)]
 
 
 def test_net_of_equal_images_stays_near_zero() -> None:
