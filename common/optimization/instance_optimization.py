@@ -18,7 +18,7 @@ from .parts import Part, parts_of, whole
 from .progress import advance
 from .roughness import Roughness, stretching
 from .scheme import EXACT, Scheme
-from .upsample import resample_lattice, sample_axes
+from .upsample import knots_of, resample_lattice, sample_axes
 
 DISTANCE_WEIGHT = 12.0
 ROUGHNESS_WEIGHT = 0.65
@@ -93,12 +93,10 @@ def adam_instance_optimization(
     if iterations == 0:
         return lift(initial_ddf)
     shape = fixed_features.shape[2:]
-    at_knots = [torch.arange(0, size + knots - 1, knots).to(lift(initial_ddf)) for size in shape]
     with torch.inference_mode(False), torch.enable_grad(), full_precision(initial_ddf):
 
         def to_knots(ddf: Tensor) -> Tensor:
-            coarse = resample_lattice(lift(ddf.detach()) / stride, shape, 1 / stride, centered)
-            return coarse if knots == 1 else sample_axes(coarse, at_knots)
+            return knots_of(resample_lattice(lift(ddf.detach()) / stride, shape, 1 / stride, centered), knots)
 
         distance = FeatureDistance(fixed_features, moving_features, scheme, known)
         objective = _Objective(

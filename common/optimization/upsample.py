@@ -142,3 +142,24 @@ def sample_axes(image: Tensor, axes: Sequence[Tensor]) -> Tensor:
         weights = (1 - (places.clamp(0, image.shape[2] - 1)[:, None] - voxels).abs()).clamp_min(0)  # (n, voxels)
         image = torch.tensordot(image, weights, dims=([2], [1]))
     return image
+
+
+def knots_of(field: Tensor, spacing: int) -> Tensor:
+    """Take of a field every few voxels along each axis, and one place beyond the last, where it goes on linearly.
+
+    Args:
+        field: `(B, d, *spatial)`.
+        spacing: voxels from one knot to the next.
+
+    Returns:
+        `(B, d, *knots)`; `sample_axes` at coordinates divided by `spacing` leads back, exactly where it is linear.
+    """
+    for axis in range(2, field.ndim):
+        size = field.shape[axis]
+        beyond = -(size - 1) % spacing  # voxels from the border to the last knot
+        knots = field[(slice(None),) * axis + (slice(None, None, spacing),)]
+        if beyond and size > 1:
+            ends = field.narrow(axis, size - 2, 1), field.narrow(axis, size - 1, 1)
+            knots = torch.cat([knots, torch.lerp(*ends, 1.0 + beyond)], dim=axis)
+        field = knots
+    return field.contiguous()

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from common.optimization import GuidingPoints, displacement_candidates
+from common.optimization.parts import parts_of
 
 SHAPE = (12, 14, 16)
 
@@ -71,6 +72,15 @@ def test_missed_distance_is_a_sum_over_points() -> None:
     missed.backward()
     assert field.grad is not None
     assert float(field.grad[0, 0, 2, 3]) == pytest.approx(-1e5 * 2 / 200)
+
+
+def test_missed_distance_is_the_same_of_any_part_of_a_linear_field() -> None:
+    guiding = points([[2.0, 3, 4], [4.25, 5.5, 6]], [[1.0, 0, 0], [0, 2, 0]])
+    field = 0.1 * torch.stack(torch.meshgrid(*[torch.arange(float(n)) for n in SHAPE], indexing="ij"))[None]
+    parts = parts_of(SHAPE, 100)
+    assert len(parts) == 8
+    for part in parts:
+        torch.testing.assert_close(guiding.missed(part.of(field), part), guiding.missed(field))
 
 
 @pytest.mark.parametrize(("centered", "place"), [(True, 1.75), (False, 2.0)])

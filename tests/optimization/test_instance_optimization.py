@@ -249,17 +249,18 @@ def test_adam_instance_optimization_raises() -> None:
         adam_instance_optimization(features, features[:, :1], torch.zeros(1, 3, 8, 10, 12))
 
 
-def test_the_whole_field_is_smooth_not_what_is_added() -> None:
+@pytest.mark.parametrize(("shape", "knots"), [((16, 18), 1), ((16, 18), 2), ((17, 19), 2)])
+def test_the_whole_field_is_smooth_not_what_is_added(shape: tuple[int, int], knots: int) -> None:
     """Where nothing is known, what was rough before is smoothed, and an affine field stays as it is."""
-    features, nothing = torch.zeros(1, 2, 16, 18), torch.zeros(1, 1, 16, 18)
-    rows, columns = torch.meshgrid(torch.arange(16.0), torch.arange(18.0), indexing="ij")
-    rough = torch.exp(-((rows - 8) ** 2 + (columns - 9) ** 2) / 18).expand(1, 2, 16, 18)
-    affine = torch.arange(16.0).view(1, 1, 16, 1).expand(1, 2, 16, 18) * 0.1
+    features, nothing = torch.zeros(1, 2, *shape), torch.zeros(1, 1, *shape)
+    rows, columns = torch.meshgrid(*[torch.arange(float(n)) for n in shape], indexing="ij")
+    rough = torch.exp(-((rows - 8) ** 2 + (columns - 9) ** 2) / 18).expand(1, 2, *shape)
+    affine = (rows - 0.5 * columns).expand(1, 2, *shape) * 0.1
 
     def smoothed(before: Tensor) -> Tensor:
         options: dict[str, Any] = {"roughness": bending, "before": before, "known": nothing, "stride": 1}
         zero = torch.zeros_like(before)
-        return before + adam_instance_optimization(features, features, zero, 40, 0.3, 100.0, **options)
+        return before + adam_instance_optimization(features, features, zero, 40, 0.3, 100.0, knots=knots, **options)
 
     assert bending(smoothed(rough)) < 0.3 * bending(rough)
     torch.testing.assert_close(smoothed(affine), affine, atol=1e-3, rtol=0)

@@ -66,3 +66,10 @@ def test_bending_of_a_parabola() -> None:
 def test_roughness_raises(roughness: Callable[[Tensor], Tensor]) -> None:
     with pytest.raises(ValueError, match="expects 'ddf' of shape"):
         roughness(torch.zeros(1, 2, 4, 4, 4))
+
+
+@pytest.mark.parametrize(("roughness", "power"), [(stretching, 1), (bending, 2)])
+def test_roughness_does_not_depend_on_the_spacing(roughness: Callable[..., Tensor], power: int) -> None:
+    places = torch.arange(9.0).view(1, 1, 9, 1).expand(1, 2, 9, 9)
+    ddf = 0.1 * places**power
+    torch.testing.assert_close(roughness(ddf[:, :, ::2, ::2], 2), roughness(ddf))

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from common.optimization import EXACT, REFERENCE, Scheme
+from common.optimization.parts import parts_of
 from common.spatial import compose, identity_grid, warp
 
 Oracle = Callable[[str], dict[str, np.ndarray]]
@@ -95,3 +96,10 @@ def test_pull_back_raises() -> None:
         ValueError, match=r"pull_back\(\) expects 'ddf' of shape \(1, 3, 5, 6, 7\), got \(1, 3, 5, 6, 8\)"
     ):
         EXACT.pull_back(torch.zeros(1, 1, 5, 6, 7), torch.zeros(1, 3, 5, 6, 8))
+
+
+def test_a_part_of_the_voxels_is_pulled_back_like_the_whole() -> None:
+    image, ddf = torch.rand(1, 2, 7, 8, 9), random_field(7, 8, 9)
+    pulled = EXACT.pull_back(image, ddf)
+    for part in parts_of((7, 8, 9), 50):
+        torch.testing.assert_close(EXACT.pull_back(image, part.of(ddf), part=part), part.of(pulled))

@@ -9,6 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from common.optimization import REFERENCE, coarsen_displacement, resample_lattice, upsample_displacement
+from common.optimization.parts import parts_of
+from common.optimization.upsample import knots_of, sample_axes
 
 Oracle = Callable[[str], dict[str, np.ndarray]]
 
@@ -111,3 +113,23 @@ def test_coarsen_displacement_of_released_code_counts_from_corner_to_corner() ->
 def test_coarsen_displacement_raises() -> None:
     with pytest.raises(ValueError, match=r"expects 'ddf' of sizes that 2 divides, got \(6, 7\)"):
         coarsen_displacement(torch.zeros(1, 2, 6, 7), 2)
+
+
+@pytest.mark.parametrize("spacing", [1, 2, 3])
+@pytest.mark.parametrize("shape", [(5, 6, 7), (8, 9, 4), (1, 2, 10)])
+def test_knots_of_a_linear_field_lead_back_to_it(shape: tuple[int, ...], spacing: int) -> None:
+    """At every part of the voxels; between the last knot and the border, too."""
+    matrix = torch.tensor([[0.1, 0.2, 0.0], [0.0, 0.3, 0.0], [0.5, 0.0, 0.1]])
+    field = linear_field(shape, matrix) + 1
+    knots = knots_of(field, spacing)
+    assert list(knots.shape[2:]) == [-(-(size - 1) // spacing) + 1 for size in shape]
+    assert torch.equal(knots[..., 0, 0, 0], field[..., 0, 0, 0])
+    for part in parts_of(shape, 3):
+        there = sample_axes(knots, [axis / spacing for axis in part.axes(shape, field)])
+        torch.testing.assert_close(there, part.of(field))
+
+
+def test_sample_axes_continues_the_border() -> None:
+    image = torch.tensor([[[[0.0, 1.0, 5.0]]]])
+    found = sample_axes(image, [torch.tensor([0.0, 3.0]), torch.tensor([-2.0, 0.25, 1.5, 9.0])])
+    torch.testing.assert_close(found[0, 0], torch.tensor([[0.0, 0.25, 3.0, 5.0]]).expand(2, 4))
