@@ -24,7 +24,7 @@ from common.optimization import (
 )
 from common.spatial import compose, unfold, warp
 
-FEATURE_SCALE, LEARNING_RATE, REGULARIZATION = 5.0, 1.0, 250.0  # as in `common.networks.nets.CoupledConvexNet`
+FEATURE_SCALE, LEARNING_RATE, REGULARIZATION = 5.0, 1.0, 250.0  # of `CoupledConvexNet`; every voxel is a knot here
 INFORMATION = 12.0
 
 

@@ -11,6 +11,7 @@ from .instance_optimization import Term, adam_instance_optimization
 from .matching import Described, match_features, mean_difference
 from .message_passing import belief_propagation, displacement_graph, expected_displacement
 from .mutual_information import MutualInformation, detail
+from .parts import Part, parts_of
 from .progress import advance, listening
 from .roughness import Roughness, bending, stretching
 from .scheme import EXACT, REFERENCE, Scheme

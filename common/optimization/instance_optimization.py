@@ -49,11 +49,11 @@ def adam_instance_optimization(
 
     .. math:: L(p) = 12 mean |M(x + u(x)) - F(x)|^2 + lambda 0.65 R(v + u)
 
-    The parameters p lie at knots of the grid of the features, and u is p after three mean filters, one where knots lie
-    apart, linear between them. R is the roughness, and v a field by which the moving features have been displaced
-    before: the whole shall be smooth. Each sample of a batch moves as it would alone, and its field of the lowest loss
-    is returned: where nothing is to gain, Adam's steps, which do not shrink with the gradient, do no harm. Works within
-    `torch.no_grad` and `torch.inference_mode`; no gradient flows to the arguments.
+    The parameters p lie at knots on the grid of the features. Three mean filters make u of p; one does where they lie
+    apart, and between them u is linear. R is the roughness, and v a field by which the moving features have been
+    displaced before: the whole shall be smooth. Each sample of a batch moves as it would alone, and its field of the
+    lowest loss is returned: where nothing is to gain, Adam's steps, which do not shrink with the gradient, do no harm.
+    Works within `torch.no_grad` and `torch.inference_mode`; no gradient flows to the arguments.
 
     Args:
         fixed_features: F, `(B, C, *features)`, 2-D or 3-D, any unit.
@@ -64,25 +64,31 @@ def adam_instance_optimization(
         regularization: lambda.
         stride: side of a voxel of the feature maps, voxels of the image.
         centered: where the voxels of the feature maps lie, see `resample_lattice`.
-        tolerance: stop when no sample's loss changes by more than this share of it; None never stops early.
-        callback: called with the number of the iteration, from 1, and its loss, mean over the batch.
+        tolerance: stop when no sample's loss has changed by more than this share of it since the same voxels were
+            compared before; None never stops early.
+        callback: called with the number of the iteration, from 1, and its loss, mean over the batch, of the voxels
+            that it has compared.
         scheme: how to sample and smooth, whether the learning rate falls, and which field to return.
         terms: added to the loss; each of the field at some voxels of the feature maps, `(B, d, *part)`, counted in such
             voxels, and of what `part` of the grid these are, and one number for each sample, `(B,)`, or for a batch of
             one.
         known: where F and M are compared, `(B, 1, *features)`; elsewhere, at 0, smoothness decides.
-        roughness: R, of a field `(B, d, *features)`: `stretching`, the paper's, or `bending`.
+        roughness: R, of a field at knots, `(B, d, *knots)`, and of their distance: `stretching`, the paper's, or
+            `bending`.
         before: v, `(B, d, *spatial)`, voxels of the image; none without it.
         knots: distance of the knots, voxels of the feature maps.
-        samples: fewest voxels that a step compares. Grids of more are divided, see `parts_of`: each step compares
-            another part, and the fields that are measured on the first of them compete. None compares all.
+        samples: voxels of the grid, known or not, that a step looks at, at least. Grids of twice as many and more are
+            divided, see `parts_of`: each step looks at another part, and the fields that are measured on the first of
+            them compete. None looks at all, and so does a pair of which some part knows nothing; so must a scheme that
+            stretches.
 
     Returns:
         Displacement, `(B, d, *spatial)`, voxels of the image, float32 or float64.
 
     Raises:
         TypeError: if a tensor is none, or the field not of floating point numbers.
-        ValueError: if the shapes do not fit or `iterations` is negative.
+        ValueError: if the shapes do not fit, `iterations` is negative, `knots` or `samples` less than 1, or the scheme
+            stretches and the grid is divided.
 
     Reference:
         Bigalke et al., MICCAI 2023, https://doi.org/10.1007/978-3-031-43999-5_64 -- section 2.2, numbers from the
@@ -90,6 +96,7 @@ def adam_instance_optimization(
     """
     _check(fixed_features, initial_ddf, iterations)
     check_count("adam_instance_optimization", "knots", knots)
+    check_count("adam_instance_optimization", "samples", 1 if samples is None else samples)
     if iterations == 0:
         return lift(initial_ddf)
     shape = fixed_features.shape[2:]
@@ -108,6 +115,8 @@ def adam_instance_optimization(
         )
         parameters = to_knots(initial_ddf).clone().requires_grad_()
         parts = parts_of(shape, samples)
+        if known is not None and not all(bool(part.of(known).flatten(1).any(1).all()) for part in parts):
+            parts = [whole(len(shape))]
         field = _minimize(objective, parameters, iterations, learning_rate, tolerance, callback, scheme, parts)
         field = resample_lattice(
             objective.at(field, whole(len(shape))) * stride, initial_ddf.shape[2:], stride, centered

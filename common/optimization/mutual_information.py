@@ -39,8 +39,8 @@ class MutualInformation:
         moving: M, `(B, 1, *spatial)`, any unit.
         scheme: where to look, and what lies beyond the grid of M.
         known: voxels of F that count, `(B, 1, *spatial)`, 0 for those that do not.
-        bins: of the gray values of each; fewer where less than their cube of voxels are known, so that chance does not
-            fill the histogram.
+        bins: of the gray values of each; fewer where less than their cube of voxels are compared, so that chance does
+            not fill the histogram.
         weight: factor of the result.
 
     Raises:

@@ -31,7 +31,7 @@ class Part(NamedTuple):
     @property
     def everything(self) -> bool:
         """Whether no voxel is left out."""
-        return max(self.steps) == 1
+        return max(self.steps) == 1 and not any(self.first)
 
     def of(self, image: Tensor) -> Tensor:
         """These voxels of an image, `(B, C, *part)`, a view."""
@@ -43,8 +43,8 @@ class Part(NamedTuple):
         ranges = zip(self.first, spatial_shape, self.steps, strict=True)
         return [torch.arange(*each, dtype=like.dtype, device=like.device) for each in ranges]
 
-    def start(self, ddf: Tensor) -> Tensor:
-        """Voxels of the grid at which a field of the part begins, `(d, *part)`."""
+    def grid(self, ddf: Tensor) -> Tensor:
+        """Coordinates of these voxels, `(d, *part)`, which look where a field of the part `(B, d, *part)` leads."""
         shape = [first + step * n for first, step, n in zip(self.first, self.steps, ddf.shape[2:], strict=True)]
         return torch.stack(torch.meshgrid(*self.axes(shape, ddf), indexing="ij"))
 
@@ -61,7 +61,8 @@ def parts_of(spatial_shape: Sequence[int], least: int | None) -> list[Part]:
 
     Args:
         spatial_shape: of the grid.
-        least: voxels of a part; with fewer than twice as many the grid stays whole. None divides nothing.
+        least: voxels of a part, about, where an axis is odd; with fewer than twice as many the grid stays whole. None
+            divides nothing.
 
     Returns:
         1, 2, 4 or, in 3-D, 8 parts; neighbors in this order lie far from one another.
@@ -75,9 +76,9 @@ def parts_of(spatial_shape: Sequence[int], least: int | None) -> list[Part]:
         >>> [part.first for part in parts_of((8, 8), least=16)]
         [(0, 0), (1, 1), (0, 1), (1, 0)]
     """
-    dims, count = len(spatial_shape), prod(spatial_shape)
-    halved = 0 if least is None else sum(count >= least * 2**times for times in range(1, dims + 1))
-    steps = tuple(2 if axis < halved and size > 1 else 1 for axis, size in enumerate(spatial_shape))
+    count, longer = prod(spatial_shape), [axis for axis, size in enumerate(spatial_shape) if size > 1]
+    halved = longer[: sum(least is not None and count >= least * 2**times for times in range(1, len(longer) + 1))]
+    steps = tuple(2 if axis in halved else 1 for axis in range(len(spatial_shape)))
     firsts = list(product(*map(range, steps)))
     ends = [firsts[-1 - k // 2] if k % 2 else firsts[k // 2] for k in range(len(firsts))]  # from both ends in turn
     return [Part(steps, first) for first in ends]

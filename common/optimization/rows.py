@@ -1,6 +1,6 @@
 """Linear interpolation in a table of rows, one row of features a voxel, with the slopes of what it finds.
 
-`grid_sample` reads channels far apart, and has no gradient of each channel.
+`grid_sample` reads channels far apart.
 """
 
 from itertools import product

@@ -66,12 +66,12 @@ class Scheme:
 
         Raises:
             TypeError: if an argument is not a tensor, or the field not of floating point numbers.
-            ValueError: if the shapes do not fit or the mode is unknown.
+            ValueError: if the shapes do not fit, the mode is unknown, or displacements of a part are stretched.
         """
         check_image("pull_back", "image", image)
         check_ddf("pull_back", ddf)
-        if part is None or part.everything:
-            check_same_space("pull_back", "ddf", ddf, image, image.ndim - 2)
+        looking = image if part is None else part.of(image)
+        check_same_space("pull_back", "ddf", ddf, looking, image.ndim - 2)
         return sample(image, self.places(ddf, part), mode, padding=self.padding)
 
     def places(self, ddf: Tensor, part: Part | None = None) -> Tensor:
@@ -86,16 +86,18 @@ class Scheme:
 
         Returns:
             `(B, d, *spatial)`, voxels, float32 or float64.
+
+        Raises:
+            ValueError: if displacements of a part are stretched.
         """
         with full_precision(ddf):
             ddf = lift(ddf)
+            if part is not None and not part.everything:
+                if self.stretched:
+                    raise ValueError("Displacements of a part of the voxels cannot be stretched: look at all of them.")
+                return ddf + part.grid(ddf)
             if not self.stretched:
-                grid = (
-                    identity_grid(ddf.shape[2:], ddf.dtype, ddf.device)
-                    if part is None or part.everything
-                    else part.start(ddf)
-                )
-                return ddf + grid
+                return ddf + identity_grid(ddf.shape[2:], ddf.dtype, ddf.device)
             return torch.stack([_stretched_places(u, axis) for axis, u in enumerate(ddf.unbind(1))], dim=1)
 
     def growth(self, old: Sequence[int], new: Sequence[int], stride: float) -> list[float]:

@@ -7,8 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from common.optimization import EXACT, REFERENCE, FeatureDistance, Scheme, feature_distance
-from common.optimization.parts import parts_of
+from common.optimization import EXACT, REFERENCE, FeatureDistance, Scheme, feature_distance, parts_of
 from common.spatial import warp
 
 ZEROS = replace(EXACT, padding="zeros")

@@ -3,8 +3,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from common.optimization import GuidingPoints, displacement_candidates
-from common.optimization.parts import parts_of
+from common.optimization import GuidingPoints, displacement_candidates, parts_of
 
 SHAPE = (12, 14, 16)
 

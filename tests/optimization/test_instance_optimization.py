@@ -11,9 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from common.features import mind_ssc
-from common.optimization import REFERENCE, FeatureDistance, adam_instance_optimization, bending
+from common.optimization import REFERENCE, FeatureDistance, Part, adam_instance_optimization, bending, parts_of
 from common.optimization.instance_optimization import ROUGHNESS_WEIGHT
-from common.optimization.parts import Part
 from common.spatial import warp
 
 Oracle = Callable[[str], dict[str, np.ndarray]]
@@ -214,11 +213,62 @@ def test_parts_keep_the_beginning_where_nothing_is_to_gain() -> None:
 
 def test_parts_keep_what_was_found_when_they_stop_early() -> None:
     moving, motion = smooth_maps((16, 18, 20)), smooth_maps((16, 18, 20), channels=3, seed=1)
-    fixed, start = warp(moving, motion), torch.zeros_like(motion)
+    fixed, start, steps = warp(moving, motion), torch.zeros_like(motion), []
     found = adam_instance_optimization(
-        fixed, moving, start, 80, 0.3, 0.1, stride=1, centered=False, tolerance=0.9, samples=100
+        fixed,
+        moving,
+        start,
+        80,
+        0.3,
+        0.1,
+        stride=1,
+        centered=False,
+        tolerance=0.9,
+        samples=100,
+        callback=lambda iteration, loss: steps.append(iteration),
     )
+    assert steps[-1] in range(9, 80, 8)  # where the first part is compared
     assert (warp(moving, found) - fixed).square().mean() < 0.9 * (moving - fixed).square().mean()
+
+
+@pytest.mark.parametrize("iterations", [1, 5, 8, 12])
+def test_the_first_part_begins_and_ends_and_its_fields_compete(iterations: int) -> None:
+    """Terms say how good each field is: the one of the lowest value on the first part is kept, whatever others say."""
+    shape, looked_at, told = (8, 8, 8), [], []
+
+    def term(field: Tensor, part: Part) -> Tensor:
+        looked_at.append(part)
+        told.append(field.detach().mean().item())
+        return 1e3 * (field.mean((1, 2, 3, 4)) + 0.3).abs() - 1e6 * (part != looked_at[0])
+
+    features = torch.zeros(1, 1, *shape)
+    found = adam_instance_optimization(
+        features, features, torch.zeros(1, 3, *shape), iterations, 0.1, 0.0, stride=1, terms=[term], samples=64
+    )
+    order = parts_of(shape, 64)
+    assert looked_at == [order[k % 8] for k in range(iterations - 1)] + [order[0]]
+    compared = [mean for mean, part in zip(told, looked_at, strict=True) if part == order[0]]
+    best = min(compared, key=lambda mean: abs(mean + 0.3))
+    assert found.mean().item() == pytest.approx(best, abs=0.02)  # the last filters change it a little
+
+
+def test_a_part_that_knows_nothing_leaves_the_grid_whole() -> None:
+    moving = smooth_maps((12, 14, 16))
+    shift = torch.ones(1, 3, 12, 14, 16)
+    known = torch.zeros(1, 1, 12, 14, 16)
+    known[:, :, 1::2] = 1
+    found = adam_instance_optimization(
+        warp(moving, shift), moving, torch.zeros_like(shift), 60, 0.1, 0.1, 1, known=known, knots=2, samples=100
+    )
+    assert (found[..., 3:-3, 3:-3, 3:-3] - shift[..., 3:-3, 3:-3, 3:-3]).abs().mean() < 0.2
+
+
+def test_all_may_be_of_different_precision() -> None:
+    features, start = smooth_maps((6, 7, 8)).half(), torch.zeros(1, 3, 6, 7, 8, dtype=torch.float64)
+    options: dict[str, Any] = {"stride": 1, "knots": 2, "roughness": bending, "before": start.bfloat16() + 1}
+    found = adam_instance_optimization(features, features, start, 3, **options)
+    assert found.dtype == torch.float64
+    assert found.abs().max() < 1e-6
 
 
 @pytest.mark.parametrize("samples", [100, 1000, None])
@@ -237,6 +287,10 @@ def test_adam_instance_optimization_raises() -> None:
     features = torch.zeros(1, 2, 4, 5, 6)
     with pytest.raises(ValueError, match="expects 'knots' of 1 or more, got 0"):
         adam_instance_optimization(features, features, torch.zeros(1, 3, 8, 10, 12), knots=0)
+    with pytest.raises(ValueError, match="expects 'samples' of 1 or more, got 0"):
+        adam_instance_optimization(features, features, torch.zeros(1, 3, 8, 10, 12), samples=0)
+    with pytest.raises(ValueError, match="cannot be stretched"):
+        adam_instance_optimization(features, features, torch.zeros(1, 3, 8, 10, 12), samples=2, scheme=REFERENCE)
     with pytest.raises(ValueError, match=r"expects 'initial_ddf' of shape \(1, 3, 8, 10\), got \(1, 2, 8, 10\)"):
         adam_instance_optimization(features, features, torch.zeros(1, 2, 8, 10))
     with pytest.raises(

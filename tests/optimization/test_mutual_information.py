@@ -10,8 +10,8 @@ from common.optimization import (
     adam_instance_optimization,
     detail,
     mutual_information,
+    parts_of,
 )
-from common.optimization.parts import parts_of
 from common.spatial import warp
 
 SHAPES = [(1, 1, 6, 7, 8), (2, 1, 12, 14)]

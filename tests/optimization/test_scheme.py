@@ -9,8 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from common.optimization import EXACT, REFERENCE, Scheme
-from common.optimization.parts import parts_of
+from common.optimization import EXACT, REFERENCE, Scheme, parts_of
 from common.spatial import compose, identity_grid, warp
 
 Oracle = Callable[[str], dict[str, np.ndarray]]
@@ -103,3 +102,11 @@ def test_a_part_of_the_voxels_is_pulled_back_like_the_whole() -> None:
     pulled = EXACT.pull_back(image, ddf)
     for part in parts_of((7, 8, 9), 50):
         torch.testing.assert_close(EXACT.pull_back(image, part.of(ddf), part=part), part.of(pulled))
+
+
+def test_a_field_of_a_part_that_does_not_fit_is_refused() -> None:
+    image, part = torch.rand(1, 2, 7, 8, 9), parts_of((7, 8, 9), 50)[1]
+    with pytest.raises(ValueError, match=r"expects 'ddf' of shape \(1, 3, 3, 4, 4\), got \(1, 3, 7, 8, 9\)"):
+        EXACT.pull_back(image, random_field(7, 8, 9), part=part)
+    with pytest.raises(ValueError, match="cannot be stretched"):
+        REFERENCE.pull_back(image, part.of(random_field(7, 8, 9)), part=part)

@@ -8,8 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from common.optimization import REFERENCE, coarsen_displacement, resample_lattice, upsample_displacement
-from common.optimization.parts import parts_of
+from common.optimization import REFERENCE, coarsen_displacement, parts_of, resample_lattice, upsample_displacement
 from common.optimization.upsample import knots_of, sample_axes
 
 Oracle = Callable[[str], dict[str, np.ndarray]]

@@ -67,7 +67,7 @@ class CoupledConvexNet(nn.Module):
         consistency_iterations: of forward-backward consistency after each warp; 0 saves the backward direction.
         smoothing: mean filters after each doubling on the way to the grid of the images.
         refinements: of each the stride of the features, and the steps; without any the field is that of the warps.
-        learning_rate: of their Adam, voxels of the features; half of it at stride 1, where little is left.
+        learning_rate: of their Adam, voxels of the features; without `reference` half of it at stride 1, for the rest.
         regularization: their weight of the roughness of the field: the larger, the smoother.
         information: their weight of the mutual information of the images' `detail`; the paper has none.
         bending: of the whole field is punished; else, as in the paper, the stretching of what a refinement adds.
@@ -226,7 +226,7 @@ class CoupledConvexNet(nn.Module):
                 warped.features,
                 padded if whole else torch.zeros_like(padded),
                 iterations=iterations,
-                learning_rate=self.learning_rate * min(stride, 2) / 2,
+                learning_rate=self.learning_rate / (2 if stride == 1 and not whole else 1),
                 regularization=self.regularization,
                 stride=stride,
                 centered=self.centered,

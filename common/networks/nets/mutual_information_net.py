@@ -25,7 +25,7 @@ class MutualInformationNet(CoupledConvexNet):
 
     Args:
         refinements: of each the side of a voxel in voxels of the image, and the steps.
-        learning_rate: of their Adam, such voxels.
+        learning_rate: of their Adam, such voxels; half of it where these are those of the image.
         regularization: their weight of the bending of the field.
         information: their weight of the mutual information, nats.
 

@@ -214,14 +214,15 @@ def test_refinements_have_knots_and_parts_but_not_those_of_the_reference(monkeyp
     told = []
 
     def optimize(*_: Tensor, **options: Any) -> Tensor:
-        told.append((options["stride"], options["knots"], options["samples"]))
+        told.append(tuple(options[key] for key in ("stride", "learning_rate", "knots", "samples")))
         return torch.zeros(1, 3, 18, 20, 22)
 
     monkeypatch.setattr(coupled_convex_net, "adam_instance_optimization", optimize)
-    for options in ({"knots": 3, "samples": 100}, {"reference": True}):
+    kinds: list[dict[str, Any]] = [{"knots": 3, "samples": 100}, {"reference": True}]
+    for options in kinds:
         net = CoupledConvexNet(warps=[(4, 2)], refinements=[(2, 8), (1, 4)], **options).eval()
         net(torch.rand(1, 2, 18, 20, 22))
-    assert told == [(2, 3, 100), (1, 3, 100), (2, 1, None), (1, 1, None)]
+    assert told == [(2, 1, 3, 100), (1, 0.5, 3, 100), (2, 1, 1, None), (1, 1, 1, None)]
 
 
 def test_net_of_equal_images_stays_near_zero() -> None:
