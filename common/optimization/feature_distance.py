@@ -60,7 +60,9 @@ class FeatureDistance:
         self.known = None if known is None or bool(known.all()) else known.bool()
         self.scheme = scheme
         self.table = _Table(self.moving, scheme) if self.fixed.device.type == "cpu" else None
-        if self.table is None:
+        if self.table is not None:
+            self.fixed = self.fixed.movedim(1, -1).contiguous().movedim(-1, 1)  # its rows lie there as they are
+        else:
             self.fixed, self.moving = outside_inference(self.fixed), outside_inference(self.moving)
             self.known = None if self.known is None else outside_inference(self.known)
 

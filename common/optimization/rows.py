@@ -11,7 +11,7 @@ from torch import Tensor
 
 def rows_of(image: Tensor) -> Tensor:
     """Features of an image, `(C, *spatial)`, as rows, `(voxels, C)`."""
-    return image.flatten(1).T.contiguous()
+    return image.movedim(0, -1).flatten(0, -2).contiguous()
 
 
 def corner(places: Tensor, shape: torch.Size) -> tuple[Tensor, Tensor]:
