@@ -7,6 +7,7 @@ from .dirnet import DIRNet
 from .displacement_unet import DisplacementUNet
 from .feature_extractor import FEATURES, select_features
 from .feature_net import SelfTrainingFeatureNet
+from .instance_optimization_net import InstanceOptimizationNet
 from .mutual_information_net import MutualInformationNet
 from .point_registration_net import PointFeatureNet, PointRegistrationNet, join_clouds
 from .progressive_unet import ProgressiveUNet, plain_weights

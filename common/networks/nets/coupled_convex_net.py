@@ -6,55 +6,33 @@ MONAI's registration networks regress a displacement; here the features are lear
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from common.features import MINDSSC
-from common.networks.blocks.padding import cut, pad_to_multiple
+from common.networks.blocks.padding import cut
 from common.optimization import (
-    EXACT,
-    REFERENCE,
     UNGUIDED,
-    Described,
     Guidance,
-    GuidingPoints,
-    MutualInformation,
-    Term,
-    adam_instance_optimization,
     advance,
-    bending,
-    detail,
     match_features,
     mean_difference,
     split_pair,
-    stretching,
     upsample_displacement,
 )
-from common.spatial import unfold
 
-from .feature_extractor import FeatureExtractor, describe
+from .feature_extractor import FeatureExtractor
+from .instance_optimization_net import REFINEMENTS, InstanceOptimizationNet, Points, Strides
 
-Strides = Sequence[Sequence[int]]  # pairs: stride of the features, and radius of a warp or steps of a refinement
 WARPS = ((6, 4), (4, 2))
-REFINEMENTS = ((2, 40), (1, 20))
 COMPARED = 2  # stride of the features by which the best of several fields is chosen
-Points = GuidingPoints | None
-NOT_EXPORTED = (
-    "CoupledConvexNet fits each pair by gradient descent and chooses among fields, which TorchScript cannot hold: "
-    "export its features alone, such as the id feature_network."
-)
 
 
-class CoupledConvexNet(nn.Module):
+class CoupledConvexNet(InstanceOptimizationNet):
     """Registers two images: features, correlation, coupled convex optimization, instance optimization.
 
-    Each warp, and each refinement by instance optimization after them, registers the fixed image with the moving image
-    as those before have left it; the fields compose to
-
-    .. math:: u(x) = u_1(x) + u_0(x + u_1(x))
-
-    A further warp finds what was too fine for those before, or takes over their mistakes: the field after each is
-    refined once, and that is kept that leaves the smallest difference of the features. What folds after the last step
-    is smoothed there, see `common.spatial.unfold`.
+    Each warp registers the fixed image with the moving image as those before have left it, and so does each refinement
+    after them, see `InstanceOptimizationNet`. A further warp finds what was too fine for those before, or takes over
+    their mistakes: the field after each is refined once, and that is kept that leaves the smallest difference of the
+    features.
 
     In training mode only the first warp is computed, without consistency and instance optimization, on a grid that may
     be coarser: the prediction of the self-training, differentiable with respect to the features.
@@ -90,8 +68,6 @@ class CoupledConvexNet(nn.Module):
         torch.Size([1, 3, 18, 20, 22])
     """
 
-    gray = staticmethod(detail)  # of an image, what its mutual information is of
-
     def __init__(
         self,
         features: FeatureExtractor | None = None,
@@ -110,25 +86,31 @@ class CoupledConvexNet(nn.Module):
         knots: int = 2,
         samples: int | None = 2**18,
     ) -> None:
-        super().__init__()
+        super().__init__(
+            features,
+            refinements,
+            feature_scale,
+            learning_rate,
+            regularization,
+            information,
+            bending,
+            reference,
+            knots,
+            samples,
+        )
         if not len(warps):
             raise ValueError("CoupledConvexNet() expects 'warps' of one pair or more, got none.")
-        self.features = MINDSSC() if features is None else features
-        self.warps, self.keep_best, self.feature_scale = warps, keep_best, feature_scale
+        self.warps, self.keep_best = warps, keep_best
         self.consistency_iterations, self.smoothing = consistency_iterations, smoothing
-        self.refinements, self.learning_rate = refinements, learning_rate
-        self.regularization, self.information, self.bending = regularization, information, bending
-        self.scheme, self.training_stride = REFERENCE if reference else EXACT, training_stride
-        self.knots, self.samples = (1, None) if reference else (knots, samples)
+        self.training_stride = training_stride
 
-    def forward(self, image: Tensor, guidance: Guidance = UNGUIDED) -> Tensor:
+    def forward(self, image: Tensor, guidance: Guidance = UNGUIDED, displacement: Tensor | None = None) -> Tensor:
         """Register the moving image to the fixed image.
 
         Args:
-            image: fixed and moving image, `(B, 2, *spatial)`, 2-D or 3-D, in the unit the features expect; or
-                `(B, 4, *spatial)` with its field of view behind each, 1 where the scan was taken and 0 outside. Sizes
-                that the strides do not divide are filled up and cut off again.
+            image: see `InstanceOptimizationNet`.
             guidance: what steers it besides.
+            displacement: where the refinements begin in place of the warps, `(B, d, *spatial)`, voxels.
 
         Returns:
             Displacement on the fixed grid, `(B, d, *spatial)`, voxels, float32; in training mode that of every
@@ -138,6 +120,8 @@ class CoupledConvexNet(nn.Module):
             TypeError: if the image is not a tensor, or the network is traced with instance optimization or a choice.
             ValueError: if its shape is wrong.
         """
+        if displacement is not None:
+            return super().forward(image, guidance, displacement)
         return self.register(image, guidance)[0]
 
     def register(self, image: Tensor, guidance: Guidance = UNGUIDED) -> tuple[Tensor, Tensor]:
@@ -151,14 +135,11 @@ class CoupledConvexNet(nn.Module):
             The displacement, see `forward`, and that of the warps alone, of the same shape and unit.
         """
         refinements = [] if self.training else [(stride, steps) for stride, steps in self.refinements if steps]
-        if torch.jit.is_tracing() and (refinements or (self.keep_best and len(self.warps) > 1)):
-            raise TypeError(NOT_EXPORTED)
+        self._check_not_traced(bool(refinements) or (self.keep_best and len(self.warps) > 1))
         fixed, moving = guidance.beside(*split_pair(type(self).__name__, image))
         unrefined, displacement = self._begin(fixed, moving, refinements[:1], guidance.points)
         displacement = self._refine(fixed, moving, displacement, refinements[1:], guidance.points)
-        if not self.scheme.folds and not self.training:
-            displacement = unfold(displacement)
-        return displacement, unrefined
+        return displacement if self.training else self._unfolded(displacement), unrefined
 
     def _begin(self, fixed: Tensor, moving: Tensor, steps: Strides, points: Points) -> list[Tensor]:
         """The field of each sample's best warp, before and after the first refinement."""
@@ -166,15 +147,6 @@ class CoupledConvexNet(nn.Module):
         refined = [self._refine(fixed, moving, field, steps, points) for field in warped]
         best = self._best(fixed, moving, refined)
         return [torch.stack([fields[n][sample] for sample, n in enumerate(best)]) for fields in (warped, refined)]
-
-    @property
-    def centered(self) -> bool:
-        """Where the voxels of feature maps, and of a coarser prediction, lie: see `resample_lattice`."""
-        return self.scheme.centered or self.features.centered
-
-    def __prepare_scriptable__(self) -> nn.Module:
-        """Tell `torch.jit.script` why it cannot have this network."""
-        raise TypeError(NOT_EXPORTED)
 
     def _warp_and_solve(self, fixed: Tensor, moving: Tensor, points: Points) -> list[Tensor]:
         """The field after each warp, or after the last one, `(B, d, *spatial)`, voxels of the image."""
@@ -205,42 +177,3 @@ class CoupledConvexNet(nn.Module):
         described = self._describe(fixed, COMPARED)
         warped = [self._describe(self.scheme.pull_back(moving, field), COMPARED) for field in fields]
         return [int(n) for n in torch.stack([mean_difference(described, each) for each in warped]).argmin(0)]
-
-    def _refine(self, fixed: Tensor, moving: Tensor, displacement: Tensor, steps: Strides, points: Points) -> Tensor:
-        for stride, iterations in steps:
-            whole = self.scheme.whole
-            sides = fixed, moving if whole else self.scheme.pull_back(moving, displacement)
-            described, warped = (self._describe(image, stride) for image in sides)
-            known = described.seen * warped.seen
-            terms: list[Term] = []
-            if self.information:
-                here, there = (self.gray(pad_to_multiple(s[:, :1], stride), stride, self.centered) for s in sides)
-                terms.append(MutualInformation(here, there, self.scheme, known, weight=self.information))
-            if points is not None:
-                terms.append(
-                    (points if whole else points.left_by(displacement)).on_lattice(stride, self.centered).missed
-                )
-            padded = pad_to_multiple(displacement, stride)
-            step = adam_instance_optimization(
-                described.features,
-                warped.features,
-                padded if whole else torch.zeros_like(padded),
-                iterations=iterations,
-                learning_rate=self.learning_rate / (2 if stride == 1 and not whole else 1),
-                regularization=self.regularization,
-                stride=stride,
-                centered=self.centered,
-                scheme=self.scheme,
-                terms=terms,
-                known=known,
-                roughness=bending if self.bending else stretching,
-                before=padded if self.bending and not whole else None,
-                knots=self.knots if points is None else 1,  # a point pulls at one place
-                samples=self.samples,
-            )
-            displacement = cut(step if whole else self.scheme.compose(padded, step), fixed.shape[2:])
-        return displacement
-
-    def _describe(self, image: Tensor, stride: int) -> Described:
-        """Features of an image and of what guides it, and which of them are in its field of view."""
-        return describe(self.features, image, stride, self.feature_scale, self.scheme.unbounded)

@@ -9,19 +9,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from common.optimization import GuidingPoints, coarsen_features
+from common.optimization import coarsen_features
 
-from .coupled_convex_net import CoupledConvexNet
+from .instance_optimization_net import InstanceOptimizationNet
 
 REFINEMENTS = ((4, 80), (2, 60))
 
 
-class MutualInformationNet(CoupledConvexNet):
+class MutualInformationNet(InstanceOptimizationNet):
     """Registers two images by gradient descent on their mutual information, from where they are.
 
-    `CoupledConvexNet` without its features and its warps: what a patch looks like differs too much between modalities
-    for a search, and the gray values themselves are compared, not their `detail`. Guides, fields of view and the
-    penalty of bending are as there. What lies within about eight voxels is found, not organs that lie elsewhere.
+    `InstanceOptimizationNet` without features: what a patch looks like differs too much between modalities, and the
+    gray values themselves are compared, not their `detail`. Guides, fields of view and the penalty of bending are as
+    there. What lies within about eight voxels is found, not organs that lie elsewhere.
 
     Args:
         refinements: of each the side of a voxel in voxels of the image, and the steps.
@@ -56,11 +56,6 @@ class MutualInformationNet(CoupledConvexNet):
     def gray(image: Tensor, stride: int, centered: bool) -> Tensor:
         """The gray values themselves, on a coarser grid."""
         return coarsen_features(image, stride, centered)
-
-    def _warp_and_solve(self, fixed: Tensor, moving: Tensor, points: GuidingPoints | None) -> list[Tensor]:
-        shape = fixed.shape[2:]
-        first = points.first_field(shape) if points else None
-        return [fixed.new_zeros(len(fixed), len(shape), *shape) if first is None else first]
 
 
 class _NoFeatures(nn.Module):

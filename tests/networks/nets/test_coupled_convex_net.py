@@ -12,7 +12,7 @@ from monai.bundle import ConfigParser
 from torch import Tensor
 
 from common.features import MINDSSC
-from common.networks.nets import CoupledConvexNet, SelfTrainingFeatureNet, coupled_convex_net
+from common.networks.nets import CoupledConvexNet, SelfTrainingFeatureNet, instance_optimization_net
 from common.optimization import REFERENCE, UNGUIDED, Guidance, GuidingPoints
 from common.spatial import compose, folding_percent, jacobian_determinant, warp
 
@@ -217,7 +217,7 @@ def test_refinements_have_knots_and_parts_but_not_those_of_the_reference(monkeyp
         told.append(tuple(options[key] for key in ("stride", "learning_rate", "knots", "samples")))
         return torch.zeros(1, 3, 18, 20, 22)
 
-    monkeypatch.setattr(coupled_convex_net, "adam_instance_optimization", optimize)
+    monkeypatch.setattr(instance_optimization_net, "adam_instance_optimization", optimize)
     kinds: list[dict[str, Any]] = [{"knots": 3, "samples": 100}, {"reference": True}]
     for options in kinds:
         net = CoupledConvexNet(warps=[(4, 2)], refinements=[(2, 8), (1, 4)], **options).eval()
@@ -331,11 +331,11 @@ def test_net_never_folds() -> None:
 def test_export_is_refused_in_a_sentence() -> None:
     net = CoupledConvexNet(warps=[(4, 2)]).eval()
     with pytest.raises(
-        TypeError, match="fits each pair by gradient descent and chooses among fields, which TorchScript cannot hold"
+        TypeError, match="fits each pair by gradient descent or chooses among fields, which TorchScript cannot hold"
     ):
         torch.jit.script(net)
     with pytest.raises(
-        TypeError, match="fits each pair by gradient descent and chooses among fields, which TorchScript cannot hold"
+        TypeError, match="fits each pair by gradient descent or chooses among fields, which TorchScript cannot hold"
     ):
         torch.jit.trace(net, torch.rand(1, 2, 16, 16, 16))
     choosing = CoupledConvexNet(warps=[(4, 1), (2, 1)], refinements=[]).eval()

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from common.networks.nets import CoupledConvexNet, MutualInformationNet
+from common.networks.nets import InstanceOptimizationNet, MutualInformationNet
 from common.optimization import Guidance, GuidingPoints
 from common.spatial import folding_percent, jacobian_determinant, warp
 
@@ -73,7 +73,7 @@ def test_points_and_labels_steer_it() -> None:
 
 
 def test_net_is_one_of_registration_and_says_what_it_expects() -> None:
-    assert isinstance(MutualInformationNet(), CoupledConvexNet)
+    assert isinstance(MutualInformationNet(), InstanceOptimizationNet)
     with pytest.raises(
         ValueError, match=r"MutualInformationNet\(\) expects 'image' of shape \(1, 2, 8, 8\), got \(1, 1, 8, 8\)"
     ):
