@@ -17,7 +17,7 @@ from .command_line import check_device, check_options, command_line_pairs
 from .config_check import check_config
 from .deformed_batch import DeformedPairBatch
 from .evaluation import registration_evaluator
-from .instance_inferer import InstanceOptimizationInferer
+from .instance_optimization import instance_optimization
 from .inverse_pairs import pairs_both_ways, record_inverse_consistency
 from .key_point_registration import key_point_postprocessing, key_point_preprocessing
 from .label_inputs import label_preprocessing

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import nn
 
-PASSING = ("training", "R", "bytes_per_voxel", "slices_at_once")  # what a run changes by itself, or does not feel
+PASSING = ("training", "R", "bytes_per_voxel", "slices_at_once", "output_dir")  # what a result does not depend on
 
 
 def configuration_digest(*parts: Any) -> str:

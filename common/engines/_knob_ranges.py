@@ -93,7 +93,7 @@ RANGES: Mapping[str, Range] = {
     "slices_at_once": Range(1, EVER),
     "smoothing": WEIGHT,
     "search_spacing": Range(1e-3, 1e3, counts=(0, 3)),
-    "spacing": Range(1e-3, 1e3, counts=(0, 2, 3)),
+    **dict.fromkeys(("instance_spacing", "spacing"), Range(1e-3, 1e3, counts=(0, 2, 3))),
     "spatial_dims": Range(2, 3),
     "minimum_size": Range(4, 4096),
     "sigma": Range(0.1, 100.0),

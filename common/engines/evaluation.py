@@ -8,14 +8,12 @@ from monai.data import DataLoader, Dataset
 from monai.engines import SupervisedEvaluator, default_prepare_batch
 from monai.inferers import Inferer
 from monai.transforms import Transform
-from torch import Tensor, nn
+from torch import nn
 
 from common.io import load_weights
-from common.optimization import Guidance, GuidingPoints
+from common.transforms import GUIDANCE, guidance_of
 
 from .workflow import check_started
-
-GUIDANCE = ("fixed_features", "moving_features", "fixed_points", "moving_points")
 
 
 def registration_evaluator(
@@ -47,7 +45,7 @@ def registration_evaluator(
     check_started()
     if checkpoint is not None:
         load_weights(network, checkpoint, checkpoint_key)
-    return SupervisedEvaluator(
+    evaluator = SupervisedEvaluator(
         device=torch.device(device),
         val_data_loader=DataLoader(dataset),
         network=network,
@@ -55,6 +53,8 @@ def registration_evaluator(
         postprocessing=postprocessing,
         prepare_batch=prepare_guided_batch,
     )
+    evaluator.postprocessing = postprocessing  # type: ignore[attr-defined]  # what results are made of counts it
+    return evaluator
 
 
 def prepare_guided_batch(batch: dict[str, Any], *to: Any, **how: Any) -> Any:
@@ -69,12 +69,7 @@ def prepare_guided_batch(batch: dict[str, Any], *to: Any, **how: Any) -> Any:
         As MONAI's engines take it: input and target alone, or these and arguments of the inferer.
     """
     prepared = default_prepare_batch(batch, *to, **how)
-    given = {key: torch.as_tensor(batch[key]).as_subclass(Tensor) for key in GUIDANCE if key in batch}
+    given = {key: batch[key][0] for key in GUIDANCE if key in batch}
     if not given:
         return prepared
-    placed = {key: value.to(prepared[0].device) for key, value in given.items()}
-    points = None
-    if "fixed_points" in placed:
-        points = GuidingPoints(placed["fixed_points"][0], placed["moving_points"][0])
-    guidance = Guidance(placed.get("fixed_features"), placed.get("moving_features"), points)
-    return *prepared, (), {"guidance": guidance}
+    return *prepared, (), {"guidance": guidance_of(given, prepared[0].device)}

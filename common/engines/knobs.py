@@ -16,7 +16,7 @@ PATHS |= {"initial_weights", "label", "output_dir", "pretraining_dir", "segmente
 NULL = ("null", "none")  # as the command line hands them over
 WORDS = {"true": True, "false": False}
 ANY = range(1, 1000)
-SPACINGS = ("spacing", "search_spacing")  # one number stands for every axis
+SPACINGS = ("spacing", "instance_spacing", "search_spacing")  # one number stands for every axis
 
 
 def check_knob(name: str, value: Any, default: Any) -> Any:

@@ -49,8 +49,8 @@ def register_pairs(
     Raises:
         InputError: if pairs of several failed; the others are done all the same. Whatever a single pair raises.
     """
-    parts = (evaluator.network, evaluator.inferer, dataset.transform)  # type: ignore[attr-defined]
-    provenance = {**(provenance or {}), "configuration": configuration_digest(*parts)}
+    parts = (getattr(evaluator, name, None) for name in ("network", "inferer", "postprocessing"))
+    provenance = {**(provenance or {}), "configuration": configuration_digest(*parts, dataset.transform)}
     rank, processes = (int(os.environ.get(name, default)) for name, default in (("RANK", 0), ("WORLD_SIZE", 1)))
     if len(dataset) == 1 and "pair" not in dataset.data[0]:
         if rank:

@@ -41,8 +41,7 @@ class SliceBySliceInferer(Inferer):
             kwargs: given on to the network.
 
         Returns:
-            The network's answer, for stacks with a third component, 0: ``(B, 3, H, W, D)``, voxels; behind it that from
-            which an instance optimization began.
+            The network's answer, for stacks with a third component, 0: ``(B, 3, H, W, D)``, voxels.
 
         Raises:
             ValueError: if the input is neither slices nor stacks.
@@ -59,6 +58,4 @@ class SliceBySliceInferer(Inferer):
             answers.append(torch.as_tensor(self.inferer(chunk.contiguous(), network, *args, **kwargs)))
             advance("slice", sum(map(len, answers)), len(slices))
         ddf = torch.cat(answers).unflatten(0, (stacks, depth)).movedim(1, -1)
-        return torch.cat(
-            [part for each in ddf.split(2, dim=1) for part in (each, torch.zeros_like(each[:, :1]))], dim=1
-        )
+        return torch.cat([ddf, torch.zeros_like(ddf[:, :1])], dim=1)

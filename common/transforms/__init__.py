@@ -7,7 +7,7 @@ from .clocked_compose import ClockedCompose
 from .contrast import random_contrast
 from .extent import CheckExtentd
 from .gradient_magnitude import GradientMagnitude
-from .guide_pair import GuidePaird
+from .guide_pair import GUIDANCE, GuidePaird, guidance_of
 from .initial_transform import InitialTransformd
 from .keep_start import KeepStartd
 from .key_points import CloudFieldd, KeyPointsd, PairCloudsd
@@ -24,6 +24,7 @@ from .organ_labels import OrganLabelsd, map_labels
 from .pair_grid import PairGridd
 from .random_deformation import PAIR_KEYS, RandDeformedPaird, RandSplineDeformd
 from .random_field_of_view import RandFieldOfViewd
+from .refine_field import RefineFieldd
 from .study_pair import StudyPaird
 from .warp import PulledPoints, field_of, invert_field, move_points, pull_points, warp_scan
 from .warp_to_fixed import WarpToFixedd

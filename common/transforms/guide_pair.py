@@ -12,10 +12,12 @@ from monai.transforms import Transform
 from torch import Tensor
 
 from common.io import InputError, grid_of
+from common.optimization import Guidance, GuidingPoints
 from common.spatial import Grid, ras_to_lps, resample, world_to_voxel
 
 GUIDES = ("labels", "keypoints")
 SIDES = ("fixed", "moving")
+GUIDANCE = ("fixed_features", "moving_features", "fixed_points", "moving_points")
 WEIGHT = 30.0  # of a label in the distance of features, where MIND-SSC has 5
 RARITY = 0.3  # power of the size of a label by which it counts less
 Segment = Callable[[MetaTensor], MetaTensor]
@@ -81,6 +83,19 @@ class GuidePaird(Transform):
             absent = " and no ".join(missing)
             raise InputError(f"--guide {text} needs those of both scans, and the pair names no {absent}.")
         return [data[f"{side}_{kind}"] for side in SIDES]
+
+
+def guidance_of(data: Mapping[Any, Any], device: str | torch.device) -> Guidance:
+    """What steers a pair, for a network that registers it as a batch of one.
+
+    Args:
+        data: see `GuidePaird`; without what that adds nothing steers.
+        device: where to compute.
+    """
+    given = {key: torch.as_tensor(data[key]).as_subclass(Tensor).to(device) for key in GUIDANCE if key in data}
+    fixed, moving = (given[key][None] if key in given else None for key in GUIDANCE[:2])
+    points = GuidingPoints(*(given[key] for key in GUIDANCE[2:])) if GUIDANCE[2] in given else None
+    return Guidance(fixed, moving, points)
 
 
 def _common_labels(fixed: MetaTensor, moving: MetaTensor) -> list[int]:

@@ -12,10 +12,11 @@ class MeasureNetworkd(Transform):
     """Measure a pair a second time, by the network's answer alone.
 
     Args:
-        steps: from ``pred``, ``(d, *working)``, to ``metrics``, as for the optimized field.
+        steps: from ``pred``, ``(d, *working)``, and ``image``, which holds the working grid, to ``metrics``, as for the
+            optimized field.
 
-    Adds to ``metrics``, where ``pred`` holds two fields, ``network_alone``: means after the registration by the second
-    of them, the one from which the first was optimized.
+    Adds to ``metrics``, where there is the network's own answer ``network_pred``, see `RefineFieldd`,
+    ``network_alone``: means after the registration by that.
     """
 
     def __init__(self, steps: Sequence[Callable]) -> None:
@@ -23,10 +24,9 @@ class MeasureNetworkd(Transform):
 
     def __call__(self, data: Mapping[Any, Any]) -> dict[Hashable, Any]:
         """Measure."""
-        dims = data["pred"].ndim - 1
-        if len(data["pred"]) == dims:
+        if "network_pred" not in data:
             return dict(data)
-        alone = {**data, "pred": data["pred"][dims:]}
+        alone = {**data, "pred": data["network_pred"], "image": data["network_image"]}
         for step in self.steps:
             alone = step(alone)
         found = {name: alone["metrics"][name] for name in MEASURES if name in alone["metrics"]}

@@ -39,8 +39,7 @@ class NativeFieldd(Transform):
     """Make of the network's ddf the one field of a pair, on the fixed scan's own grid.
 
     Args:
-        key: the ddf, ``pred``: ``(d, *working)``, working voxels, and anything behind it; ``image`` holds the working
-            grid.
+        key: the ddf, ``pred``: ``(d, *working)``, working voxels; ``image`` holds the working grid.
 
     Adds ``displacement_field``, the whole way, pre-alignment included: ``(d, *fixed)``, LPS mm, MetaTensor with the
     fixed affine; see `common.transforms.field_of`. The ddf stays what it is.
@@ -56,8 +55,7 @@ class NativeFieldd(Transform):
             InputError: if the network's answer is not finite.
         """
         fixed = data["fixed_image"]
-        answer = torch.as_tensor(data[self.key]).as_subclass(torch.Tensor)
-        ddf = answer[: answer.ndim - 1].detach().cpu()[None]
+        ddf = torch.as_tensor(data[self.key]).as_subclass(torch.Tensor).detach().cpu()[None]
         if not bool(ddf.isfinite().all()):
             raise InputError("The displacement is not finite: are the weights damaged, or the intensities extreme?")
         matrix = torch.as_tensor(data["initial_transform"], dtype=torch.float64)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from common.engines import InstanceOptimizationInferer, SliceBySliceInferer
+from common.engines import SliceBySliceInferer
 
 
 class Recorder(torch.nn.Module):
@@ -47,13 +47,3 @@ def test_other_input_is_told() -> None:
         SliceBySliceInferer()(torch.rand(2, 5, 6), Recorder())
     with pytest.raises(ValueError, match="expects 'slices_at_once' of 1 or more, got 0"):
         SliceBySliceInferer(0)
-
-
-def test_what_an_optimization_began_with_stays_behind_its_result() -> None:
-    image = torch.rand(1, 2, 12, 12, 3)
-    inner = InstanceOptimizationInferer(2)
-    both = SliceBySliceInferer(inferer=inner)(image, lambda slices: 0.1 * slices)
-    assert both.shape == (1, 6, 12, 12, 3)
-    assert both[:, [2, 5]].count_nonzero() == 0
-    torch.testing.assert_close(both[:, 3:5], 0.1 * image)
-    torch.testing.assert_close(both[:, :2, ..., 1], inner(image[..., 1], lambda slices: 0.1 * slices)[:, :2])

@@ -6,7 +6,8 @@ import pytest
 import torch
 from monai.data import MetaTensor
 
-from common.transforms import GuidePaird
+from common.optimization import UNGUIDED
+from common.transforms import GuidePaird, guidance_of
 
 SHIFT = torch.tensor([[1.0, 0, 0, 4], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])  # fixed to moving, LPS mm
 
@@ -90,3 +91,16 @@ def test_a_point_is_needed_on_the_fixed_scan() -> None:
 def test_unknown_guides_are_refused() -> None:
     with pytest.raises(ValueError, match=r"--guide is expected to be one or both of labels, keypoints, got masks"):
         GuidePaird(["masks"])
+
+
+def test_guidance_is_what_was_added_as_a_batch_of_one() -> None:
+    assert guidance_of(pair(), "cpu") == UNGUIDED
+    labels = guidance_of(GuidePaird(["labels"])(pair(fixed_label=label(1), moving_label=label(1))), "cpu")
+    assert labels.fixed_features is not None
+    assert labels.fixed_features.shape == (1, 1, 8, 4, 5)
+    assert labels.points is None
+    points = torch.tensor([[-1.0, -2.0, 3.0], [-2.0, -1.0, 2.0]])
+    led = guidance_of(GuidePaird(["keypoints"])(pair(fixed_keypoints=points, moving_keypoints=points)), "cpu")
+    assert led.fixed_features is None
+    assert led.points is not None
+    torch.testing.assert_close(led.points.fixed, torch.tensor([[1.0, 2.0, 3.0], [2.0, 1.0, 2.0]]))
