@@ -21,6 +21,7 @@ BYTES_PER_VOXEL = 600  # of `InstanceOptimizationNet`, measured: 380 to 575
 def instance_optimization(
     iterations: int = 0,
     case_grid: CaseGrid | None = None,
+    regularization: float = 250.0,
     device: str | torch.device = "cpu",
     guide: str | Sequence[str] | None = None,
     segment: Callable[[MetaTensor], MetaTensor] | None = None,
@@ -32,6 +33,8 @@ def instance_optimization(
     Args:
         iterations: steps at each of the two coarser ones, and half as many at the finest; 0 for nothing to do.
         case_grid: the grid, and how scans are normalized there; without it, all of the scan at its own spacing.
+        regularization: weight of the bending of the field, in voxels of that grid: a voxel of half the size needs four
+            times the weight for a field as smooth.
         device: where to compute.
         guide: see `registration_preprocessing`.
         segment: see there.
@@ -54,5 +57,6 @@ def instance_optimization(
     working_grid: list[Transform] = [PairGridd(image_keys, grid, needed, bounded=True)]
     if guides or segment is not None:
         working_grid.append(GuidePaird(guides, segment))
-    network = InstanceOptimizationNet(refinements=((4, iterations), (2, iterations), (1, iterations // 2)))
+    refinements = ((4, iterations), (2, iterations), (1, iterations // 2))
+    network = InstanceOptimizationNet(refinements=refinements, regularization=regularization)
     return [RefineFieldd(network, working_grid, device, inferer)]

@@ -81,3 +81,11 @@ def test_it_counts_for_what_is_done_again(tmp_path: Path) -> None:
     plain, same, four, six = map(configuration_digest, posts)
     assert plain == same
     assert len({plain, four, six}) == 3
+
+
+def test_its_field_is_the_smoother_the_more_it_is_regularized() -> None:
+    rough, smooth = (
+        run(instance_optimization(10, regularization=weight), scans())["pred"].diff(n=2, dim=1).square().mean()
+        for weight in (1.0, 2500.0)
+    )
+    assert smooth < 0.5 * rough
