@@ -84,7 +84,7 @@ RANGES: Mapping[str, Range] = {
     "organ_count": Range(1, 1000),
     "pairs_per_epoch": Range(1, 10**9),
     "quarter_turn_probability": SHARE,
-    **dict.fromkeys(("instance_regularization", "regularization"), WEIGHT),  # where it is no component
+    **dict.fromkeys(("guide_weight", "instance_regularization", "regularization"), WEIGHT),  # where it is no component
     "residual_weight": SHARE,
     "rotation_degrees": DEGREES,
     "samples": Range(1, 1000),

@@ -25,6 +25,7 @@ def instance_optimization(
     device: str | torch.device = "cpu",
     guide: str | Sequence[str] | None = None,
     segment: Callable[[MetaTensor], MetaTensor] | None = None,
+    guide_weight: float = 30.0,
     inferer: Inferer | None = None,
     image_keys: KeysCollection = IMAGE_KEYS,
 ) -> list[Transform]:
@@ -38,6 +39,7 @@ def instance_optimization(
         device: where to compute.
         guide: see `registration_preprocessing`.
         segment: see there.
+        guide_weight: see there.
         inferer: asks the optimization, such as slice by slice.
         image_keys: the fixed and the moving scan, in this order.
 
@@ -56,7 +58,7 @@ def instance_optimization(
     needed = 0 if torch.device(device).type == "cuda" else BYTES_PER_VOXEL
     working_grid: list[Transform] = [PairGridd(image_keys, grid, needed, bounded=True)]
     if guides or segment is not None:
-        working_grid.append(GuidePaird(guides, segment))
+        working_grid.append(GuidePaird(guides, segment, guide_weight))
     refinements = ((4, iterations), (2, iterations), (1, iterations // 2))
     network = InstanceOptimizationNet(refinements=refinements, regularization=regularization)
     return [RefineFieldd(network, working_grid, device, inferer)]

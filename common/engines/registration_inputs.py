@@ -35,6 +35,7 @@ def registration_preprocessing(
     keypoint_keys: KeysCollection = KEYPOINT_KEYS,
     guide: str | Sequence[str] | None = None,
     segment: Callable[[MetaTensor], MetaTensor] | None = None,
+    guide_weight: float = 30.0,
     body_mask: bool = False,
 ) -> ClockedCompose:
     """Build the way of a pair from its files to the network's ``image``.
@@ -51,13 +52,14 @@ def registration_preprocessing(
         keypoint_keys: points of the two, left out where absent.
         guide: see `common.transforms.GuidePaird`; a name or several.
         segment: see there.
+        guide_weight: see there, ``weight``.
         body_mask: find the patient in scans that come without a mask, see `common.transforms.BodyMaskd`.
 
     Returns:
         Transform of a dictionary of paths, see `common.data.read_pairs`.
     """
     guides = [] if guide is None else ensure_tuple(guide)
-    steering = {"guidance": [GuidePaird(guides, segment)]} if guides or segment is not None else {}
+    steering = {"guidance": [GuidePaird(guides, segment, guide_weight)]} if guides or segment is not None else {}
     return ClockedCompose(
         {
             "load": [

@@ -26,12 +26,13 @@ Segment = Callable[[MetaTensor], MetaTensor]
 class GuidePaird(Transform):
     r"""Bring what steers a registration onto the working grid.
 
-    Labels and organs become maps of their shares of each voxel. Their weights are :math:`30 n_l^{-0.3}`, with n the
+    Labels and organs become maps of their shares of each voxel. Their weights are :math:`w n_l^{-0.3}`, with n the
     voxels of both scans, scaled so that the mean of the powers is 1: small ones would not be felt beside large ones.
 
     Args:
         guide: out of "labels", those that both label maps have, and "keypoints", which correspond by their order.
         segment: gives a scan, ``(1, *spatial)``, the probabilities of its organs, ``(L, *grid)``, on any grid.
+        weight: w, of labels and organs beside the features of the scans.
 
     Adds ``fixed_features`` and ``moving_features``, ``(L, *working)``, and ``fixed_points`` and ``moving_points``,
     ``(N, d)``, working voxels, as far as there are some; and ``guided_by``, the names of the guides, as one text.
@@ -44,11 +45,12 @@ class GuidePaird(Transform):
         2021", https://doi.org/10.1007/978-3-030-97281-3_25 -- released code: labels as features, weights by size.
     """
 
-    def __init__(self, guide: Sequence[str] = (), segment: Segment | None = None) -> None:
+    def __init__(self, guide: Sequence[str] = (), segment: Segment | None = None, weight: float = WEIGHT) -> None:
         if unknown := [each for each in guide if each not in GUIDES]:
             raise InputError(f"--guide is expected to be one or both of {', '.join(GUIDES)}, got {unknown[0]}.")
         self.guide = tuple(guide)
         self.segment = segment
+        self.weight = weight
 
     def __call__(self, data: Mapping[Any, Any]) -> dict[Hashable, Any]:
         """Collect and resample.
@@ -72,10 +74,11 @@ class GuidePaird(Transform):
                 organs = self.segment(data[f"{name}_image"])
                 maps[side] += [_on_grid(organ[None], organs, grids[side]) for organ in organs.as_tensor()]
         if maps[0]:
-            done |= dict(zip(("fixed_features", "moving_features"), _weighted(*map(torch.cat, maps)), strict=True))
+            weighted = _weighted(*map(torch.cat, maps), self.weight)
+            done |= dict(zip(GUIDANCE[:2], weighted, strict=True))
         if "keypoints" in self.guide:
             points = self._given(data, "keypoints", "keypoints")
-            done |= dict(zip(("fixed_points", "moving_points"), _known_points(points, grids), strict=True))
+            done |= dict(zip(GUIDANCE[2:], _known_points(points, grids), strict=True))
         return done
 
     def _given(self, data: Mapping[Any, Any], kind: str, text: str) -> list[Any]:
@@ -111,9 +114,9 @@ def _on_grid(share: Tensor, scan: MetaTensor, grid: Grid) -> Tensor:
     return resample(share[None], grid_of(scan).affine, grid, 0.0)[0]
 
 
-def _weighted(fixed: Tensor, moving: Tensor) -> tuple[Tensor, Tensor]:
+def _weighted(fixed: Tensor, moving: Tensor, weight: float) -> tuple[Tensor, Tensor]:
     powers = (fixed + moving).flatten(1).sum(1).clamp_min(1) ** -RARITY
-    weights = WEIGHT * (powers / powers.mean()).view(-1, *[1] * (fixed.ndim - 1))
+    weights = weight * (powers / powers.mean()).view(-1, *[1] * (fixed.ndim - 1))
     return fixed * weights, moving * weights
 
 

@@ -38,6 +38,8 @@ def test_labels_become_maps_and_small_ones_weigh_more() -> None:
     assert float(fixed[0].max() / fixed[1].max()) == pytest.approx((3 / 4) ** -0.3, rel=1e-5)
     assert float(fixed[0].max() + fixed[1].max()) == pytest.approx(60, rel=1e-5)
     assert done["guided_by"] == "labels"
+    heavy = GuidePaird(["labels"], weight=120)(pair(fixed_label=label(1, 3), moving_label=moving))
+    torch.testing.assert_close(heavy["fixed_features"], 4 * fixed)
 
 
 def test_maps_of_the_moving_scan_lie_where_the_start_puts_them() -> None:
