@@ -74,8 +74,8 @@ class GuidePaird(Transform):
                 organs = self.segment(data[f"{name}_image"])
                 maps[side] += [_on_grid(organ[None], organs, grids[side]) for organ in organs.as_tensor()]
         if maps[0]:
-            weighted = _weighted(*map(torch.cat, maps), self.weight)
-            done |= dict(zip(GUIDANCE[:2], weighted, strict=True))
+            fixed, moving = map(torch.cat, maps)
+            done |= dict(zip(GUIDANCE[:2], _weighted(fixed, moving, self.weight), strict=True))
         if "keypoints" in self.guide:
             points = self._given(data, "keypoints", "keypoints")
             done |= dict(zip(GUIDANCE[2:], _known_points(points, grids), strict=True))
