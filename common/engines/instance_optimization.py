@@ -7,13 +7,12 @@ from monai.config import KeysCollection
 from monai.data import MetaTensor
 from monai.inferers import Inferer
 from monai.transforms import Transform
-from monai.utils import ensure_tuple
 
 from common.io import InputError
 from common.networks.nets import InstanceOptimizationNet
-from common.transforms import CaseGrid, GuidePaird, NormalizePercentiles, PairGridd, RefineFieldd
+from common.transforms import CaseGrid, NormalizePercentiles, PairGridd, RefineFieldd
 
-from .registration_inputs import IMAGE_KEYS
+from .registration_inputs import IMAGE_KEYS, guiding_steps
 
 BYTES_PER_VOXEL = 600  # of `InstanceOptimizationNet`, measured: 380 to 575
 
@@ -33,7 +32,7 @@ def instance_optimization(
 
     Args:
         iterations: steps at each of the two coarser ones, and half as many at the finest; 0 for nothing to do.
-        case_grid: the grid, and how scans are normalized there; without it, all of the scan at its own spacing.
+        case_grid: the grid, and how scans are normalized there; without it, what was scanned, about as fine as it is.
         regularization: weight of the bending of the field, in voxels of that grid: a voxel of half the size needs four
             times the weight for a field as smooth.
         device: where to compute.
@@ -49,16 +48,14 @@ def instance_optimization(
     Raises:
         InputError: if something steers and nothing is optimized.
     """
-    guides = [] if guide is None else ensure_tuple(guide)
+    steering = guiding_steps(guide, segment, guide_weight)
     if not iterations:
-        if guides or segment is not None:
+        if steering:
             raise InputError("What guides a network's answer guides its optimization: set --instance_iterations.")
         return []
     grid = CaseGrid(normalization=NormalizePercentiles()) if case_grid is None else case_grid
     needed = 0 if torch.device(device).type == "cuda" else BYTES_PER_VOXEL
-    working_grid: list[Transform] = [PairGridd(image_keys, grid, needed, bounded=True)]
-    if guides or segment is not None:
-        working_grid.append(GuidePaird(guides, segment, guide_weight))
+    working_grid = [PairGridd(image_keys, grid, needed, bounded=True), *steering]
     refinements = ((4, iterations), (2, iterations), (1, iterations // 2))
     network = InstanceOptimizationNet(refinements=refinements, regularization=regularization)
     return [RefineFieldd(network, working_grid, device, inferer)]

@@ -2,12 +2,15 @@
 
 from collections.abc import Callable, Sequence
 
-from monai.transforms import Compose, CopyItemsd, DeleteItemsd, SqueezeDimd
+from monai.transforms import CopyItemsd, DeleteItemsd, SqueezeDimd
 
 from common.transforms import KeepStartd, NativeFieldd, WarpToFixedd
 
+from .answering_compose import AnsweringCompose
+from .registration_outputs import PREDICTIONS
 
-def label_postprocessing(optimization: Sequence[Callable] = ()) -> Compose:
+
+def label_postprocessing(optimization: Sequence[Callable] = ()) -> AnsweringCompose:
     """Build the way from the network's ``pred`` to the label map that the server takes for its answer.
 
     Args:
@@ -16,10 +19,10 @@ def label_postprocessing(optimization: Sequence[Callable] = ()) -> Compose:
     Returns:
         Transform after which ``pred`` is that label map, ``(*fixed)``.
     """
-    return Compose(
+    return AnsweringCompose(
         [
             *optimization,
-            KeepStartd("pred"),
+            KeepStartd(PREDICTIONS, allow_missing_keys=True),
             NativeFieldd("pred"),
             WarpToFixedd("moving_label"),
             DeleteItemsd("pred"),

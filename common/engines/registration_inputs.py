@@ -58,8 +58,7 @@ def registration_preprocessing(
     Returns:
         Transform of a dictionary of paths, see `common.data.read_pairs`.
     """
-    guides = [] if guide is None else ensure_tuple(guide)
-    steering = {"guidance": [GuidePaird(guides, segment, guide_weight)]} if guides or segment is not None else {}
+    steering = guiding_steps(guide, segment, guide_weight)
     return ClockedCompose(
         {
             "load": [
@@ -70,6 +69,20 @@ def registration_preprocessing(
             **({"body mask": [BodyMaskd(image_keys)]} if body_mask else {}),
             "pre-alignment": [InitialTransformd(image_keys, initial_transform, case_grid)],
             "working grid": [PairGridd(image_keys, case_grid, bytes_per_voxel, bounded)],
-            **steering,
+            **({"guidance": steering} if steering else {}),
         }
     )
+
+
+def guiding_steps(
+    guide: str | Sequence[str] | None, segment: Callable[[MetaTensor], MetaTensor] | None, weight: float
+) -> list[GuidePaird]:
+    """Bring what steers a registration onto the working grid, where something does; see `common.transforms.GuidePaird`.
+
+    Args:
+        guide: a name or several.
+        segment: gives a scan the probabilities of its organs.
+        weight: of labels and organs.
+    """
+    guides = [] if guide is None else ensure_tuple(guide)
+    return [GuidePaird(guides, segment, weight)] if guides or segment is not None else []

@@ -13,7 +13,7 @@ from common.transforms import (
     WarpToFixedd,
 )
 
-PREDICTIONS = ("pred", "network_pred")
+PREDICTIONS = ("pred", "refinement")
 MOVING_KEYS = ("moving_image", "moving_label", "moving_keypoints")
 
 

@@ -35,7 +35,7 @@ class KeepStartd(MapTransform):
         if any(_differ(torch.as_tensor(fixed), torch.as_tensor(moving)) for fixed, moving in compared):
             return done
         for key in self.key_iterator(done):
-            done[key] = torch.zeros_like(torch.as_tensor(data[key]).as_subclass(Tensor).detach())
+            done[key] = torch.zeros_like(torch.as_tensor(data[key]).detach())
         record = json.loads(data.get("start") or "{}")
         done["start"] = json.dumps({**record, "warnings": [*record.get("warnings", []), WARNING]})
         logger.warning("%s%s", f"{data['pair']}: " if data.get("pair") else "", WARNING)

@@ -5,6 +5,7 @@ from typing import Any
 
 from monai.transforms import Transform
 
+REFINEMENT = "refinement"
 MEASURES = ("dice", "hd95_mm", "tre_mm", "similarity", "folding_percent", "folding_inside_percent", "sdlogj")
 
 
@@ -12,11 +13,10 @@ class MeasureNetworkd(Transform):
     """Measure a pair a second time, by the network's answer alone.
 
     Args:
-        steps: from ``pred``, ``(d, *working)``, and ``image``, which holds the working grid, to ``metrics``, as for the
-            optimized field.
+        steps: from ``pred``, ``(d, *working)``, and its ``refinement`` to ``metrics``, as for the optimized field.
 
-    Adds to ``metrics``, where there is the network's own answer ``network_pred``, see `RefineFieldd`,
-    ``network_alone``: means after the registration by that.
+    Adds to ``metrics``, where there is a refinement, see `RefineFieldd`, ``network_alone``: means after the
+    registration by ``pred`` without it.
     """
 
     def __init__(self, steps: Sequence[Callable]) -> None:
@@ -24,9 +24,9 @@ class MeasureNetworkd(Transform):
 
     def __call__(self, data: Mapping[Any, Any]) -> dict[Hashable, Any]:
         """Measure."""
-        if "network_pred" not in data:
+        if REFINEMENT not in data:
             return dict(data)
-        alone = {**data, "pred": data["network_pred"], "image": data["network_image"]}
+        alone: Mapping[Any, Any] = {key: value for key, value in data.items() if key != REFINEMENT}
         for step in self.steps:
             alone = step(alone)
         found = {name: alone["metrics"][name] for name in MEASURES if name in alone["metrics"]}

@@ -7,13 +7,14 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
 import torch
+from monai.data import MetaTensor
 from monai.inferers import Inferer, SimpleInferer
 from monai.transforms import Transform
 from torch import Tensor, nn
 
 from common.io import grid_of
 from common.optimization import UNGUIDED, Guidance
-from common.spatial import displacement_from_world
+from common.spatial import displacement_from_world, displacement_to_world
 
 from .guide_pair import guidance_of
 from .native_field import native_displacement
@@ -29,9 +30,9 @@ class RefineFieldd(Transform):
         device: where to compute.
         inferer: asks the network; by default once.
 
-    Adds to what the network has answered, ``pred``, ``(d, *working)``, working voxels, and ``image``, which holds the
-    working grid: the same names on the grid of the optimization. What they were is ``network_pred`` and
-    ``network_image``, see `MeasureNetworkd`.
+    What the network has answered, ``pred``, ``(d, *working)``, working voxels, and ``image``, which holds the working
+    grid, stay. Adds ``refinement``, what the optimization adds to the network's field, ``(d, *grid)``, LPS mm,
+    MetaTensor with the affine of its grid, see `NativeFieldd`: beyond that grid, it goes on as at its border.
     """
 
     def __init__(
@@ -48,12 +49,11 @@ class RefineFieldd(Transform):
 
     def __call__(self, data: Mapping[Any, Any]) -> dict[Hashable, Any]:
         """Bring pair and field onto the grid, and refine."""
-        alone, coarse = data["pred"], grid_of(data["image"])
-        placed = {**data, "network_pred": alone, "network_image": data["image"]}
+        placed = dict(data)
         for step in self.working_grid:
             placed = step(placed)
-        fine = grid_of(placed["image"])
-        answer = torch.as_tensor(alone).as_subclass(Tensor).detach().cpu()[None]
+        coarse, fine = grid_of(data["image"]), grid_of(placed["image"])
+        answer = torch.as_tensor(data["pred"]).as_subclass(Tensor).detach().cpu()[None]
         begun = displacement_from_world(
             native_displacement(answer, coarse, fine, torch.eye(len(coarse.affine), dtype=torch.float64)), fine.affine
         )
@@ -66,4 +66,6 @@ class RefineFieldd(Transform):
             return self.network(inputs[:, :channels], guidance, inputs[:, channels:end])
 
         inputs = torch.cat([image, begun.to(image)], dim=1).to(self.device)
-        return {**placed, "pred": self.inferer(inputs, refine, guidance=guidance_of(placed, self.device))[0].cpu()}
+        refined = self.inferer(inputs, refine, guidance=guidance_of(placed, self.device)).cpu()
+        added = displacement_to_world(refined - begun, fine.affine)[0]
+        return {**placed, "image": data["image"], "refinement": MetaTensor(added, affine=fine.affine_3d())}

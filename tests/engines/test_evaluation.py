@@ -11,10 +11,12 @@ from torch import nn
 from common.engines import registration_evaluator
 from common.engines.evaluation import prepare_guided_batch
 
+POSTPROCESSING = Compose([])
+
 
 def build(network: nn.Module, **weights: Any) -> Any:
     images = Dataset([{"image": torch.ones(2, 4, 4, 4)}])
-    return registration_evaluator(network, images, SimpleInferer(), Compose([]), "cpu", **weights)
+    return registration_evaluator(network, images, SimpleInferer(), POSTPROCESSING, "cpu", **weights)
 
 
 def network() -> nn.Conv3d:
@@ -27,6 +29,7 @@ def test_registration_evaluator_asks_the_network_with_the_weights_of_the_file(tm
     evaluator = build(fresh, checkpoint=tmp_path / "model.pt", checkpoint_key="b")
     evaluator.run()
     torch.testing.assert_close(evaluator.state.output[0]["pred"], trained(torch.ones(1, 2, 4, 4, 4))[0])
+    assert evaluator.postprocessing is POSTPROCESSING
 
 
 def test_registration_evaluator_of_a_network_without_weights() -> None:

@@ -24,7 +24,10 @@ def test_nothing_is_steered_without_an_optimization(steering: dict) -> None:
 
 
 def scans() -> dict[str, Any]:
-    """Two scans a voxel and a half apart along their first axis, and a network's answer that says half of it."""
+    """Two scans 1.5 mm apart along their first axis, and a network's answer that says half of it.
+
+    In LPS the other half is -0.75 mm.
+    """
     fine = F.interpolate(
         torch.rand(1, 1, 14, 14, 14, generator=torch.Generator().manual_seed(0)), size=(42, 40, 38), mode="trilinear"
     )
@@ -47,21 +50,21 @@ def run(steps: list[Transform], data: dict[str, Any]) -> dict[str, Any]:
 
 def test_a_field_is_made_better_on_the_scans_own_grid() -> None:
     done = run(instance_optimization(20), scans())
-    assert done["pred"].shape == (3, 36, 40, 38)
-    assert float(done["pred"][0, 8:-8, 8:-8, 8:-8].mean()) == pytest.approx(1.5, abs=0.1)
+    assert done["refinement"].shape == (3, 36, 40, 38)
+    assert float(done["refinement"][0, 8:-8, 8:-8, 8:-8].mean()) == pytest.approx(-0.75, abs=0.1)
 
 
 def test_its_grid_may_be_another() -> None:
     done = run(instance_optimization(40, CaseGrid(2.0, normalization=NormalizePercentiles())), scans())
-    assert done["pred"].shape == (3, 18, 20, 19)
-    assert float(done["pred"][0, 4:-4, 4:-4, 4:-4].mean()) == pytest.approx(0.75, abs=0.1)
+    assert done["refinement"].shape == (3, 18, 20, 19)
+    assert float(done["refinement"][0, 4:-4, 4:-4, 4:-4].mean()) == pytest.approx(-0.75, abs=0.2)
 
 
 def test_slices_stay_in_their_planes() -> None:
     grid = CaseGrid(orientation="fixed", normalization=NormalizePercentiles(per="slice"))
     done = run(instance_optimization(10, grid, inferer=SliceBySliceInferer()), scans())
-    assert not done["pred"][2].any()
-    assert float(done["pred"][0, 8:-8, 8:-8].mean()) == pytest.approx(1.5, abs=0.2)
+    assert not done["refinement"][2].any()
+    assert float(done["refinement"][0, 8:-8, 8:-8].mean()) == pytest.approx(-0.75, abs=0.2)
 
 
 def test_labels_steer_it() -> None:
@@ -73,19 +76,23 @@ def test_labels_steer_it() -> None:
         data[f"{side}_image"] = MetaTensor(torch.ones(1, 36, 40, 38), affine=torch.eye(4))
     done = run(instance_optimization(40, guide="labels"), data)
     assert done["guided_by"] == "labels"
-    assert float(done["pred"][0, 10:20, 15:25, 15:25].mean()) > 2
+    assert float(done["refinement"][0, 10:20, 15:25, 15:25].mean()) < -1.5  # of 4 mm, 0.75 are there
 
 
 def test_it_counts_for_what_is_done_again(tmp_path: Path) -> None:
-    posts = [registration_postprocessing(tmp_path / str(n), instance_optimization(n)) for n in (0, 0, 4, 6)]
-    plain, same, four, six = map(configuration_digest, posts)
-    assert plain == same
-    assert len({plain, four, six}) == 3
+    steps = [(0, 250.0), (0, 250.0), (4, 250.0), (6, 250.0), (4, 500.0)]
+    posts = [
+        registration_postprocessing(tmp_path / str(place), instance_optimization(n, regularization=weight))
+        for place, (n, weight) in enumerate(steps)
+    ]
+    plain, elsewhere, *others = map(configuration_digest, posts)
+    assert plain == elsewhere
+    assert len({plain, *others}) == 4
 
 
 def test_its_field_is_the_smoother_the_more_it_is_regularized() -> None:
     rough, smooth = (
-        run(instance_optimization(10, regularization=weight), scans())["pred"].diff(n=2, dim=1).square().mean()
+        run(instance_optimization(10, regularization=weight), scans())["refinement"].diff(n=2, dim=1).square().mean()
         for weight in (1.0, 2500.0)
     )
     assert smooth < 0.5 * rough

@@ -17,7 +17,13 @@ from monai.engines import SupervisedEvaluator
 from monai.transforms import Transform
 
 from common.data import both_directions
-from common.engines import TestTimeAugmentationInferer, register_pairs, sentence
+from common.engines import (
+    TestTimeAugmentationInferer,
+    instance_optimization,
+    register_pairs,
+    registration_postprocessing,
+    sentence,
+)
 from common.engines._configuration import configuration_digest
 from common.io import Field, InputError, write_field
 from common.networks.nets import CoupledConvexNet
@@ -89,11 +95,15 @@ def register_both(output_dir: Path) -> list[str]:
     return register_records(output_dir, both_directions(pairs))
 
 
-def register_records(output_dir: Path, records: list[dict[str, Any]], **provenance: Any) -> list[str]:
+def register_records(
+    output_dir: Path, records: list[dict[str, Any]], iterations: int = 0, **provenance: Any
+) -> list[str]:
     save = Save(output_dir)
     evaluator = SupervisedEvaluator(
         device=torch.device("cpu"), val_data_loader=[], network=Network(), postprocessing=save, epoch_length=1
     )
+    after = registration_postprocessing(output_dir, instance_optimization(iterations))
+    evaluator.postprocessing = after  # type: ignore[attr-defined]
     register_pairs(evaluator, Dataset(records, Load()), output_dir, {**PROVENANCE, **provenance})
     return save.saved
 
@@ -201,6 +211,18 @@ def test_configuration_digest_sees_settings_and_no_state() -> None:
     digests = [configuration_digest(net, TestTimeAugmentationInferer()) for net in nets]
     assert digests[0] == digests[1] != digests[2]
     assert configuration_digest(nets[0], TestTimeAugmentationInferer(samples=2)) != digests[0]
+
+
+def test_register_pairs_does_again_what_was_optimized_otherwise(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Wherever the results lie."""
+    register(tmp_path / "here", "a", "b", iterations=2)
+    (tmp_path / "here").rename(tmp_path / "there")
+    with caplog.at_level(logging.INFO, logger="common"):
+        assert register(tmp_path / "there", "a", "b", iterations=2) == []
+        assert register(tmp_path / "there", "a", "b", iterations=3) == ["a", "b"]
+    assert "[1/2] 1_a is done again: another configuration" in caplog.messages
 
 
 def test_register_pairs_does_not_care_for_the_device(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

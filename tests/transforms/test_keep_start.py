@@ -30,6 +30,14 @@ def test_keep_startd_leaves_a_scan_that_is_registered_to_itself(
     assert caplog.messages == [f"1_a: {WARNING}"]
 
 
+def test_keep_startd_keeps_the_grid_of_what_it_empties() -> None:
+    affine = torch.diag(torch.tensor([2.0, 3, 4, 1])).double()
+    data = {**pair(SCAN, SCAN), "refinement": MetaTensor(DDF, affine=affine)}
+    kept = KeepStartd(("pred", "refinement"))(data)
+    assert not kept["refinement"].any()
+    torch.testing.assert_close(kept["refinement"].affine, affine)
+
+
 def test_keep_startd_leaves_everything_else_to_the_registration() -> None:
     """One voxel that differs is enough."""
     other = SCAN.clone()

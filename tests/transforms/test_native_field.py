@@ -73,6 +73,23 @@ def test_native_displacement_of_a_linear_ddf_is_exact() -> None:
     close(native_displacement(ddf, WORKING, fine, T), apply(T, p + w) - p)
 
 
+def test_native_displacement_adds_a_refinement_which_goes_on_beyond_its_grid() -> None:
+    """The refinement is 3 mm more along x every voxel of its own grid of two voxels, in the middle of the scan."""
+    ddf = torch.rand(1, 3, *WORKING.shape)
+    place = FIXED.affine.clone()
+    place[:3, 3] = (FIXED.affine @ torch.tensor([2.0, 1, 1, 1]).double())[:3]
+    ramp = torch.zeros(3, 2, 2, 2)
+    ramp[0, 1] = 3.0
+    refined = native_displacement(ddf, WORKING, FIXED, torch.eye(4).double(), MetaTensor(ramp, affine=place))
+    added = (refined - native_displacement(ddf, WORKING, FIXED, torch.eye(4).double()))[0]
+    expected = torch.tensor([0.0, 0, 0, *[3.0] * (FIXED.shape[0] - 3)]).view(-1, 1, 1).expand(FIXED.shape)
+    torch.testing.assert_close(added[0], expected, atol=1e-4, rtol=0)
+    assert added[1:].abs().max() < 1e-4
+    turned = native_displacement(ddf, WORKING, FIXED, T, MetaTensor(ramp, affine=place))
+    turned -= native_displacement(ddf, WORKING, FIXED, T)
+    close(turned, torch.einsum("ij,j...->i...", T[:3, :3], added.double()))
+
+
 def test_native_displacement_in_2d() -> None:
     fixed = Grid((5, 6), torch.tensor([[0.0, -3, 10], [2, 0.5, 20], [0, 0, 1]]).double())
     working = Grid((3, 4), torch.tensor([[5.0, 0, -15], [0, 5, 15], [0, 0, 1]]).double())

@@ -47,10 +47,11 @@ def test_the_field_begins_where_the_network_ended_in_the_voxels_of_the_finer_gri
     torch.testing.assert_close(image[0], fine.as_tensor())
     assert guidance == UNGUIDED
     torch.testing.assert_close(begun, torch.tensor([4.0, 3.0, 2.0]).view(1, 3, 1, 1, 1).expand(1, 3, 8, 7, 9))
-    torch.testing.assert_close(done["pred"], begun[0] / 2)
-    assert done["image"] is fine
-    assert done["network_pred"] is data["pred"]
-    assert done["network_image"] is data["image"]
+    lps = torch.tensor([8.0, 9, -2]).view(3, 1, 1, 1).expand(3, 8, 7, 9)  # minus half of what was there
+    torch.testing.assert_close(done["refinement"].as_tensor(), lps / 2)
+    torch.testing.assert_close(done["refinement"].affine, FINE)
+    assert done["image"] is data["image"]
+    assert done["pred"] is data["pred"]
 
 
 def test_a_field_that_varies_is_taken_from_its_places_in_the_world() -> None:
@@ -78,12 +79,14 @@ def test_of_a_stack_each_slice_is_refined_in_itself() -> None:
     network, fine = Half(), MetaTensor(torch.zeros(4, 8, 7, 9), affine=FINE)
     done = RefineFieldd(network, [Onto(fine)], inferer=SliceBySliceInferer(4))(pair())
     assert network.told[2].shape == (1, 2, 8, 7)
-    torch.testing.assert_close(done["pred"][:, 1, 1, 1], torch.tensor([2.0, 1.5, 0.0]))
+    torch.testing.assert_close(done["refinement"].as_tensor()[:, 1, 1, 1], torch.tensor([4.0, 4.5, -2.0]))
 
 
 @pytest.mark.parametrize("shape", [(6, 6), (6, 6, 6)])
 def test_no_grid_but_that_of_the_network_is_a_grid_too(shape: tuple[int, ...]) -> None:
     dims = len(shape)
     data = {"pred": torch.rand(dims, *shape), "image": MetaTensor(torch.zeros(2, *shape), affine=COARSE)}
-    done = RefineFieldd(Half(), [])(data)
-    torch.testing.assert_close(done["pred"], data["pred"] / 2)
+    network = Half()
+    done = RefineFieldd(network, [])(data)
+    torch.testing.assert_close(network.told[2][0], data["pred"])
+    assert done["refinement"].shape == (dims, *shape)

@@ -113,8 +113,8 @@ class CoupledConvexNet(InstanceOptimizationNet):
             displacement: where the refinements begin in place of the warps, `(B, d, *spatial)`, voxels.
 
         Returns:
-            Displacement on the fixed grid, `(B, d, *spatial)`, voxels, float32; in training mode that of every
-            `training_stride`-th voxel, counted in such steps.
+            Displacement on the fixed grid, `(B, d, *spatial)`, voxels, float32; in training mode, without a given one,
+            that of every `training_stride`-th voxel, counted in such steps.
 
         Raises:
             TypeError: if the image is not a tensor, or the network is traced with instance optimization or a choice.

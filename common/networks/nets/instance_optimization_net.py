@@ -107,10 +107,11 @@ class InstanceOptimizationNet(nn.Module):
             displacement: where it begins, `(B, d, *spatial)`, voxels; none without.
 
         Returns:
-            Displacement on the fixed grid, `(B, d, *spatial)`, voxels, float32.
+            Displacement on the fixed grid, `(B, d, *spatial)`, voxels, of the type of the image; in training mode, too.
 
         Raises:
-            TypeError: if the image is not a tensor, or the network is traced.
+            TypeError: if the image is not a tensor, the displacement not of floating point numbers, or the network
+                is traced.
             ValueError: if its shape is wrong, or that of the displacement.
         """
         self._check_not_traced(bool(self.refinements))
@@ -120,6 +121,7 @@ class InstanceOptimizationNet(nn.Module):
             displacement = fixed.new_zeros(len(fixed), len(shape), *shape)
         check_ddf(type(self).__name__, displacement, "displacement")
         check_same_space(type(self).__name__, "displacement", displacement, fixed, len(shape))
+        displacement = displacement.to(fixed.dtype)
         if guidance.points is not None:
             displacement = self.scheme.compose(displacement, guidance.points.left_by(displacement).first_field(shape))
         return self._unfolded(self._refine(fixed, moving, displacement, self.refinements, guidance.points))
@@ -142,6 +144,8 @@ class InstanceOptimizationNet(nn.Module):
 
     def _refine(self, fixed: Tensor, moving: Tensor, displacement: Tensor, steps: Strides, points: Points) -> Tensor:
         for stride, iterations in steps:
+            if not iterations:
+                continue
             whole = self.scheme.whole
             sides = fixed, moving if whole else self.scheme.pull_back(moving, displacement)
             described, warped = (self._describe(image, stride) for image in sides)
