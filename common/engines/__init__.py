@@ -17,7 +17,6 @@ from .command_line import check_device, check_options, command_line_pairs
 from .config_check import check_config
 from .deformed_batch import DeformedPairBatch
 from .evaluation import registration_evaluator
-from .instance_optimization import instance_optimization
 from .inverse_pairs import pairs_both_ways, record_inverse_consistency
 from .key_point_registration import key_point_postprocessing, key_point_preprocessing
 from .label_inputs import label_preprocessing
@@ -29,6 +28,7 @@ from .path_option import as_written, check_ending, check_flags
 from .point_cloud_batch import PointCloudBatch
 from .point_errors import point_metrics
 from .processes import leave_processes, place_network, process_device, start
+from .refinement import instance_optimization
 from .registration import register_pairs
 from .registration_inputs import registration_preprocessing
 from .registration_outputs import registration_postprocessing

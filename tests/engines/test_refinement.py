@@ -13,11 +13,14 @@ from common.spatial import warp
 from common.transforms import CaseGrid, NormalizePercentiles
 
 
+SEGMENTER = Path(__file__).parents[2] / "bundles" / "hippocampus_mr_symmetric" / "models" / "segmenter"
+
+
 def test_no_iterations_are_nothing_to_do() -> None:
     assert instance_optimization() == []
 
 
-@pytest.mark.parametrize("steering", [{"guide": "labels"}, {"guide": ["keypoints"]}, {"segment": lambda scan: scan}])
+@pytest.mark.parametrize("steering", [{"guide": "labels"}, {"guide": ["keypoints"]}, {"segmenter": SEGMENTER}])
 def test_nothing_is_steered_without_an_optimization(steering: dict) -> None:
     with pytest.raises(ValueError, match=r"guides its optimization: set --instance_iterations"):
         instance_optimization(0, **steering)
@@ -55,14 +58,14 @@ def test_a_field_is_made_better_on_the_scans_own_grid() -> None:
 
 
 def test_its_grid_may_be_another() -> None:
-    done = run(instance_optimization(40, CaseGrid(2.0, normalization=NormalizePercentiles())), scans())
+    done = run(instance_optimization(40, spacing=2.0), scans())
     assert done["refinement"].shape == (3, 18, 20, 19)
     assert float(done["refinement"][0, 4:-4, 4:-4, 4:-4].mean()) == pytest.approx(-0.75, abs=0.2)
 
 
 def test_slices_stay_in_their_planes() -> None:
     grid = CaseGrid(orientation="fixed", normalization=NormalizePercentiles(per="slice"))
-    done = run(instance_optimization(10, grid, inferer=SliceBySliceInferer()), scans())
+    done = run(instance_optimization(10, case_grid=grid, inferer=SliceBySliceInferer()), scans())
     assert not done["refinement"][2].any()
     assert float(done["refinement"][0, 8:-8, 8:-8].mean()) == pytest.approx(-0.75, abs=0.2)
 
