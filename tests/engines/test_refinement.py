@@ -12,7 +12,6 @@ from common.engines._configuration import configuration_digest
 from common.spatial import warp
 from common.transforms import CaseGrid, NormalizePercentiles
 
-
 SEGMENTER = Path(__file__).parents[2] / "bundles" / "hippocampus_mr_symmetric" / "models" / "segmenter"
 
 
