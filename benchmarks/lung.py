@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import peers
 import torch
-from lung_pairs import KINDS, phantom_pairs, synthetic_pairs
+from lung_pairs import CHOOSING, CHOOSING_SEEDS, KINDS, phantom_pairs, synthetic_pairs
+from lung_split import REPORTED, REPORTED_PHANTOMS
 
 from common.data import read_pairs
 from common.engines import one_sentence
@@ -28,6 +29,7 @@ def main() -> None:
     pairs = commands.add_parser("pairs", help="write the pairs and pairs.csv")
     pairs.add_argument("chest_ct", type=Path)
     pairs.add_argument("output", type=Path)
+    pairs.add_argument("--choosing", action="store_true", help="those that choose, in place of those reported")
     peer = commands.add_parser("peer", help="register with another program; a rerun skips what is complete")
     peer.add_argument("program", choices=peers.PROGRAMS)
     peer.add_argument("pairs", type=Path)
@@ -39,7 +41,11 @@ def main() -> None:
     with one_sentence():
         if arguments.command == "pairs":
             arguments.output.mkdir(parents=True, exist_ok=True)
-            made = [*synthetic_pairs(arguments.chest_ct, arguments.output), *phantom_pairs(arguments.output)]
+            name, kinds, seeds = (
+                (*CHOOSING, CHOOSING_SEEDS) if arguments.choosing else (REPORTED, KINDS, REPORTED_PHANTOMS)
+            )
+            made = [*synthetic_pairs(arguments.chest_ct, arguments.output, name, kinds)]
+            made += phantom_pairs(arguments.output, seeds)
             write_table(arguments.output / "pairs.csv", made)
         elif arguments.command == "peer":
             register(arguments.program, arguments.pairs, arguments.output, arguments.threads)

@@ -1,6 +1,6 @@
 """The pairs the lung bundle is measured on; see its `README.md`. Nothing was trained on them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -44,6 +44,12 @@ KINDS = {
     "synthetic": Kind(40, MOTION),  # as in training
     "large": Kind(20, [*MOTION, RandomSpline(2, (0.05, 0.08, 0.2))]),  # up to a quarter of the field of view
 }
+
+CHOOSING = (
+    "chest_a",
+    {name: kind._replace(number=count) for (name, kind), count in zip(KINDS.items(), (3, 1), strict=True)},
+)
+CHOOSING_SEEDS = range(200, 204)  # of phantoms, for choosing what comes after the network
 
 
 def synthetic_pairs(
@@ -119,9 +125,9 @@ def _write(
     return files
 
 
-def phantom_pairs(folder: Path) -> Iterator[dict[str, str]]:
+def phantom_pairs(folder: Path, seeds: Iterable[int] = REPORTED_PHANTOMS) -> Iterator[dict[str, str]]:
     """Breathing chests; of their labels the lungs."""
-    for seed in REPORTED_PHANTOMS:
+    for seed in seeds:
         pair = chest_phantom(seed=seed)
         fixed, moving = (np.where(np.isin(label, LUNGS), label, 0) for label in (pair.fixed_label, pair.moving_label))
         paths = write_phantom(replace(pair, fixed_label=fixed, moving_label=moving), folder / f"phantom_{seed:02d}")
